@@ -1,1 +1,29 @@
-//! Placeholder.
+//! Demand-driven, memoised queries and tasks on stackful fibers: plain function bodies, a freed thread while waiting,
+//! parallelism inside a query, and output that never depends on the schedule.
+
+mod backend;
+mod cx;
+mod error;
+mod event;
+mod executor;
+mod join;
+mod local;
+mod par;
+mod query;
+mod run;
+mod sched;
+mod scope;
+mod sync;
+mod task;
+
+pub use cx::Cx;
+pub use error::Error;
+pub use event::Event;
+pub use executor::{Backend, Builder, Executor};
+pub use local::FiberLocal;
+pub use par::Indexed;
+pub use query::Query;
+pub use query::database::Database;
+pub use sched::stats::Statistics;
+pub use scope::Scope;
+pub use task::Task;

@@ -1,1 +1,76 @@
-//! Placeholder.
+//! Stacks and switches: one contract over a stack switch and over OS threads.
+//!
+//! `dagwood`'s scheduler uses this crate. The crate knows no queue, no worker and no query: it makes a
+//! [`Fiber`] on a stack of a [`StackPool`], runs it until it suspends or ends, and carries a panic of its
+//! body out as a value.
+//!
+//! | [`Mechanism`] | a fiber is | a resume and a suspend together cost |
+//! | --- | --- | --- |
+//! | [`Mechanism::Switch`] | a stack on the resumer's own thread; the stack pointer moves | nanoseconds; no allocation, no atomic |
+//! | [`Mechanism::Thread`] | an OS thread that blocks while it is not resumed (`dagwood-arch-fallback`) | microseconds |
+//!
+//! # Features and targets
+//!
+//! `fibers` brings the stack switch, `threads` the OS threads; with both, the pool's creator chooses. On a
+//! target that has no stack switch either feature means threads. With neither the crate is empty:
+//! [`Mechanism::available`] lists nothing, and so no pool can be made. `src/mechanism.rs` holds the table of
+//! targets; how each is tested stands in `dagwood-arch-fallback`.
+//!
+//! # Rules of the contract
+//!
+//! 1. A fiber never changes OS thread: it is `!Send`, and its body runs where it is resumed (`Switch`), or on
+//!    one thread of its own (`Thread`).
+//! 2. While a fiber runs, its resumer waits. The two never run at once.
+//! 3. No unwinding crosses a switch. A body's panic is [`Resumed::Finished`]`(Err(payload))`.
+//! 4. A started, unfinished fiber is never unwound from outside and never freed. Dropping its handle leaks
+//!    its stack, and [`leaked`] counts it.
+//! 5. A body must not suspend while it unwinds, that is, in a destructor that a panic runs: std counts panics
+//!    for each thread, so the resumer would take itself to be panicking. Nothing becomes unsound, but its
+//!    mutexes are poisoned. The scheduler refuses such waits before they come here.
+//!
+//! # Stacks
+//!
+//! A `Switch` stack is one private anonymous mapping: the size asked for, rounded up to pages, and below it
+//! one page without access. Pages are committed when first touched and stay committed while the stack lies
+//! in the pool. The mapping is made without `MAP_NORESERVE`, so under strict overcommit
+//! (`vm.overcommit_memory` 2) each stack counts in full. A stack is two mappings, of which Linux by default
+//! allows 65,530 in a process. An overflow hits the guard and the process dies by `SIGSEGV`. Rust code probes
+//! each page of a large frame; a foreign function's frame of more than a page may jump over the guard.
+//! Transparent huge pages are not turned off: where the system's setting is `always`, a touched stack of
+//! 2 MiB and more may take that much memory.
+//!
+//! A body must leave room for a panic: with a backtrace in a debug build, some tens of KiB.
+//!
+//! # Under AddressSanitizer
+//!
+//! The feature `corosensei/sanitizer` tells it of every switch. The tests look at addresses of locals, leak
+//! fibers and overflow stacks on purpose, and so want
+//! `ASAN_OPTIONS=detect_stack_use_after_return=0:detect_leaks=0:handle_segv=0:use_sigaltstack=0`.
+//!
+//! # Examples
+//!
+//! ```
+//! use dagwood_fibers::{Fiber, Mechanism, Resumed, StackPool};
+//!
+//! for &mechanism in Mechanism::available() {
+//!     let mut pool = StackPool::new(mechanism, 256 * 1024)?;
+//!     let mut fiber = Fiber::new(&mut pool, |suspender| {
+//!         suspender.suspend();
+//!         panic!("carried out as a value");
+//!     })?;
+//!     assert!(matches!(fiber.resume(), Resumed::Suspended));
+//!     let Resumed::Finished(Err(payload)) = fiber.resume() else { unreachable!() };
+//!     assert_eq!(payload.downcast_ref(), Some(&"carried out as a value"));
+//!     fiber.recycle(&mut pool);
+//! }
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+mod absent;
+mod fiber;
+mod mechanism;
+mod pool;
+
+pub use fiber::{Fiber, Resumed, Suspender, leaked};
+pub use mechanism::Mechanism;
+pub use pool::StackPool;

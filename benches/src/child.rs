@@ -1,0 +1,98 @@
+//! The hidden command `__child`: one job in a process of its own, from the child's side.
+//!
+//! Started by `probe` only. It speaks JSON on stdout, one message a line, and says nothing else there.
+
+use std::io::{self, BufRead, Write};
+use std::process::ExitCode;
+use std::{env, process, thread};
+
+use crate::cli::ChildArgs;
+use crate::engine::Engine;
+use crate::failure::Failure;
+use crate::measure::timed;
+use crate::peak;
+use crate::probe::{Message, Report};
+use crate::workload::{Job, Setup};
+
+/// Runs the job once, or once for each line on stdin, and reports.
+pub(crate) fn child(args: &ChildArgs) -> Result<ExitCode, Failure> {
+    let lie = misbehave_if_told(args.engine);
+    let scale = args.scale.clone();
+    let loaded = match args.workload.load(scale.size, scale.input) {
+        Ok(loaded) => loaded,
+        Err(failure) => return say(&Message::Failed(failure.to_string())),
+    };
+    let setup = Setup {
+        engine: args.engine,
+        workers: args.workers,
+        statistics: !args.serve,
+    };
+    match loaded.job(setup) {
+        Err(error) => say(&Message::Failed(error)),
+        Ok(mut job) if args.serve => serve(&mut job, lie),
+        Ok(mut job) => say(&one_run(&mut job, lie)),
+    }
+}
+
+/// One run for each line that comes; the end of stdin is the end of the work.
+fn serve(job: &mut Job<'_>, lie: bool) -> Result<ExitCode, Failure> {
+    say(&Message::Ready)?;
+    for line in io::stdin().lock().lines() {
+        if line.is_err() {
+            break;
+        }
+        say(&one_run(job, lie))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn one_run(job: &mut Job<'_>, lie: bool) -> Message {
+    match timed(job) {
+        Err(error) => Message::Failed(error),
+        Ok((sample, answer)) => {
+            // Before the checksum is made, which takes memory of its own.
+            let peak_rss_bytes = peak::resident_bytes();
+            Message::Done(Report {
+                checksum: if lie {
+                    "wrong".to_owned()
+                } else {
+                    answer.checksum()
+                },
+                cpu_ns: sample.cpu_ns,
+                peak_rss_bytes,
+                counters: job.counters(),
+            })
+        }
+    }
+}
+
+fn say(message: &Message) -> Result<ExitCode, Failure> {
+    let text = serde_json::to_string(message)
+        .map_err(|error| Failure::Work(format!("cannot write a message: {error}")))?;
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{text}")?;
+    stdout.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// For tests of the harness: `DAGWOOD_TEST_CHILD=rayon:hang` makes the children of one engine hang, abort, panic, fall silent,
+/// talk nonsense or give a wrong answer; the parent must survive each. Returns whether to give a wrong answer.
+fn misbehave_if_told(engine: Engine) -> bool {
+    let Ok(order) = env::var("DAGWOOD_TEST_CHILD") else {
+        return false;
+    };
+    let how = order
+        .split_once(':')
+        .and_then(|(name, how)| (name == engine.name()).then_some(how));
+    match how {
+        Some("hang") => loop {
+            thread::park();
+        },
+        Some("abort") => process::abort(),
+        Some("panic") => panic!("told to panic"),
+        Some("silent") => process::exit(0),
+        Some("nonsense") => println!("nonsense"),
+        _ => {}
+    }
+    how == Some("wrong")
+}

@@ -1,0 +1,222 @@
+//! The command line: its shape, its defaults and its help.
+//!
+//! Used by `main`; the commands get these structs. It knows the names of workloads and engines from their tables.
+
+use std::path::PathBuf;
+use std::thread;
+
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand};
+
+use crate::engine::Engine;
+use crate::failure::Failure;
+use crate::workload::{self, Workload};
+
+/// Runs jobs on dagwood's backends and on other libraries, and compares them.
+#[derive(Debug, Parser)]
+#[command(name = "dagwood", version, arg_required_else_help = true, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  dagwood list                                   which workloads and engines there are
+  dagwood run rust-source --engine fibers        analyse Rust source once, show what was found
+  dagwood compare                                the main job on every engine, side by side
+  dagwood compare fork-join --engines fibers,rayon,calls --workers 1,2
+  dagwood compare --engines sequential,fibers,capacity --workers 2 --json rows.jsonl";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show the workloads, the engines, and which engine can run what
+    List,
+    /// Run one workload once and print its own output; time and memory go to stderr
+    Run(RunArgs),
+    /// Run workloads on several engines, interleaved round by round, and print a table
+    #[command(after_help = COMPARE_HELP)]
+    Compare(CompareArgs),
+    /// One run in a process of its own, for `compare`
+    #[command(name = "__child", hide = true)]
+    Child(ChildArgs),
+}
+
+const COMPARE_HELP: &str = "\
+How it measures:
+  Every engine first runs once, untimed, in a process of its own: its peak memory, its counters, and the proof
+  that it neither crashes nor hangs. Then one untimed round, then the timed rounds in this process; in each round
+  every engine runs once, in an order that changes from round to round and is the same in every comparison.
+
+How to read it:
+  `time / BASELINE` is the median over the rounds of (time of this engine) / (time of the baseline, 1 worker) in
+  the same round. Below 1 is faster than the baseline, 2.00 takes twice as long.
+  With `capacity` among the engines there is a line for each parallel engine: its speed-up over `sequential`, what
+  as many independent sequential processes reach together, and the part of that which the engine gets.
+
+Exit code: 0; 1 if answers differ or an engine of ours fails (a failing peer only gets an error row); 2 if the
+command line asks for what cannot be.";
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The workload to run
+    #[arg(value_name = "WORKLOAD", value_parser = workload_parser())]
+    pub(crate) workload: &'static Workload,
+    /// The engine to run it on [default: the first of this build that can]
+    #[arg(long, value_name = "ENGINE")]
+    pub(crate) engine: Option<Engine>,
+    /// The number of workers [default: the number of cores]
+    #[arg(long, value_name = "N", value_parser = worker_count)]
+    pub(crate) workers: Option<usize>,
+    /// What to run it on.
+    #[command(flatten)]
+    pub(crate) scale: Scale,
+}
+
+/// Arguments of `compare`.
+#[derive(Debug, Args)]
+pub(crate) struct CompareArgs {
+    /// The workloads to compare [default: rust-source]
+    #[arg(value_name = "WORKLOAD", value_parser = workload_parser())]
+    pub(crate) workloads: Vec<&'static Workload>,
+    /// The engines, separated by commas [default: all that can run the workload, except `capacity`]
+    #[arg(long, value_name = "ENGINE,..", value_delimiter = ',')]
+    pub(crate) engines: Option<Vec<Engine>>,
+    /// The numbers of workers, separated by commas [default: 1 and the number of cores]
+    #[arg(long, value_name = "N,..", value_delimiter = ',', value_parser = worker_count)]
+    pub(crate) workers: Option<Vec<usize>>,
+    /// What to run them on.
+    #[command(flatten)]
+    pub(crate) scale: Scale,
+    /// The number of timed rounds
+    #[arg(long, value_name = "R", default_value_t = 11, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) repeats: u32,
+    /// Also write the rows as JSON, one object a line; `-` is stdout, and the table then goes to stderr
+    #[arg(long, value_name = "FILE|-")]
+    pub(crate) json: Option<PathBuf>,
+    /// How long one run in a process of its own may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) time_limit: u64,
+}
+
+/// What a workload works on.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Scale {
+    /// The workload's own scale (`dagwood list` says what it counts)
+    #[arg(long, value_name = "N")]
+    pub(crate) size: Option<u64>,
+    /// The directory of Rust source for rust-source; all of it is taken, whatever --size says
+    #[arg(long, value_name = "PATH")]
+    pub(crate) input: Option<PathBuf>,
+}
+
+/// Arguments of the hidden child.
+#[derive(Debug, Args)]
+pub(crate) struct ChildArgs {
+    #[arg(value_parser = workload_parser())]
+    pub(crate) workload: &'static Workload,
+    #[arg(long)]
+    pub(crate) engine: Engine,
+    #[arg(long, value_parser = worker_count)]
+    pub(crate) workers: usize,
+    #[command(flatten)]
+    pub(crate) scale: Scale,
+    /// Run once for each line on stdin.
+    #[arg(long)]
+    pub(crate) serve: bool,
+}
+
+/// The number of cores this process may use.
+pub(crate) fn cores() -> usize {
+    thread::available_parallelism().map_or(1, |n| n.get())
+}
+
+/// Refuses an `--input` that no workload would look at.
+pub(crate) fn check_input(scale: &Scale, workloads: &[&Workload]) -> Result<(), Failure> {
+    if scale.input.is_some() && !workloads.iter().any(|workload| workload.takes_input) {
+        let names: Vec<_> = workloads.iter().map(|workload| workload.name).collect();
+        return Err(Failure::Usage(format!(
+            "--input means nothing to {}",
+            names.join(" and ")
+        )));
+    }
+    Ok(())
+}
+
+/// More workers than this are a slip of the finger.
+const WORKERS_MAX: usize = 1024;
+
+fn worker_count(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(n @ 1..=WORKERS_MAX) => Ok(n),
+        _ => Err(format!(
+            "a number of workers is a whole number from 1 to {WORKERS_MAX}"
+        )),
+    }
+}
+
+fn workload_parser() -> impl TypedValueParser<Value = &'static Workload> {
+    let names = workload::ALL
+        .iter()
+        .map(|workload| PossibleValue::new(workload.name).help(workload.about));
+    PossibleValuesParser::new(names)
+        .try_map(|name| workload::find(&name).ok_or_else(|| format!("there is no workload {name}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+    use clap::error::ErrorKind;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_workers_unknown_names_and_broken_lists_are_refused() {
+        for line in [
+            "dagwood compare --workers 0",
+            "dagwood compare --workers 1,,2",
+            "dagwood compare --workers two",
+            "dagwood compare --workers -1",
+            "dagwood compare --engines fibers,",
+            "dagwood compare --engines fibres",
+            "dagwood compare --repeats 0",
+            "dagwood compare rust-sauce",
+            "dagwood run fork-join --workers 0",
+            "dagwood run fork-join --size many",
+        ] {
+            let error = parse(line).expect_err(line);
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_slip_in_a_name_gets_a_suggestion() {
+        let error = parse("dagwood compare rust-sorce").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidValue);
+        assert!(error.to_string().contains("'rust-source'"), "{error}");
+        let error = parse("dagwood compare --engines fiber").unwrap_err();
+        assert!(error.to_string().contains("'fibers'"), "{error}");
+    }
+
+    #[test]
+    fn lists_are_split_at_commas() {
+        let cli = parse("dagwood compare --workers 1,4 --engines threads,calls").unwrap();
+        let Command::Compare(args) = cli.command else {
+            panic!("not compare")
+        };
+        assert_eq!(args.workers, Some(vec![1, 4]));
+        assert_eq!(args.engines, Some(vec![Engine::Threads, Engine::Calls]));
+        assert_eq!(args.repeats, 11);
+    }
+}

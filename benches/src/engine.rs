@@ -1,0 +1,162 @@
+//! The engines that can be compared: one table of names, kinds and what they are.
+//!
+//! Used by the command line, the plan of a comparison and the workloads. It must not know any workload.
+
+use std::fmt;
+
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+use dagwood::{Backend, Executor};
+
+/// One way of doing a workload's job.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Engine {
+    /// dagwood on stackful fibers.
+    Fibers,
+    /// dagwood on OS threads that block.
+    Threads,
+    /// dagwood on the calling thread, in program order.
+    Sequential,
+    /// `rayon-core`, called directly.
+    Rayon,
+    /// `chili`.
+    Chili,
+    /// Plain nested calls.
+    Calls,
+    /// A plain single-threaded memo or loop.
+    Plain,
+    /// N independent sequential processes at once.
+    Capacity,
+}
+
+/// Where an engine comes from.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A backend of dagwood, chosen at run time.
+    Ours(Backend),
+    /// Another library; its failures are its own and do not fail a comparison.
+    Peer,
+    /// Code of this harness that needs no library.
+    Bare,
+    /// A measure of the machine rather than of a library; runs only when named.
+    Machine,
+}
+
+impl Engine {
+    /// Every engine, in the order in which tables show them.
+    pub(crate) const ALL: &'static [Engine] = &[
+        Engine::Fibers,
+        Engine::Threads,
+        Engine::Sequential,
+        Engine::Rayon,
+        Engine::Chili,
+        Engine::Calls,
+        Engine::Plain,
+        Engine::Capacity,
+    ];
+
+    /// The name on the command line, in tables and in JSON; peers bear the name of their crate's family.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Engine::Fibers => "fibers",
+            Engine::Threads => "threads",
+            Engine::Sequential => "sequential",
+            Engine::Rayon => "rayon",
+            Engine::Chili => "chili",
+            Engine::Calls => "calls",
+            Engine::Plain => "plain",
+            Engine::Capacity => "capacity",
+        }
+    }
+
+    /// One line for `list` and `--help`.
+    pub(crate) fn about(self) -> &'static str {
+        match self {
+            Engine::Fibers => "dagwood on stackful fibers: a wait frees the thread",
+            Engine::Threads => {
+                "dagwood on OS threads: a wait blocks its thread and passes the worker's place on"
+            }
+            Engine::Sequential => "dagwood in program order on one thread",
+            Engine::Rayon => "the peer rayon-core, called directly",
+            Engine::Chili => "the peer chili",
+            Engine::Calls => "plain nested function calls, no library",
+            Engine::Plain => "a plain single-threaded memo or loop, no library",
+            Engine::Capacity => {
+                "what the machine can give: N sequential processes at once (only when named)"
+            }
+        }
+    }
+
+    /// Where the engine comes from.
+    pub(crate) fn kind(self) -> Kind {
+        match self {
+            Engine::Fibers => Kind::Ours(Backend::Fibers),
+            Engine::Threads => Kind::Ours(Backend::Threads),
+            Engine::Sequential => Kind::Ours(Backend::Sequential),
+            Engine::Rayon | Engine::Chili => Kind::Peer,
+            Engine::Calls | Engine::Plain => Kind::Bare,
+            Engine::Capacity => Kind::Machine,
+        }
+    }
+
+    /// Whether more than one worker means anything to it; the others have one row, with 1 worker.
+    pub(crate) fn is_parallel(self) -> bool {
+        !matches!(self, Engine::Sequential | Engine::Calls | Engine::Plain)
+    }
+
+    /// Whether this build has it: our backends depend on the features.
+    pub(crate) fn is_compiled_in(self) -> bool {
+        match self.kind() {
+            Kind::Ours(backend) => Executor::backends().contains(&backend),
+            Kind::Peer | Kind::Bare | Kind::Machine => true,
+        }
+    }
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl ValueEnum for Engine {
+    fn value_variants<'a>() -> &'a [Self] {
+        Engine::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()).help(self.about()))
+    }
+}
+
+/// The names of `engines`, for messages.
+pub(crate) fn names(engines: &[Engine]) -> String {
+    let names: Vec<_> = engines.iter().map(|engine| engine.name()).collect();
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_used_once_and_parses_back() {
+        for &engine in Engine::ALL {
+            assert_eq!(Engine::from_str(engine.name(), false), Ok(engine));
+        }
+    }
+
+    #[test]
+    fn our_engines_bear_the_names_of_the_backends() {
+        for &engine in Engine::ALL {
+            if let Kind::Ours(backend) = engine.kind() {
+                assert_eq!(format!("{backend:?}").to_lowercase(), engine.name());
+            }
+        }
+    }
+
+    #[test]
+    fn the_sequential_engine_is_in_every_build() {
+        assert!(Engine::Sequential.is_compiled_in());
+    }
+}

@@ -1,0 +1,205 @@
+//! A run of this program in a process of its own, from the parent's side: start it, hear it, and be rid of it in time.
+//!
+//! Used by `compare` for the untimed runs and by `capacity`. The child's side is `child`. Whatever the child does, crash,
+//! hang or talk nonsense, the parent gets a text and goes on, and no process is left behind.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::cli::Scale;
+use crate::measure::Sample;
+use crate::plan::Subject;
+use crate::workload::{Counters, Workload};
+
+/// What a child says, one JSON value a line.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Message {
+    /// It has its input and waits for the word.
+    Ready,
+    /// It has run once.
+    Done(Report),
+    /// It cannot.
+    Failed(String),
+}
+
+/// One run in a child.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Report {
+    /// The answer's checksum.
+    pub(crate) checksum: String,
+    /// CPU time of the run.
+    pub(crate) cpu_ns: u64,
+    /// The process's peak memory so far.
+    pub(crate) peak_rss_bytes: Option<u64>,
+    /// What our executor counted.
+    pub(crate) counters: Option<Counters>,
+}
+
+/// What a child is to run.
+pub(crate) struct Errand<'a> {
+    /// The workload.
+    pub(crate) workload: &'a Workload,
+    /// Engine and workers.
+    pub(crate) subject: Subject,
+    /// Size and input, as on our own command line.
+    pub(crate) scale: &'a Scale,
+    /// Whether it runs once for each word (and without counters), or just once.
+    pub(crate) serve: bool,
+}
+
+/// A child at work; dropping it ends it.
+pub(crate) struct Process {
+    child: Child,
+    words: Option<ChildStdin>,
+    messages: Receiver<String>,
+    errors: Receiver<String>,
+}
+
+/// One untimed run in a child: the peak memory, the counters, and whether the engine works at all.
+pub(crate) fn once(errand: &Errand<'_>, limit: Duration) -> Result<Report, String> {
+    let mut process = Process::start(errand)?;
+    match process.hear(limit)? {
+        Message::Done(report) => Ok(report),
+        Message::Failed(error) => Err(error),
+        Message::Ready => Err("the child is ready instead of done".to_owned()),
+    }
+}
+
+impl Process {
+    /// Starts this program again for the errand.
+    pub(crate) fn start(errand: &Errand<'_>) -> Result<Self, String> {
+        let cannot = |error| format!("cannot start a child process: {error}");
+        let mut child = command(errand).map_err(cannot)?.spawn().map_err(cannot)?;
+        let words = child.stdin.take();
+        let (sender, messages) = mpsc::channel();
+        if let Some(stdout) = child.stdout.take() {
+            thread::spawn(move || {
+                for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                    if sender.send(line).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        let (sender, errors) = mpsc::channel();
+        if let Some(mut stderr) = child.stderr.take() {
+            thread::spawn(move || {
+                let mut text = Vec::new();
+                let _ = stderr.read_to_end(&mut text);
+                let _ = sender.send(String::from_utf8_lossy(&text).into_owned());
+            });
+        }
+        Ok(Process {
+            child,
+            words,
+            messages,
+            errors,
+        })
+    }
+
+    /// Gives the word for one run.
+    pub(crate) fn go(&mut self) -> Result<(), String> {
+        let words = self.words.as_mut().ok_or("the child has no stdin")?;
+        words
+            .write_all(b"go\n")
+            .map_err(|error| format!("the child does not listen: {error}"))
+    }
+
+    /// The child's next message; after an error it is gone.
+    pub(crate) fn hear(&mut self, limit: Duration) -> Result<Message, String> {
+        match self.messages.recv_timeout(limit) {
+            Ok(line) => serde_json::from_str(&line)
+                .map_err(|_| format!("the child says something strange: {line}")),
+            Err(RecvTimeoutError::Timeout) => {
+                self.end();
+                Err(format!("no answer within {} s: killed", limit.as_secs()))
+            }
+            Err(RecvTimeoutError::Disconnected) => Err(self.last_words()),
+        }
+    }
+
+    /// Why a child that fell silent did so.
+    fn last_words(&mut self) -> String {
+        let status = match self.status_soon() {
+            Some(status) => format!("the child ended early ({status})"),
+            None => {
+                self.end();
+                "the child closed its output and went on: killed".to_owned()
+            }
+        };
+        let errors = self.errors.recv_timeout(Duration::from_secs(1));
+        match errors.map(|text| first_line(&text)) {
+            Ok(Some(line)) => format!("{status}: {line}"),
+            _ => status,
+        }
+    }
+
+    /// The exit status of a child that has closed its output, and so is all but gone.
+    fn status_soon(&mut self) -> Option<ExitStatus> {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while Instant::now() < deadline {
+            match self.child.try_wait() {
+                Ok(None) => thread::sleep(Duration::from_millis(2)),
+                Ok(status) => return status,
+                Err(_) => return None,
+            }
+        }
+        None
+    }
+
+    fn end(&mut self) {
+        // Both fail only where the child is gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn command(errand: &Errand<'_>) -> std::io::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command
+        .args(["__child", errand.workload.name])
+        .args(["--engine", errand.subject.engine.name()])
+        .args(["--workers", &errand.subject.workers.to_string()]);
+    if let Some(size) = errand.scale.size {
+        command.args(["--size", &size.to_string()]);
+    }
+    if let Some(input) = &errand.scale.input {
+        command.arg("--input").arg(input);
+    }
+    if errand.serve {
+        command.arg("--serve").stdin(Stdio::piped());
+    } else {
+        command.stdin(Stdio::null());
+    }
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    Ok(command)
+}
+
+/// The first line that says something; a panic's message stands after a line that names the thread.
+fn first_line(text: &str) -> Option<String> {
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
+    let first = lines.next()?;
+    match lines.next() {
+        Some(second) if first.contains("panicked at") => Some(format!("{first} {second}")),
+        _ => Some(first.to_owned()),
+    }
+}
+
+/// The sample of a round in which children ran: their wall time is the parent's, their CPU time their own.
+pub(crate) fn sample(wall_ns: u64, reports: &[Report]) -> Sample {
+    Sample {
+        wall_ns,
+        cpu_ns: reports.iter().map(|report| report.cpu_ns).sum(),
+    }
+}

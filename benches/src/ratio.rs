@@ -1,0 +1,105 @@
+//! Ratios between lanes, always of the same round: what disturbs the machine in a round disturbs both sides.
+//!
+//! Used by the table and the JSON rows.
+
+use crate::engine::Engine;
+use crate::measure::median;
+use crate::rounds::Lane;
+use crate::workload::Workload;
+
+/// The baseline's lane: that engine with 1 worker, if it ran.
+pub(crate) fn baseline<'a>(workload: &Workload, lanes: &'a [Lane]) -> Option<&'a Lane> {
+    find(lanes, workload.baseline, 1)
+}
+
+/// The median over the rounds of time by operation here over there; below 1 is faster. `None` where either did not run.
+pub(crate) fn time_ratio(lane: &Lane, baseline: &Lane) -> Option<f64> {
+    median(
+        lane.ns_per_op()
+            .zip(baseline.ns_per_op())
+            .map(|(this, base)| this / base),
+    )
+}
+
+/// What an engine makes of the machine.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Share {
+    /// Median of sequential over engine: how many times faster than one.
+    pub(crate) speed_up: f64,
+    /// Median of sequential over capacity: what independent processes reach together.
+    pub(crate) capacity: f64,
+    /// Median of the quotient of both.
+    pub(crate) share: f64,
+}
+
+/// How much of the capacity the lane's engine gets; `None` where it is not parallel or something needed did not run.
+pub(crate) fn share(lane: &Lane, lanes: &[Lane]) -> Option<Share> {
+    let subject = lane.subject;
+    if !subject.engine.is_parallel() || subject.engine == Engine::Capacity {
+        return None;
+    }
+    let sequential = find(lanes, Engine::Sequential, 1)?;
+    let capacity = find(lanes, Engine::Capacity, subject.workers)?;
+    Some(Share {
+        speed_up: time_ratio(sequential, lane)?,
+        capacity: time_ratio(sequential, capacity)?,
+        // (sequential / engine) / (sequential / capacity), in which sequential drops out.
+        share: time_ratio(capacity, lane)?,
+    })
+}
+
+fn find(lanes: &[Lane], engine: Engine, workers: usize) -> Option<&Lane> {
+    lanes
+        .iter()
+        .find(|lane| lane.subject.engine == engine && lane.subject.workers == workers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::Sample;
+    use crate::plan::Subject;
+    use crate::workload::find as workload;
+
+    fn lane(engine: Engine, workers: usize, ops: u64, walls: &[u64]) -> Lane {
+        let mut lane = Lane::new(Subject { engine, workers }, ops);
+        lane.samples = walls
+            .iter()
+            .map(|&wall_ns| Sample { wall_ns, cpu_ns: 0 })
+            .collect();
+        lane
+    }
+
+    #[test]
+    fn ratios_are_taken_round_by_round() {
+        // The medians are 20 and 20, but each round says otherwise.
+        let this = lane(Engine::Rayon, 1, 1, &[10, 20, 40]);
+        let base = lane(Engine::Calls, 1, 1, &[20, 40, 10]);
+        assert_eq!(time_ratio(&this, &base), Some(0.5));
+    }
+
+    #[test]
+    fn a_baseline_that_did_not_run_gives_no_ratio() {
+        let lanes = [
+            lane(Engine::Rayon, 1, 1, &[10]),
+            lane(Engine::Calls, 1, 1, &[]),
+        ];
+        let base = baseline(workload("fork-join").unwrap(), &lanes).unwrap();
+        assert_eq!(time_ratio(&lanes[0], base), None);
+        assert!(baseline(workload("grid-hashed").unwrap(), &lanes).is_none());
+    }
+
+    #[test]
+    fn the_share_of_the_capacity_counts_all_processes() {
+        let lanes = [
+            lane(Engine::Sequential, 1, 10, &[100, 100]),
+            lane(Engine::Fibers, 2, 10, &[50, 62]),
+            // Two processes do twice the work: 1.6 and 2 times one process.
+            lane(Engine::Capacity, 2, 20, &[125, 100]),
+        ];
+        let share = share(&lanes[1], &lanes).unwrap();
+        assert!((share.capacity - 1.8).abs() < 1e-9, "{share:?}");
+        assert!((share.share - f64::midpoint(62.5 / 50.0, 50.0 / 62.0)).abs() < 1e-9);
+        assert!(super::share(&lanes[0], &lanes).is_none());
+    }
+}

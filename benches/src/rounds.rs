@@ -1,0 +1,223 @@
+//! The timed rounds: every engine once a round, in changing order, in one process.
+//!
+//! Used by `compare`. It knows lanes and runners, neither workloads nor tables.
+
+use crate::measure::{Sample, timed};
+use crate::order::Order;
+use crate::plan::Subject;
+use crate::workload::{Counters, Job};
+
+/// What runs in a round.
+pub(crate) trait Runner {
+    /// Does the whole job once.
+    fn run(&mut self) -> Result<Round, String>;
+}
+
+/// What one run gave.
+pub(crate) struct Round {
+    /// What it took.
+    pub(crate) sample: Sample,
+    /// The answer's checksum.
+    pub(crate) checksum: String,
+    /// The memory of other processes that took part.
+    pub(crate) peak_rss_bytes: Option<u64>,
+}
+
+/// All that is found out about one engine with one number of workers.
+pub(crate) struct Lane {
+    /// Engine and workers.
+    pub(crate) subject: Subject,
+    /// The operations of one run.
+    pub(crate) ops: u64,
+    /// One for each timed round.
+    pub(crate) samples: Vec<Sample>,
+    /// The checksum of the first answer.
+    pub(crate) checksum: Option<String>,
+    /// Peak memory of a process that did only this.
+    pub(crate) peak_rss_bytes: Option<u64>,
+    /// Counters of the untimed run.
+    pub(crate) counters: Option<Counters>,
+    /// Why there are no samples, or why they are not to be trusted.
+    pub(crate) error: Option<String>,
+}
+
+impl Lane {
+    /// Nothing is known yet.
+    pub(crate) fn new(subject: Subject, ops: u64) -> Self {
+        Lane {
+            subject,
+            ops,
+            samples: Vec::new(),
+            checksum: None,
+            peak_rss_bytes: None,
+            counters: None,
+            error: None,
+        }
+    }
+
+    /// Takes an answer's checksum; a second one that differs from the first is an error of the lane.
+    pub(crate) fn answered(&mut self, checksum: String) {
+        match &self.checksum {
+            None => self.checksum = Some(checksum),
+            Some(first) if *first == checksum => {}
+            Some(first) => {
+                let error = format!("answers differ from run to run: {first}, then {checksum}");
+                self.error.get_or_insert(error);
+            }
+        }
+    }
+
+    /// The lane is out: what it has so far cannot be compared round by round.
+    pub(crate) fn fail(&mut self, error: String) {
+        self.samples.clear();
+        self.error = Some(error);
+    }
+
+    /// Wall time by operation in each round.
+    pub(crate) fn ns_per_op(&self) -> impl Iterator<Item = f64> {
+        self.samples
+            .iter()
+            .map(|sample| sample.wall_ns as f64 / self.ops.max(1) as f64)
+    }
+
+    /// CPU time by operation in each round.
+    pub(crate) fn cpu_ns_per_op(&self) -> impl Iterator<Item = f64> {
+        self.samples
+            .iter()
+            .map(|sample| sample.cpu_ns as f64 / self.ops.max(1) as f64)
+    }
+}
+
+/// A job that runs in this process.
+pub(crate) struct InProcess<'a>(pub(crate) Job<'a>);
+
+impl Runner for InProcess<'_> {
+    fn run(&mut self) -> Result<Round, String> {
+        let (sample, answer) = timed(&mut self.0)?;
+        Ok(Round {
+            sample,
+            checksum: answer.checksum(),
+            peak_rss_bytes: None,
+        })
+    }
+}
+
+/// One untimed round, then `repeats` timed ones. `tick` hears of each run before it starts and of nothing while one runs.
+pub(crate) fn interleave(
+    lanes: &mut [(&mut Lane, Box<dyn Runner + '_>)],
+    repeats: u32,
+    mut tick: impl FnMut(Subject),
+) {
+    let mut order = Order::new();
+    for round in 0..=repeats {
+        for i in order.next(lanes.len()) {
+            let (lane, runner) = &mut lanes[i];
+            tick(lane.subject);
+            if lane.error.is_some() {
+                continue;
+            }
+            match runner.run() {
+                Err(error) => lane.fail(error),
+                Ok(outcome) => {
+                    lane.answered(outcome.checksum);
+                    lane.peak_rss_bytes = lane.peak_rss_bytes.max(outcome.peak_rss_bytes);
+                    if round > 0 {
+                        lane.samples.push(outcome.sample);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Engine;
+    use std::cell::RefCell;
+
+    struct Scripted<'a> {
+        name: char,
+        log: &'a RefCell<String>,
+        runs: u64,
+        fails_at: u64,
+        lies_at: u64,
+    }
+
+    impl Runner for Scripted<'_> {
+        fn run(&mut self) -> Result<Round, String> {
+            self.log.borrow_mut().push(self.name);
+            self.runs += 1;
+            if self.runs == self.fails_at {
+                return Err("broke".to_owned());
+            }
+            let checksum = if self.runs == self.lies_at { "2" } else { "1" };
+            Ok(Round {
+                sample: Sample {
+                    wall_ns: 100 * self.runs,
+                    cpu_ns: 1,
+                },
+                checksum: checksum.to_owned(),
+                peak_rss_bytes: None,
+            })
+        }
+    }
+
+    /// Runs lanes named by letters; each fails and lies at the given run, 0 for never.
+    fn play(scripts: &[(char, u64, u64)], repeats: u32) -> (Vec<Lane>, String) {
+        let log = RefCell::new(String::new());
+        let subject = Subject {
+            engine: Engine::Plain,
+            workers: 1,
+        };
+        let mut lanes: Vec<Lane> = scripts.iter().map(|_| Lane::new(subject, 10)).collect();
+        let mut pairs: Vec<(&mut Lane, Box<dyn Runner + '_>)> = lanes
+            .iter_mut()
+            .zip(scripts)
+            .map(|(lane, &(name, fails_at, lies_at))| {
+                let runner: Box<dyn Runner + '_> = Box::new(Scripted {
+                    name,
+                    log: &log,
+                    runs: 0,
+                    fails_at,
+                    lies_at,
+                });
+                (lane, runner)
+            })
+            .collect();
+        interleave(&mut pairs, repeats, |_| {});
+        drop(pairs);
+        (lanes, log.into_inner())
+    }
+
+    #[test]
+    fn each_round_runs_everybody_once_and_the_first_round_is_not_timed() {
+        let (lanes, log) = play(&[('a', 0, 0), ('b', 0, 0), ('c', 0, 0)], 4);
+        assert_eq!(log.len(), 15);
+        for round in log.as_bytes().chunks(3) {
+            let mut round = round.to_vec();
+            round.sort_unstable();
+            assert_eq!(round, b"abc");
+        }
+        for lane in &lanes {
+            assert_eq!(lane.samples.len(), 4);
+            assert_eq!(lane.ns_per_op().next(), Some(20.0));
+        }
+    }
+
+    #[test]
+    fn one_that_breaks_is_out_and_the_others_go_on() {
+        let (lanes, log) = play(&[('a', 3, 0), ('b', 0, 0)], 4);
+        assert_eq!(lanes[0].error.as_deref(), Some("broke"));
+        assert!(lanes[0].samples.is_empty());
+        assert_eq!(lanes[1].samples.len(), 4);
+        assert_eq!(log.matches('a').count(), 3);
+    }
+
+    #[test]
+    fn an_answer_that_changes_is_an_error() {
+        let (lanes, _) = play(&[('a', 0, 3)], 4);
+        let error = lanes[0].error.as_deref().unwrap();
+        assert!(error.contains("from run to run: 1, then 2"), "{error}");
+    }
+}

@@ -1,0 +1,183 @@
+//! What a package's `Cargo.toml` says: the edition and the roots of its crates.
+//!
+//! Asked by `parse` (edition) and `crates` (roots). Follows Cargo's conventions as far as files are concerned and
+//! knows nothing of dependencies or features.
+
+use dagwood::{Cx, Query};
+use ra_ap_parser::Edition;
+use toml::{Table, Value};
+
+use super::sources::{FileId, Package, PackageId, Sources, directory_of, join_label};
+
+/// The manifest of a package.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct ManifestOf(pub(super) PackageId);
+
+/// What was learned from a manifest; for files without one, what is assumed.
+pub(super) struct Manifest {
+    pub(super) edition: Edition,
+    /// Root files of libraries, programs, tests, examples, benches and the build script, each once.
+    pub(super) roots: Vec<FileId>,
+    pub(super) error: Option<String>,
+}
+
+impl Query<Sources> for ManifestOf {
+    type Value = Manifest;
+
+    fn provide(self, cx: &Cx<'_, Sources>) -> Manifest {
+        let sources = cx.data();
+        let package = sources.package(self.0);
+        let Some(bytes) = &package.manifest else {
+            return Manifest {
+                edition: Edition::Edition2021,
+                roots: Vec::new(),
+                error: None,
+            };
+        };
+        match table(bytes) {
+            Ok(table) => Manifest {
+                edition: edition(sources, package, &table),
+                roots: roots(sources, package, &table),
+                error: None,
+            },
+            Err(error) => Manifest {
+                edition: Edition::Edition2021,
+                roots: roots(
+                    sources,
+                    package,
+                    &Table::from_iter([("package".to_owned(), Table::new().into())]),
+                ),
+                error: Some(error),
+            },
+        }
+    }
+}
+
+fn table(bytes: &[u8]) -> Result<Table, String> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "not UTF-8".to_owned())?;
+    text.parse()
+        .map_err(|error: toml::de::Error| error.message().to_owned())
+}
+
+/// `edition = ".."`, or the workspace's where the package inherits it; 2015 where nothing is said.
+fn edition(sources: &Sources, package: &Package, table: &Table) -> Edition {
+    let own = table
+        .get("package")
+        .and_then(|package| package.get("edition"));
+    let inherited = || {
+        let mut directory = package.directory.as_str();
+        loop {
+            if let Some(edition) = workspace_edition(sources, directory) {
+                return Some(edition);
+            }
+            if directory.is_empty() {
+                return None;
+            }
+            directory = directory_of(directory);
+        }
+    };
+    match own {
+        None => Edition::Edition2015,
+        Some(Value::String(edition)) => edition.parse().unwrap_or(Edition::Edition2021),
+        Some(_) => inherited().unwrap_or(Edition::Edition2021),
+    }
+}
+
+fn workspace_edition(sources: &Sources, directory: &str) -> Option<Edition> {
+    let package = sources
+        .tree()
+        .packages
+        .iter()
+        .find(|package| package.directory == directory)?;
+    let table = table(package.manifest.as_ref()?).ok()?;
+    table
+        .get("workspace")?
+        .get("package")?
+        .get("edition")?
+        .as_str()?
+        .parse()
+        .ok()
+}
+
+/// The kinds of targets that come in lists: key, folder, the switch for finding them by convention.
+const LISTS: [(&str, &str, &str); 4] = [
+    ("bin", "src/bin", "autobins"),
+    ("example", "examples", "autoexamples"),
+    ("test", "tests", "autotests"),
+    ("bench", "benches", "autobenches"),
+];
+
+fn roots(sources: &Sources, package: &Package, table: &Table) -> Vec<FileId> {
+    let Some(section) = table.get("package").or_else(|| table.get("project")) else {
+        return Vec::new(); // a workspace without a package of its own
+    };
+    let mut roots = Vec::new();
+    let mut add = |path: &str| {
+        let file = join_label(&package.directory, path).and_then(|label| sources.file_at(&label));
+        roots.extend(file);
+        file.is_some()
+    };
+    add(table
+        .get("lib")
+        .and_then(|lib| lib.get("path")?.as_str())
+        .unwrap_or("src/lib.rs"));
+    match section.get("build") {
+        Some(Value::Boolean(false)) => false,
+        build => add(build.and_then(Value::as_str).unwrap_or("build.rs")),
+    };
+    for (key, folder, switch) in LISTS {
+        let targets = table
+            .get(key)
+            .and_then(Value::as_array)
+            .map_or(&[][..], Vec::as_slice);
+        for target in targets {
+            let name = target
+                .get("name")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            match target.get("path").and_then(Value::as_str) {
+                Some(path) => add(path),
+                None => {
+                    add(&format!("{folder}/{name}.rs")) || add(&format!("{folder}/{name}/main.rs"))
+                }
+            };
+        }
+        if section.get(switch).and_then(Value::as_bool) != Some(false) {
+            for path in by_convention(sources, package, folder) {
+                add(path);
+            }
+            if key == "bin" {
+                add("src/main.rs");
+            }
+        }
+    }
+    roots.sort();
+    roots.dedup();
+    roots
+}
+
+/// `folder/*.rs` and `folder/*/main.rs`, as paths inside the package.
+fn by_convention<'a>(
+    sources: &'a Sources,
+    package: &'a Package,
+    folder: &'a str,
+) -> impl Iterator<Item = &'a str> {
+    let prefix = if package.directory.is_empty() {
+        0
+    } else {
+        package.directory.len() + 1
+    };
+    let paths = package
+        .files
+        .iter()
+        .map(move |&file| &sources.file(file).label[prefix..]);
+    paths.filter(move |path| {
+        let below = path
+            .strip_prefix(folder)
+            .and_then(|rest| rest.strip_prefix('/'));
+        below.is_some_and(|below| match below.split_once('/') {
+            None => true,
+            Some((_, rest)) => rest == "main.rs",
+        })
+    })
+}

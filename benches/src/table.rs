@@ -1,0 +1,156 @@
+//! The table of a comparison and the lines under it, for people.
+//!
+//! Used by `compare`. It computes nothing that JSON does not say as well, except the shares of the capacity.
+
+use std::io::{self, Write};
+
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+
+use crate::engine::Engine;
+use crate::format;
+use crate::measure::median;
+use crate::ratio;
+use crate::rounds::Lane;
+use crate::workload::{Counters, Loaded, Workload};
+
+/// Writes all there is to say about one workload.
+pub(crate) fn write(
+    out: &mut dyn Write,
+    workload: &Workload,
+    loaded: &dyn Loaded,
+    lanes: &[Lane],
+) -> io::Result<()> {
+    writeln!(
+        out,
+        "{}, size {}: {} {}s a run",
+        workload.name,
+        format::count(loaded.size()),
+        format::count(loaded.ops()),
+        workload.unit
+    )?;
+    if let Some(input) = loaded.input_text() {
+        writeln!(out, "input: {input}")?;
+    }
+    writeln!(out, "{}", rows(workload, lanes))?;
+    writeln!(
+        out,
+        "time / {0}: median over the rounds of this time / that of {0} (1 worker) in the same round; below 1 is faster",
+        workload.baseline
+    )?;
+    write_shares(out, lanes)?;
+    write_counters(out, lanes)?;
+    for lane in lanes {
+        if let Some(error) = &lane.error {
+            writeln!(out, "error in {}: {error}", name(lane))?;
+        }
+    }
+    Ok(())
+}
+
+/// A table with the look of all our tables.
+pub(crate) fn plain_table() -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Disabled);
+    table
+}
+
+fn rows(workload: &Workload, lanes: &[Lane]) -> Table {
+    let baseline = ratio::baseline(workload, lanes);
+    let mut table = plain_table();
+    table.set_header(vec![
+        "engine".to_owned(),
+        "workers".to_owned(),
+        "median".to_owned(),
+        "min".to_owned(),
+        format!("per {}", workload.unit),
+        format!("CPU per {}", workload.unit),
+        format!("time / {}", workload.baseline),
+        "peak memory".to_owned(),
+    ]);
+    for lane in lanes {
+        let ratio = baseline.and_then(|baseline| ratio::time_ratio(lane, baseline));
+        let walls = || lane.samples.iter().map(|sample| sample.wall_ns as f64);
+        let median_wall = match lane.samples.is_empty() {
+            true => "error".to_owned(),
+            false => or_dash(median(walls()).map(format::time)),
+        };
+        table.add_row(vec![
+            lane.subject.engine.name().to_owned(),
+            lane.subject.workers.to_string(),
+            median_wall,
+            or_dash(walls().min_by(f64::total_cmp).map(format::time)),
+            or_dash(median(lane.ns_per_op()).map(format::time)),
+            or_dash(median(lane.cpu_ns_per_op()).map(format::time)),
+            or_dash(ratio.map(|ratio| format!("{ratio:.3}"))),
+            or_dash(lane.peak_rss_bytes.map(format::bytes)),
+        ]);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+/// A cell that is a mark or nothing.
+pub(crate) fn mark(is_set: bool) -> Cell {
+    Cell::new(if is_set { "x" } else { "" }).set_alignment(CellAlignment::Center)
+}
+
+fn write_shares(out: &mut dyn Write, lanes: &[Lane]) -> io::Result<()> {
+    for lane in lanes {
+        if let Some(share) = ratio::share(lane, lanes) {
+            writeln!(
+                out,
+                "speed-up of {} over sequential {:.2} x, capacity of the machine {:.2} x, share {:.3} (medians over the rounds)",
+                name(lane),
+                share.speed_up,
+                share.capacity,
+                share.share
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn write_counters(out: &mut dyn Write, lanes: &[Lane]) -> io::Result<()> {
+    for lane in lanes {
+        if let Some(counters) = &lane.counters {
+            writeln!(out, "counted in {}: {}", name(lane), counted(counters))?;
+        }
+    }
+    Ok(())
+}
+
+fn counted(counters: &Counters) -> String {
+    let count = format::count;
+    format!(
+        "{} queries, {} hits, {} waits; {} fibers (peak {}, suspended {}); {} steals, {} wakes, {} sleeps with work",
+        count(counters.queries),
+        count(counters.hits),
+        count(counters.waits),
+        count(counters.fibers_created),
+        count(counters.fibers_peak),
+        count(counters.suspended_peak),
+        count(counters.steals),
+        count(counters.wakes),
+        count(counters.sleeps_with_work),
+    )
+}
+
+/// Engine and workers of a lane in words.
+pub(crate) fn name(lane: &Lane) -> String {
+    let subject = lane.subject;
+    match subject.engine {
+        Engine::Capacity => format!("capacity ({} processes)", subject.workers),
+        engine if engine.is_parallel() => {
+            format!("{engine} ({})", format::workers(subject.workers))
+        }
+        engine => engine.name().to_owned(),
+    }
+}
+
+fn or_dash(text: Option<String>) -> String {
+    text.unwrap_or_else(|| "-".to_owned())
+}

@@ -1,0 +1,137 @@
+//! A job: one workload on one engine, ready to run again and again.
+//!
+//! Used by the workloads to make jobs, and by whatever times them. It must not know any workload.
+
+use dagwood::{Executor, Statistics};
+use serde::{Deserialize, Serialize};
+
+use crate::engine::{Engine, Kind};
+
+/// What a job is made for.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Setup {
+    /// The engine.
+    pub(crate) engine: Engine,
+    /// The number of its workers.
+    pub(crate) workers: usize,
+    /// Whether our executors count; counting costs time.
+    pub(crate) statistics: bool,
+}
+
+/// What one run found; looking at it is not timed.
+pub(crate) trait Answer {
+    /// Equal for equal answers.
+    fn checksum(&self) -> String;
+    /// The answer as `run` prints it, with a newline at its end.
+    fn text(&self) -> String;
+}
+
+/// An answer that is one number.
+pub(crate) struct Number {
+    /// What the number is.
+    pub(crate) label: String,
+    /// The number.
+    pub(crate) value: u64,
+}
+
+impl Answer for Number {
+    fn checksum(&self) -> String {
+        self.value.to_string()
+    }
+
+    fn text(&self) -> String {
+        format!("{} = {}\n", self.label, self.value)
+    }
+}
+
+type Run<'a> = Box<dyn FnMut() -> Result<Box<dyn Answer>, String> + 'a>;
+
+/// One workload on one engine.
+pub(crate) struct Job<'a> {
+    run: Run<'a>,
+    executor: Option<Executor>,
+}
+
+impl<'a> Job<'a> {
+    /// A job on an executor of ours, which is built here. `stack_bytes` is the stack of each fiber, where the default does not do.
+    pub(crate) fn on_executor<A: Answer + 'static>(
+        setup: Setup,
+        stack_bytes: Option<usize>,
+        mut run: impl FnMut(&Executor) -> Result<A, dagwood::Error> + 'a,
+    ) -> Result<Self, String> {
+        let Kind::Ours(backend) = setup.engine.kind() else {
+            return Err(cannot_run(setup.engine));
+        };
+        let mut builder = Executor::builder()
+            .backend(backend)
+            .workers(setup.workers)
+            .statistics(setup.statistics);
+        if let Some(bytes) = stack_bytes {
+            builder = builder.stack_bytes(bytes);
+        }
+        let executor = builder.build().map_err(|error| error.to_string())?;
+        let own = executor.clone();
+        Ok(Job {
+            run: Box::new(move || match run(&own) {
+                Ok(answer) => Ok(Box::new(answer)),
+                Err(error) => Err(error.to_string()),
+            }),
+            executor: Some(executor),
+        })
+    }
+
+    /// A job that needs no executor of ours.
+    pub(crate) fn other<A: Answer + 'static>(mut run: impl FnMut() -> A + 'a) -> Self {
+        Job {
+            run: Box::new(move || Ok(Box::new(run()))),
+            executor: None,
+        }
+    }
+
+    /// Does the whole job once.
+    pub(crate) fn run(&mut self) -> Result<Box<dyn Answer>, String> {
+        (self.run)()
+    }
+
+    /// What our executor counted in all runs so far; `None` for other engines.
+    pub(crate) fn counters(&self) -> Option<Counters> {
+        self.executor
+            .as_ref()
+            .map(|executor| Counters::from(executor.statistics()))
+    }
+}
+
+/// What a workload says to an engine that is not in its list.
+pub(crate) fn cannot_run(engine: Engine) -> String {
+    format!("the engine {engine} has no job here")
+}
+
+/// The counters of an executor, under their names in JSON.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Counters {
+    pub(crate) queries: u64,
+    pub(crate) hits: u64,
+    pub(crate) waits: u64,
+    pub(crate) fibers_created: u64,
+    pub(crate) fibers_peak: u64,
+    pub(crate) suspended_peak: u64,
+    pub(crate) steals: u64,
+    pub(crate) wakes: u64,
+    pub(crate) sleeps_with_work: u64,
+}
+
+impl From<Statistics> for Counters {
+    fn from(statistics: Statistics) -> Self {
+        Counters {
+            queries: statistics.queries,
+            hits: statistics.hits,
+            waits: statistics.waits,
+            fibers_created: statistics.fibers_created,
+            fibers_peak: statistics.fibers_peak,
+            suspended_peak: statistics.suspended_peak,
+            steals: statistics.steals,
+            wakes: statistics.wakes,
+            sleeps_with_work: statistics.sleeps_with_work,
+        }
+    }
+}

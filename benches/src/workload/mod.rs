@@ -1,0 +1,240 @@
+//! The workloads: one table of what there is and which engine can run what, and the shapes they all have.
+//!
+//! Used by every command. A new workload is a file here and an entry in [`ALL`].
+
+mod fork_join;
+mod grid_hashed;
+mod job;
+mod rust_source;
+mod shared;
+
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+use crate::engine::Engine;
+use crate::failure::Failure;
+
+pub(crate) use job::{Answer, Counters, Job, Number, Setup};
+
+/// One workload: what it is, and how to load it.
+#[derive(Debug)]
+pub(crate) struct Workload {
+    /// Its name on the command line and in JSON.
+    pub(crate) name: &'static str,
+    /// One line for `list` and `--help`.
+    pub(crate) about: &'static str,
+    /// What one of its operations is called, in the singular.
+    pub(crate) unit: &'static str,
+    /// What `--size` counts.
+    pub(crate) size_means: &'static str,
+    /// The size without `--size`.
+    pub(crate) default_size: u64,
+    /// The sizes it accepts.
+    pub(crate) sizes: RangeInclusive<u64>,
+    /// The engine whose row, with 1 worker, the ratios refer to.
+    pub(crate) baseline: Engine,
+    /// The engines that can run it.
+    pub(crate) engines: &'static [Engine],
+    /// Whether `--input` means anything to it.
+    pub(crate) takes_input: bool,
+    load: fn(&Request) -> Result<Box<dyn Loaded>, Failure>,
+}
+
+/// What a workload is asked to work on.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    /// The workload's own scale.
+    pub(crate) size: u64,
+    /// The input's place, for workloads that take one.
+    pub(crate) input: Option<PathBuf>,
+}
+
+/// A workload with its input ready; from here jobs are made.
+pub(crate) trait Loaded {
+    /// The size in effect.
+    fn size(&self) -> u64;
+    /// The operations in one run.
+    fn ops(&self) -> u64;
+    /// The checksum of the right answer, where it is known without an engine.
+    fn known_checksum(&self) -> Option<String> {
+        None
+    }
+    /// A digest of the input, where there is one.
+    fn input_digest(&self) -> Option<&str> {
+        None
+    }
+    /// The input in words, where there is one.
+    fn input_text(&self) -> Option<String> {
+        None
+    }
+    /// The job for one engine; everything that need not be timed is done here.
+    fn job(&self, setup: Setup) -> Result<Job<'_>, String>;
+}
+
+/// Every workload; the first is the main one.
+pub(crate) static ALL: &[Workload] = {
+    use Engine::{Calls, Capacity, Chili, Fibers, Plain, Rayon, Sequential, Threads};
+    &[
+        Workload {
+            name: "rust-source",
+            about: "a front end over real Rust source: parse, modules, imports, lints, all as queries",
+            unit: "line",
+            size_means: "lines of source to take, about",
+            default_size: 400_000,
+            sizes: 1..=1_000_000_000,
+            baseline: Sequential,
+            engines: &[Fibers, Threads, Sequential, Capacity],
+            takes_input: true,
+            load: rust_source::load,
+        },
+        Workload {
+            name: "fork-join",
+            about: "fib(N), recursive, with a join at every node: what one join costs",
+            unit: "join",
+            size_means: "N of fib(N)",
+            default_size: 34,
+            sizes: 2..=60,
+            baseline: Calls,
+            engines: &[Fibers, Threads, Sequential, Rayon, Chili, Calls, Capacity],
+            takes_input: false,
+            load: fork_join::load,
+        },
+        Workload {
+            name: "grid-hashed",
+            about: "N x N cells, each a query that asks two neighbours: what one miss and one hit cost",
+            unit: "cell",
+            size_means: "side of the grid, in cells",
+            default_size: 1000,
+            sizes: 1..=4096,
+            baseline: Plain,
+            engines: &[Fibers, Threads, Sequential, Plain, Capacity],
+            takes_input: false,
+            load: grid_hashed::load,
+        },
+        Workload {
+            name: "shared",
+            about: "diamonds whose shared node is asked while it is in progress: what a wait costs",
+            unit: "node",
+            size_means: "diamonds, of 4 nodes each",
+            default_size: 1000,
+            sizes: 1..=1_000_000,
+            baseline: Sequential,
+            engines: &[Fibers, Threads, Sequential, Capacity],
+            takes_input: false,
+            load: shared::load,
+        },
+    ]
+};
+
+/// The workload of that name.
+pub(crate) fn find(name: &str) -> Option<&'static Workload> {
+    ALL.iter().find(|workload| workload.name == name)
+}
+
+impl Workload {
+    /// The workload that a comparison without a name means.
+    pub(crate) fn main() -> &'static Workload {
+        &ALL[0]
+    }
+
+    /// The engines of this build that can run it.
+    pub(crate) fn compiled_in(&self) -> impl Iterator<Item = Engine> {
+        self.engines
+            .iter()
+            .copied()
+            .filter(|engine| engine.is_compiled_in())
+    }
+
+    /// Makes the input ready. `size` is the default one where it is absent.
+    pub(crate) fn load(
+        &self,
+        size: Option<u64>,
+        input: Option<PathBuf>,
+    ) -> Result<Box<dyn Loaded>, Failure> {
+        let size = size.unwrap_or(self.default_size);
+        if !self.sizes.contains(&size) {
+            return Err(Failure::Usage(format!(
+                "--size {size} is out of range for {}: it takes {} to {} ({})",
+                self.name,
+                self.sizes.start(),
+                self.sizes.end(),
+                self.size_means
+            )));
+        }
+        (self.load)(&Request { size, input })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Kind;
+
+    /// A small size of each workload, on every engine of this build; `rust-source` has its own tests.
+    #[test]
+    fn all_engines_give_the_known_answer() {
+        for (name, size) in [("fork-join", 12), ("grid-hashed", 12), ("shared", 6)] {
+            let workload = find(name).unwrap();
+            let loaded = workload.load(Some(size), None).unwrap();
+            let known = loaded.known_checksum().unwrap();
+            for engine in workload.compiled_in() {
+                if engine.kind() == Kind::Machine {
+                    continue;
+                }
+                for workers in [1, 2, 3] {
+                    let setup = Setup {
+                        engine,
+                        workers,
+                        statistics: false,
+                    };
+                    let mut job = loaded.job(setup).unwrap();
+                    // Twice: the second run must not live on the first one's results.
+                    for _ in 0..2 {
+                        assert_eq!(job.run().unwrap().checksum(), known, "{name} on {engine}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn shared_nodes_are_asked_while_in_progress() {
+        let workload = find("shared").unwrap();
+        let loaded = workload.load(Some(20), None).unwrap();
+        for engine in workload.compiled_in() {
+            let waits_expected = match engine {
+                Engine::Fibers | Engine::Threads => true,
+                Engine::Sequential => false,
+                _ => continue,
+            };
+            let setup = Setup {
+                engine,
+                workers: 2,
+                statistics: true,
+            };
+            let mut job = loaded.job(setup).unwrap();
+            job.run().unwrap();
+            let counters = job.counters().unwrap();
+            assert_eq!(counters.waits > 0, waits_expected, "{engine}: {counters:?}");
+        }
+    }
+
+    #[test]
+    fn a_size_out_of_range_is_refused_with_the_range() {
+        let Err(failure) = find("fork-join").unwrap().load(Some(1), None) else {
+            panic!("loaded")
+        };
+        assert_eq!(failure.exit_code(), 2);
+        assert!(failure.to_string().contains("2 to 60"), "{failure}");
+    }
+
+    #[test]
+    fn each_baseline_can_run_its_workload() {
+        for workload in ALL {
+            assert!(workload.engines.contains(&workload.baseline));
+            assert!(workload.sizes.contains(&workload.default_size));
+            // What `capacity` runs.
+            assert!(workload.engines.contains(&Engine::Sequential));
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The command line as a user meets it: what is refused, how, and with which exit code.
+
+mod common;
+
+use common::dagwood;
+
+#[test]
+fn what_cannot_be_is_refused_with_the_valid_names() {
+    for (line, said) in [
+        ("compare --workers 0", "whole number from 1"),
+        ("compare --workers 1,", "whole number from 1"),
+        ("compare rust-sorce", "rust-source"),
+        ("run fork-jion", "fork-join"),
+        ("compare --engines fibres", "fibers"),
+        (
+            "compare fork-join --engines plain",
+            "engines for fork-join: ",
+        ),
+        ("compare shared --engines rayon", "engines for shared: "),
+        ("compare fork-join --size 1", "2 to 60"),
+        ("compare shared --engines capacity", "sequential"),
+        (
+            "compare fork-join --input .",
+            "--input means nothing to fork-join",
+        ),
+        ("run shared --engine capacity", "compare"),
+        (
+            "run rust-source --input no/such/directory",
+            "no/such/directory",
+        ),
+        (
+            "compare fork-join --size 5 --json no/such/directory/rows",
+            "cannot write",
+        ),
+    ] {
+        let finished = dagwood(line);
+        assert_eq!(finished.code, 2, "{line}: {}", finished.stderr);
+        assert!(
+            finished.stderr.contains(said),
+            "{line}: {}",
+            finished.stderr
+        );
+        assert_eq!(finished.stdout, "", "{line}");
+    }
+}
+
+#[test]
+fn help_and_list_name_everything() {
+    let list = dagwood("list");
+    let help = dagwood("compare --help");
+    assert_eq!((list.code, help.code), (0, 0));
+    for name in [
+        "rust-source",
+        "fork-join",
+        "grid-hashed",
+        "shared",
+        "fibers",
+        "threads",
+        "sequential",
+        "rayon",
+        "chili",
+        "calls",
+        "plain",
+        "capacity",
+    ] {
+        assert!(list.stdout.contains(name), "{name}:\n{}", list.stdout);
+        assert!(help.stdout.contains(name), "{name}:\n{}", help.stdout);
+    }
+}
+
+#[test]
+fn run_prints_the_answer_on_stdout_and_the_rest_on_stderr() {
+    for engine in ["calls", "rayon", "chili", "sequential"] {
+        let finished = dagwood(&format!("run fork-join --size 15 --engine {engine}"));
+        assert_eq!(finished.code, 0, "{}", finished.stderr);
+        assert_eq!(finished.stdout, "fib(15) = 610\n");
+        assert!(finished.stderr.contains("986 joins"), "{}", finished.stderr);
+    }
+}
+
+#[test]
+fn run_without_an_engine_takes_one_of_ours() {
+    let finished = dagwood("run shared --size 3 --workers 2");
+    assert_eq!(finished.code, 0, "{}", finished.stderr);
+    assert!(finished.stdout.starts_with("sum over 3 diamonds = "));
+}

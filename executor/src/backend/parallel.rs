@@ -1,0 +1,105 @@
+//! Builds with a pool: the backend is chosen at run time.
+
+use std::thread::available_parallelism;
+
+use dagwood_fibers::Mechanism;
+
+use crate::error::Error;
+use crate::executor::{Backend, Builder};
+use crate::sched::pool::{Pool, Settings, Threads};
+use crate::sched::stats::{Counters, Statistics};
+
+/// What an executor runs on.
+pub(crate) enum Engine {
+    Sequential(Sequential),
+    Pool(Workers),
+}
+
+/// The caller's thread.
+pub(crate) struct Sequential {
+    counters: Counters,
+    has_statistics: bool,
+}
+
+/// A pool of workers.
+pub(crate) struct Workers {
+    pub(crate) threads: Threads,
+    backend: Backend,
+    /// Of jobs that another executor's OS thread runs for this one.
+    counters: Counters,
+}
+
+impl Engine {
+    pub(crate) fn new(backend: Backend, builder: &Builder) -> Result<Engine, Error> {
+        let (mechanism, fibers_max) = match backend {
+            Backend::Fibers => (Mechanism::Switch, 16_000),
+            Backend::Threads => (Mechanism::Thread, 8_000),
+            Backend::Sequential => {
+                let has_statistics = builder.has_statistics;
+                return Ok(Engine::Sequential(Sequential { counters: Counters::default(), has_statistics }));
+            }
+        };
+        let settings = Settings {
+            workers: builder.workers.unwrap_or_else(|| available_parallelism().map_or(1, usize::from)),
+            mechanism,
+            stack_bytes: builder.stack_bytes,
+            fibers_max: builder.fibers_max.unwrap_or(fibers_max),
+            statistics: builder.has_statistics,
+        };
+        Ok(Engine::Pool(Workers { threads: Pool::start(&settings)?, backend, counters: Counters::default() }))
+    }
+
+    pub(crate) fn backends() -> &'static [Backend] {
+        match Mechanism::available() {
+            [Mechanism::Switch, Mechanism::Thread] => &[Backend::Fibers, Backend::Threads, Backend::Sequential],
+            [Mechanism::Switch] => &[Backend::Fibers, Backend::Sequential],
+            [Mechanism::Thread] => &[Backend::Threads, Backend::Sequential],
+            _ => &[Backend::Sequential],
+        }
+    }
+
+    pub(crate) fn backend(&self) -> Backend {
+        match self {
+            Engine::Sequential(_) => Backend::Sequential,
+            Engine::Pool(workers) => workers.backend,
+        }
+    }
+
+    pub(crate) fn workers(&self) -> usize {
+        match self {
+            Engine::Sequential(_) => 1,
+            Engine::Pool(workers) => workers.threads.pool().seats().len(),
+        }
+    }
+
+    /// A number that no other living engine has.
+    pub(crate) fn identity(&self) -> usize {
+        match self {
+            Engine::Sequential(sequential) => std::ptr::from_ref(sequential).addr(),
+            Engine::Pool(workers) => workers.threads.pool().identity(),
+        }
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        match self {
+            Engine::Sequential(sequential) => &sequential.counters,
+            Engine::Pool(workers) => &workers.counters,
+        }
+    }
+
+    pub(crate) fn has_statistics(&self) -> bool {
+        match self {
+            Engine::Sequential(sequential) => sequential.has_statistics,
+            Engine::Pool(workers) => workers.threads.pool().has_statistics(),
+        }
+    }
+
+    pub(crate) fn statistics(&self) -> Statistics {
+        let mut sum = match self {
+            Engine::Sequential(_) => Statistics::default(),
+            Engine::Pool(workers) => workers.threads.pool().statistics(),
+        };
+        self.counters().add_to(&mut sum);
+        sum
+    }
+}

@@ -1,0 +1,158 @@
+//! The context: what a provider or a job sees of the library.
+
+use std::marker::PhantomData;
+
+use crate::error::Error;
+use crate::local::Binding;
+use crate::query::Query;
+use crate::query::ask::ask;
+use crate::query::database::Database;
+use crate::run::Run;
+use crate::sched::fiber::FiberRecord;
+use crate::sched::stats::{Counter, Counters};
+use crate::sched::wait::Outcome;
+
+/// What a provider, or a closure that the library runs, gets: the data, the queries, and ways to go parallel.
+///
+/// A `Cx` belongs to one running job. It is neither `Send` nor `Sync`, so that the `cx` of an outer closure cannot be
+/// used in a closure that another worker may run; each closure gets its own.
+///
+/// ```compile_fail,E0277
+/// fn is_send<T: Send>() {}
+/// is_send::<dagwood::Cx<'static, ()>>();
+/// ```
+///
+/// ```compile_fail,E0277
+/// fn is_sync<T: Sync>() {}
+/// is_sync::<dagwood::Cx<'static, ()>>();
+/// ```
+///
+/// The outer `cx` in a branch of a join does not compile:
+///
+/// ```compile_fail,E0277
+/// fn body(cx: &dagwood::Cx<'_, Vec<u32>>) {
+///     cx.join(|_| cx.data().len(), |_| cx.data().len());
+/// }
+/// ```
+///
+/// Its own does:
+///
+/// ```
+/// fn body(cx: &dagwood::Cx<'_, Vec<u32>>) {
+///     cx.join(|cx| cx.data().len(), |cx| cx.data().len());
+/// }
+/// ```
+pub struct Cx<'db, D> {
+    run: *const Run<'db, D>,
+    fiber: *const FiberRecord,
+    locals: *const Binding,
+    not_send: PhantomData<*const ()>,
+}
+
+impl<'db, D> Cx<'db, D> {
+    /// The context of a job that runs on `fiber`.
+    ///
+    /// # Safety
+    ///
+    /// `fiber` is the current fiber, and it, `run` and the bindings of `locals` outlive the context.
+    #[inline]
+    pub(crate) unsafe fn new(run: *const Run<'db, D>, fiber: &FiberRecord, locals: *const Binding) -> Self {
+        Cx { run, fiber, locals, not_send: PhantomData }
+    }
+
+    /// The same job, inside a provider: what the asker has bound is not seen, since the result must not depend on it.
+    pub(crate) fn in_provider(&self) -> Self {
+        self.with_locals(std::ptr::null())
+    }
+
+    /// The same job, with other bindings.
+    pub(crate) fn with_locals(&self, locals: *const Binding) -> Self {
+        Cx { run: self.run, fiber: self.fiber, locals, not_send: PhantomData }
+    }
+
+    #[inline]
+    pub(crate) fn run(&self) -> &Run<'db, D> {
+        // SAFETY: the run outlives all its jobs (`new`).
+        unsafe { &*self.run }
+    }
+
+    pub(crate) fn locals(&self) -> *const Binding {
+        self.locals
+    }
+
+    #[inline]
+    pub(crate) fn fiber(&self) -> &FiberRecord {
+        // SAFETY: the fiber that runs this job outlives it (`new`).
+        unsafe { &*self.fiber }
+    }
+
+    #[inline]
+    pub(crate) fn database(&self) -> &'db Database<D> {
+        self.run().database()
+    }
+
+    /// What a slot's word must be for an ask to be served at once.
+    #[inline]
+    pub(crate) fn hit_tag(&self) -> Outcome {
+        self.run().hit_tag()
+    }
+
+    /// Adds to a counter, if the executor counts.
+    pub(crate) fn count(&self, counter: impl FnOnce(&Counters) -> &Counter) {
+        if self.run().has_statistics() {
+            let worker = self.fiber().worker().map(|worker| worker.counters());
+            counter(worker.unwrap_or_else(|| self.run().counters())).add();
+        }
+    }
+
+    /// A point at which the worker shows jobs to thieves, if they want some.
+    #[inline]
+    pub(crate) fn scheduling_point(&self) {
+        let fiber = self.fiber();
+        if fiber.has_attention() {
+            fiber.worker().expect("nobody raises the attention of an OS thread").attend(fiber);
+        }
+    }
+
+    /// Whether jobs run at once and in program order here.
+    #[inline]
+    pub(crate) fn is_sequential(&self) -> bool {
+        self.fiber().worker().is_none()
+    }
+
+    /// The user's data.
+    pub fn data(&self) -> &'db D {
+        self.database().data()
+    }
+}
+
+impl<'db, D: 'static> Cx<'db, D> {
+    /// The result of a query, computed now if it is not known yet.
+    ///
+    /// If another job computes it, the current fiber waits and its OS thread goes on with other work.
+    ///
+    /// # Panics
+    ///
+    /// If the query failed, or it asks (in the end) for itself, the asker cannot go on: its provider is unwound, without
+    /// a panic message, and fails for the same reason. Outside of providers `run` gives the [`Error`].
+    #[inline]
+    pub fn get<Q: Query<D>>(&self, query: Q) -> &'db Q::Value {
+        match ask(self, query) {
+            Ok(value) => value,
+            Err(error) => error.raise(),
+        }
+    }
+
+    /// The result of a query, or why there is none.
+    ///
+    /// A cycle unwinds those who are part of it, also through this; others get it as an error.
+    ///
+    /// # Errors
+    ///
+    /// The query panicked, is part of a cycle, or failed because one it asked for did; or there is no memory left to
+    /// wait for it ([`Error::is_exhausted`]).
+    #[inline]
+    pub fn try_get<Q: Query<D>>(&self, query: Q) -> Result<&'db Q::Value, Error> {
+        ask(self, query)
+    }
+}

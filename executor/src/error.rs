@@ -1,0 +1,272 @@
+//! Why there is no value.
+
+use std::any::Any;
+use std::fmt;
+use std::panic::resume_unwind;
+use std::sync::{Arc, Mutex};
+
+/// A panic's payload.
+pub(crate) type Payload = Box<dyn Any + Send>;
+
+/// Why a query, a task, a wait or an executor gave nothing.
+///
+/// Cheap to clone: all who asked for a failed query share one. What it says is a function of the queries, not of the
+/// schedule: the queries that led to the failure are counted from the failure outwards, along the asker's own path.
+///
+/// # Examples
+///
+/// ```
+/// # use dagwood::{Cx, Database, Executor, Query};
+/// #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// struct Chicken;
+/// #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// struct Egg;
+///
+/// impl Query<()> for Chicken {
+///     type Value = u32;
+///     fn provide(self, cx: &Cx<'_, ()>) -> u32 { *cx.get(Egg) }
+/// }
+/// impl Query<()> for Egg {
+///     type Value = u32;
+///     fn provide(self, cx: &Cx<'_, ()>) -> u32 { *cx.get(Chicken) }
+/// }
+///
+/// let error = Executor::builder().workers(2).build()?.run(&Database::new(()), |cx| *cx.get(Egg)).unwrap_err();
+/// assert!(error.is_cycle());
+/// assert_eq!(error.to_string(), "query cycle: Chicken -> Egg -> Chicken");
+/// # Ok::<(), dagwood::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Error {
+    cause: Arc<Cause>,
+    /// The failed queries on the way from the cause to here, innermost first.
+    trail: Option<Arc<Trail>>,
+}
+
+/// A link of the trail: a query that failed because of what is below it.
+struct Trail {
+    query: String,
+    inner: Option<Arc<Trail>>,
+}
+
+enum Cause {
+    /// The walk, beginning with the smallest member.
+    Cycle(Vec<String>),
+    Panic {
+        message: String,
+        payload: Mutex<Option<Payload>>,
+    },
+    /// A wait that nobody can end.
+    NeverSet(String),
+    /// For now there is no fiber to go on with.
+    Exhausted(String),
+    /// A destructor would have to wait during an unwind.
+    Unwinding,
+    /// `run` inside the same executor.
+    NestedRun,
+    /// The executor could not be made, or cannot be used here.
+    Setup(String),
+}
+
+impl Error {
+    fn new(cause: Cause) -> Self {
+        Error { cause: Arc::new(cause), trail: None }
+    }
+
+    pub(crate) fn cycle(walk: Vec<String>) -> Self {
+        Self::new(Cause::Cycle(walk))
+    }
+
+    pub(crate) fn unwinding() -> Self {
+        Self::new(Cause::Unwinding)
+    }
+
+    pub(crate) fn nested_run() -> Self {
+        Self::new(Cause::NestedRun)
+    }
+
+    pub(crate) fn never_set(what: String) -> Self {
+        Self::new(Cause::NeverSet(what))
+    }
+
+    pub(crate) fn setup(message: impl Into<String>) -> Self {
+        Self::new(Cause::Setup(message.into()))
+    }
+
+    #[cfg(any(feature = "fibers", feature = "threads"))]
+    pub(crate) fn fibers_exhausted(max: usize) -> Self {
+        Self::new(Cause::Exhausted(format!("all {max} fibers wait (`Builder::max_fibers`)")))
+    }
+
+    #[cfg(any(feature = "fibers", feature = "threads"))]
+    pub(crate) fn no_stack(error: &std::io::Error) -> Self {
+        Self::new(Cause::Exhausted(format!("no stack for another fiber: {error}")))
+    }
+
+    #[cfg(any(feature = "fibers", feature = "threads"))]
+    pub(crate) fn no_thread(error: &std::io::Error) -> Self {
+        Self::setup(format!("cannot start a worker's thread: {error}"))
+    }
+
+    /// What ended a provider, a task or a run: an error that was raised, or a panic of the user's.
+    pub(crate) fn from_payload(payload: Payload) -> Self {
+        match payload.downcast::<Raised>() {
+            Ok(raised) => raised.0,
+            Err(payload) => {
+                let message = panic_message(&*payload);
+                Self::new(Cause::Panic { message, payload: Mutex::new(Some(payload)) })
+            }
+        }
+    }
+
+    /// The same failure, as that of `query`, which asked for it (or is where it happened).
+    pub(crate) fn in_query(&self, query: String) -> Self {
+        Error { cause: Arc::clone(&self.cause), trail: Some(Arc::new(Trail { query, inner: self.trail.clone() })) }
+    }
+
+    /// Whether the failure is of the moment, and must not be remembered as a query's result.
+    pub(crate) fn is_transient(&self) -> bool {
+        matches!(*self.cause, Cause::Exhausted(_) | Cause::Unwinding)
+    }
+
+    /// Unwinds the current provider with this error. No panic message is printed.
+    pub(crate) fn raise(self) -> ! {
+        if std::thread::panicking() {
+            // If this leaves a destructor the process aborts; then at least the reason stands there.
+            eprintln!("dagwood: a destructor that runs during an unwind asked for what it cannot have: {self}");
+        }
+        resume_unwind(Box::new(Raised(self)))
+    }
+
+    /// Continues with the original panic, if this was one and nobody took it yet; else raises the error.
+    pub(crate) fn propagate(self) -> ! {
+        match self.take_panic() {
+            Some(payload) => resume_unwind(payload),
+            None => self.raise(),
+        }
+    }
+
+    /// Whether the queries ask each other in a circle.
+    pub fn is_cycle(&self) -> bool {
+        matches!(*self.cause, Cause::Cycle(_))
+    }
+
+    /// The queries of the cycle in the order in which they ask each other, beginning with the smallest (by the name of
+    /// its type, then by its text); the last asks the first.
+    pub fn cycle_members(&self) -> Option<&[String]> {
+        match &*self.cause {
+            Cause::Cycle(walk) => Some(walk),
+            _ => None,
+        }
+    }
+
+    /// Whether a provider or a task panicked.
+    pub fn is_panic(&self) -> bool {
+        matches!(*self.cause, Cause::Panic { .. })
+    }
+
+    /// The message of the panic, if it was one.
+    pub fn panic_message(&self) -> Option<&str> {
+        match &*self.cause {
+            Cause::Panic { message, .. } => Some(message),
+            _ => None,
+        }
+    }
+
+    /// Takes the payload of the panic. All clones share it, so only one caller gets it.
+    pub fn take_panic(&self) -> Option<Box<dyn Any + Send>> {
+        match &*self.cause {
+            Cause::Panic { payload, .. } => payload.lock().unwrap_or_else(|poison| poison.into_inner()).take(),
+            _ => None,
+        }
+    }
+
+    /// Whether it was a panic that no query or task has made its own: that of a closure itself.
+    pub(crate) fn is_plain_panic(&self) -> bool {
+        self.is_panic() && self.trail.is_none()
+    }
+
+    /// Whether fibers or memory for them ran out for now; the same ask may go well later.
+    pub fn is_exhausted(&self) -> bool {
+        matches!(*self.cause, Cause::Exhausted(_))
+    }
+
+    /// Whether it was a wait for something that nobody can set any more (sequential backend).
+    pub fn is_never_set(&self) -> bool {
+        matches!(*self.cause, Cause::NeverSet(_))
+    }
+
+    /// The failed queries from the one where it happened out to the one that was asked.
+    pub fn query_stack(&self) -> impl Iterator<Item = &str> {
+        let mut queries = Vec::new();
+        let mut next = self.trail.as_deref();
+        while let Some(trail) = next {
+            queries.push(trail.query.as_str());
+            next = trail.inner.as_deref();
+        }
+        queries.into_iter().rev()
+    }
+}
+
+impl Drop for Trail {
+    /// Without recursion: a trail may be as long as the deepest chain of queries.
+    fn drop(&mut self) {
+        let mut next = self.inner.take();
+        while let Some(mut trail) = next.and_then(Arc::into_inner) {
+            next = trail.inner.take();
+        }
+    }
+}
+
+/// How many queries of a trail are printed.
+const TRAIL_PRINTED_MAX: usize = 20;
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.cause {
+            Cause::Cycle(walk) => {
+                let first = walk.first().map_or("", String::as_str);
+                write!(f, "query cycle: {} -> {first}", walk.join(" -> "))?;
+            }
+            Cause::Panic { message, .. } => write!(f, "panicked: {message}")?,
+            Cause::NeverSet(what) => write!(f, "{what} is awaited, and nobody can set it any more")?,
+            Cause::Exhausted(what) => write!(f, "cannot wait: {what}")?,
+            Cause::Unwinding => f.write_str("a destructor that runs during an unwind cannot wait")?,
+            Cause::NestedRun => f.write_str(
+                "`run` was called inside a job of the same executor: use the `Cx` at hand (`get`, `join`, `spawn`)",
+            )?,
+            Cause::Setup(message) => f.write_str(message)?,
+        }
+        let mut stack = self.query_stack();
+        if let Some(query) = stack.next() {
+            write!(f, " (in {query}")?;
+            for query in stack.by_ref().take(TRAIL_PRINTED_MAX) {
+                write!(f, ", asked by {query}")?;
+            }
+            let rest = stack.count();
+            if rest > 0 {
+                write!(f, ", and {rest} more")?;
+            }
+            f.write_str(")")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Error({self})")
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// The payload of an unwind that carries an error through a provider.
+struct Raised(Error);
+
+fn panic_message(payload: &(dyn Any + Send)) -> String {
+    if let Some(message) = payload.downcast_ref::<&str>() {
+        return (*message).to_owned();
+    }
+    payload.downcast_ref::<String>().cloned().unwrap_or_else(|| "a payload that is no text".to_owned())
+}

@@ -1,0 +1,208 @@
+//! The executor: how it is built, and how work gets in from outside.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::backend::Engine;
+use crate::cx::Cx;
+use crate::error::Error;
+use crate::query::database::Database;
+use crate::run::{Run, run_here};
+use crate::sched::fiber::current;
+use crate::sched::stats::Statistics;
+
+/// What a fiber is.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Backend {
+    /// A stack of its own on a worker's thread: a wait is a switch, some nanoseconds.
+    Fibers,
+    /// An OS thread: a wait blocks it, and another goes on in its place. For targets without a switch, and for comparison.
+    Threads,
+    /// There are no fibers: everything runs in program order on the thread that calls `run`.
+    Sequential,
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Backend::Fibers => "fibers",
+            Backend::Threads => "threads",
+            Backend::Sequential => "sequential",
+        })
+    }
+}
+
+impl FromStr for Backend {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        [Backend::Fibers, Backend::Threads, Backend::Sequential]
+            .into_iter()
+            .find(|backend| backend.to_string() == name)
+            .ok_or_else(|| Error::setup(format!("unknown backend {name:?}: fibers, threads or sequential")))
+    }
+}
+
+/// Runs jobs on its workers. A handle: clones share the workers, which end when the last handle is dropped.
+///
+/// # Examples
+///
+/// ```
+/// use dagwood::{Database, Executor};
+///
+/// let executor = Executor::builder().workers(2).build()?;
+/// let db = Database::new(20);
+/// assert_eq!(executor.run(&db, |cx| cx.data() + 1)?, 21);
+/// # Ok::<(), dagwood::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Executor {
+    engine: Arc<Engine>,
+}
+
+/// How an executor is made; from [`Executor::builder`].
+#[derive(Clone, Debug)]
+#[must_use = "`build` makes the executor"]
+pub struct Builder {
+    pub(crate) workers: Option<usize>,
+    pub(crate) backend: Option<Backend>,
+    pub(crate) stack_bytes: usize,
+    pub(crate) fibers_max: Option<usize>,
+    pub(crate) has_statistics: bool,
+}
+
+/// Address space for each stack; memory is used as it is touched. As much as a main thread has.
+#[cfg(target_pointer_width = "64")]
+const STACK_BYTES: usize = 8 << 20;
+#[cfg(not(target_pointer_width = "64"))]
+const STACK_BYTES: usize = 512 << 10;
+
+impl Executor {
+    /// An executor to be: as many workers as processors, on the first of [`backends`](Self::backends).
+    pub fn builder() -> Builder {
+        Builder { workers: None, backend: None, stack_bytes: STACK_BYTES, fibers_max: None, has_statistics: false }
+    }
+
+    /// The backends of this build, the best one first; [`Backend::Sequential`] is always there, and last.
+    pub fn backends() -> &'static [Backend] {
+        Engine::backends()
+    }
+
+    /// The backend that was chosen.
+    pub fn backend(&self) -> Backend {
+        self.engine.backend()
+    }
+
+    /// The number of workers; 1 on the sequential backend.
+    pub fn workers(&self) -> usize {
+        self.engine.workers()
+    }
+
+    /// What has happened so far, if [`Builder::statistics`] is on.
+    pub fn statistics(&self) -> Statistics {
+        self.engine.statistics()
+    }
+
+    /// Runs `body` as a job, and blocks until it and all tasks that it spawned have ended.
+    ///
+    /// Any thread may call it, many at once. On a fiber of *another* executor the call suspends that fiber.
+    ///
+    /// # Errors
+    ///
+    /// A query that `body` got by [`Cx::get`] failed, or a task failed that nobody waited for; `run` was called inside
+    /// a job of the same executor; or (sequential build) the database belongs to another thread.
+    ///
+    /// # Panics
+    ///
+    /// A panic of `body` itself, or of a branch or child that it forked, goes on in the caller.
+    pub fn run<'db, D, T, F>(&self, database: &'db Database<D>, body: F) -> Result<T, Error>
+    where
+        D: Send + Sync + 'static,
+        F: FnOnce(&Cx<'db, D>) -> T + Send,
+        T: Send,
+    {
+        if !database.bound.is_here() {
+            return Err(Error::setup(
+                "the sequential build uses a database only on the thread that made it: \
+                 make it here, or build dagwood with the feature `fibers` or `threads`",
+            ));
+        }
+        let identity = self.engine.identity();
+        // SAFETY: null, or the fiber that runs this.
+        if unsafe { current().as_ref() }.is_some_and(|fiber| fiber.is_of(identity)) {
+            return Err(Error::nested_run());
+        }
+        // SAFETY: the engine, which has the counters, outlives this call.
+        let run = unsafe { Run::new(database, self.engine.counters(), self.engine.has_statistics()) };
+        match &*self.engine {
+            Engine::Sequential(_) => run_here(&run, body, identity),
+            #[cfg(any(feature = "fibers", feature = "threads"))]
+            Engine::Pool(pool) => crate::run::run_on_pool(&run, body, |job| pool.threads.pool().inject(job)),
+        }
+    }
+}
+
+impl fmt::Debug for Executor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Executor")
+            .field("backend", &self.backend())
+            .field("workers", &self.workers())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Builder {
+    /// How many jobs run at once at the most. The sequential backend has one worker, whatever is asked for.
+    pub fn workers(mut self, count: usize) -> Self {
+        self.workers = Some(count);
+        self
+    }
+
+    /// What a fiber is; by default the first of [`Executor::backends`].
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.backend = Some(backend);
+        self
+    }
+
+    /// Address space for each fiber's stack, in bytes; memory is used as it is touched. By default 8 MiB (512 KiB on
+    /// 32-bit targets). The sequential backend uses its caller's stack.
+    pub fn stack_bytes(mut self, bytes: usize) -> Self {
+        self.stack_bytes = bytes;
+        self
+    }
+
+    /// How many fibers may exist at once, running, waiting and spare; an ask that would have to wait for want of another fails with
+    /// [`Error::is_exhausted`], and so do the queries around it, which are not remembered as failed. By default 16,000,
+    /// on the threads backend 8,000: both are well under what Linux allows a process by default.
+    pub fn max_fibers(mut self, count: usize) -> Self {
+        self.fibers_max = Some(count);
+        self
+    }
+
+    /// Whether to count what happens ([`Executor::statistics`]). Costs time on every ask: not for timed runs.
+    pub fn statistics(mut self, is_on: bool) -> Self {
+        self.has_statistics = is_on;
+        self
+    }
+
+    /// Makes the executor and starts its workers.
+    ///
+    /// # Errors
+    ///
+    /// No worker was asked for, the backend is not part of this build, or a thread or stack could not be made.
+    pub fn build(self) -> Result<Executor, Error> {
+        if self.workers == Some(0) {
+            return Err(Error::setup("an executor needs at least one worker: `Builder::workers(0)`"));
+        }
+        let backend = self.backend.unwrap_or(Executor::backends()[0]);
+        if !Executor::backends().contains(&backend) {
+            let compiled: Vec<String> = Executor::backends().iter().map(Backend::to_string).collect();
+            return Err(Error::setup(format!(
+                "the {backend} backend is not part of this build, which has: {} (a feature of the crate `dagwood`)",
+                compiled.join(", "),
+            )));
+        }
+        Ok(Executor { engine: Arc::new(Engine::new(backend, &self)?) })
+    }
+}

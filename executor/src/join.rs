@@ -1,0 +1,195 @@
+//! `join`: two closures, perhaps at once. The second is a job in this frame that costs next to nothing until somebody
+//! wants it. Rules: job.md.
+
+use std::cell::UnsafeCell;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr::NonNull;
+
+use crate::cx::Cx;
+use crate::error::Payload;
+use crate::local::Binding;
+use crate::run::Run;
+use crate::sched::fiber::FiberRecord;
+use crate::sched::graph::{self, Awaited, Frame, Kind};
+use crate::sched::job::Job;
+use crate::sched::wait::Outcome;
+
+/// How often a join looks for its second half to be done before it suspends: well under a microsecond.
+const PROBES_MAX: u32 = 64;
+
+/// A join's half has no name in a cycle's report: the query that forked it has.
+const HALF: &Kind = &Kind { describe: None, fail: None };
+
+/// The second half of a join, in the frame of the join. Begins with the job's head.
+#[repr(C)]
+struct Half<'db, D, B, RB> {
+    job: Job,
+    awaited: Awaited,
+    run: *const Run<'db, D>,
+    locals: *const Binding,
+    body: UnsafeCell<Option<B>>,
+    /// Written by the thief before it closes `awaited`.
+    result: UnsafeCell<Option<Result<RB, Payload>>>,
+}
+
+impl<'db, D, B, RB> Half<'db, D, B, RB>
+where
+    B: FnOnce(&Cx<'db, D>) -> RB,
+{
+    fn new(cx: &Cx<'db, D>, body: B) -> Self {
+        Half {
+            job: Job::new(Self::start),
+            awaited: Awaited::new(HALF, std::ptr::null()),
+            run: cx.run(),
+            locals: cx.locals(),
+            body: UnsafeCell::new(Some(body)),
+            result: UnsafeCell::new(None),
+        }
+    }
+
+    /// The body, which was not started.
+    fn into_body(self) -> B {
+        self.body.into_inner().expect("a body is taken once")
+    }
+
+    /// Runs a published half on `fiber`.
+    ///
+    /// # Safety
+    ///
+    /// `job` is the head of a living half that nobody else starts.
+    unsafe fn start(job: NonNull<Job>, fiber: &FiberRecord) {
+        // SAFETY: by contract; the head is the first field of a `repr(C)` struct. The frame stays until we close.
+        let half = unsafe { job.cast::<Self>().as_ref() };
+        half.awaited.set_owner(fiber);
+        // SAFETY: only who starts the half touches its body.
+        let body = unsafe { &mut *half.body.get() }.take().expect("a job is started once");
+        let (result, _) = Frame::enter(fiber, NonNull::from(&half.awaited), || {
+            // SAFETY: the current fiber; run and bindings outlive the join that waits for us.
+            let cx = unsafe { Cx::new(half.run, fiber, half.locals) };
+            catch_unwind(AssertUnwindSafe(|| body(&cx)))
+        });
+        // SAFETY: the join reads after the close only.
+        unsafe { *half.result.get() = Some(result) };
+        half.awaited.list.close(Outcome::READY).wake();
+        // The frame may be gone from here on.
+    }
+
+    /// Takes the body of a half that was published and popped again, unstarted.
+    ///
+    /// # Safety
+    ///
+    /// The half was popped by the caller, so nobody else starts it.
+    unsafe fn take_body(&self) -> B {
+        // SAFETY: by contract.
+        unsafe { &mut *self.body.get() }.take().expect("a body is taken once")
+    }
+
+    /// Takes the result of a half that was started elsewhere.
+    ///
+    /// # Safety
+    ///
+    /// The half is closed.
+    unsafe fn take_result(&self) -> Result<RB, Payload> {
+        // SAFETY: by contract, and the thief touches nothing after the close.
+        unsafe { &mut *self.result.get() }.take().expect("written before the close")
+    }
+}
+
+impl<'db, D> Cx<'db, D> {
+    /// Runs both closures, perhaps at the same time, and gives both results.
+    ///
+    /// `a` runs here and now. `b` may be taken by another worker; if none does, it runs here afterwards.
+    /// With one worker and on the sequential backend the order is always `a`, `b`.
+    ///
+    /// # Panics
+    ///
+    /// If one of them panics, the other still runs to its end; then the panic goes on, that of `a` if both panic.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = dagwood::Executor::builder().workers(2).build()?;
+    /// # let db = dagwood::Database::new(vec![1, 2, 3, 4]);
+    /// fn sum(cx: &dagwood::Cx<'_, Vec<u64>>, from: usize, to: usize) -> u64 {
+    ///     if to - from == 1 {
+    ///         return cx.data()[from];
+    ///     }
+    ///     let middle = from.midpoint(to);
+    ///     let (left, right) = cx.join(|cx| sum(cx, from, middle), |cx| sum(cx, middle, to));
+    ///     left + right
+    /// }
+    /// assert_eq!(executor.run(&db, |cx| sum(cx, 0, 4))?, 10);
+    /// # Ok::<(), dagwood::Error>(())
+    /// ```
+    #[inline]
+    pub fn join<A, B, RA, RB>(&self, a: A, b: B) -> (RA, RB)
+    where
+        A: FnOnce(&Cx<'db, D>) -> RA + Send,
+        B: FnOnce(&Cx<'db, D>) -> RB + Send,
+        RA: Send,
+        RB: Send,
+    {
+        let half = Half::new(self, b);
+        let fiber = self.fiber();
+        // SAFETY: `half` stays in this frame until it was taken back (`remove`), or, if it was published, until it is
+        // closed or popped again (`finish_published`): nothing between here and there unwinds. `B` and `RB` are `Send`.
+        unsafe { fiber.jobs.push(NonNull::from(&half).cast()) };
+        self.scheduling_point();
+        let ra = catch_unwind(AssertUnwindSafe(|| a(self)));
+        if fiber.jobs.remove(&half.job) {
+            let b = half.into_body();
+            return match ra {
+                Ok(ra) => (ra, b(self)),
+                Err(payload) => self.finish_panicked(payload, b),
+            };
+        }
+        self.finish_published(ra, &half)
+    }
+
+    /// `a` has panicked: `b` runs all the same, so that what happens does not depend on who takes it.
+    #[cold]
+    fn finish_panicked<RB>(&self, payload: Payload, b: impl FnOnce(&Cx<'db, D>) -> RB) -> ! {
+        discard(catch_unwind(AssertUnwindSafe(|| b(self))));
+        resume_unwind(payload)
+    }
+
+    /// Others could see the second half: takes it back, or waits until it is done.
+    #[cold]
+    fn finish_published<B, RA, RB>(&self, ra: Result<RA, Payload>, half: &Half<'db, D, B, RB>) -> (RA, RB)
+    where
+        B: FnOnce(&Cx<'db, D>) -> RB,
+    {
+        let fiber = self.fiber();
+        let mut cycle = None;
+        let rb = if fiber.worker().is_some_and(|worker| worker.take_back(&half.job)) {
+            // SAFETY: just popped.
+            let b = unsafe { half.take_body() };
+            catch_unwind(AssertUnwindSafe(|| b(self)))
+        } else {
+            let is_done = (0..PROBES_MAX).any(|_| {
+                std::hint::spin_loop();
+                half.awaited.list.outcome().is_some()
+            });
+            if !is_done {
+                cycle = graph::wait_for_child(fiber, &half.awaited);
+            }
+            // SAFETY: seen to be closed, or waited for.
+            unsafe { half.take_result() }
+        };
+        match (ra, rb, cycle) {
+            (Err(payload), rb, _) => {
+                discard(rb);
+                resume_unwind(payload)
+            }
+            (Ok(_), Err(payload), _) => resume_unwind(payload),
+            (Ok(_), Ok(_), Some(error)) => error.raise(),
+            (Ok(ra), Ok(rb), None) => (ra, rb),
+        }
+    }
+}
+
+/// Drops what nobody will see. Dropping is user code and may panic; one panic is on its way already.
+pub(crate) fn discard<T>(value: T) {
+    mem::forget(catch_unwind(AssertUnwindSafe(|| drop(value))));
+}

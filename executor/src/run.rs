@@ -1,0 +1,206 @@
+//! One `run` of an executor: its root job, and the tasks that must end before it returns.
+
+use std::cell::UnsafeCell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr::{self, NonNull};
+
+use crate::cx::Cx;
+use crate::error::{Error, Payload};
+use crate::query::database::Database;
+use crate::sched::fiber::{FiberRecord, current, set_current};
+use crate::sched::graph::{self, Awaited, Frame, Kind};
+use crate::sched::job::{Job, JobRef};
+use crate::sched::stats::Counters;
+use crate::sched::wait::Outcome;
+use crate::sync::{AtomicUsize, Mutex, Ordering};
+
+/// A root job has no name in a cycle's report.
+const ROOT: &Kind = &Kind { describe: None, fail: None };
+
+/// Gives the error of a failed task, if nobody has asked for it.
+pub(crate) type Failure<'db> = Box<dyn Fn() -> Option<Error> + Send + 'db>;
+
+/// What all jobs of a run share. It lies in the frame of `run`, which outlives them.
+pub(crate) struct Run<'db, D> {
+    database: &'db Database<D>,
+    /// [`Outcome::READY`]; with statistics what no slot ever is, so that each hit is seen and counted.
+    hit_tag: Outcome,
+    /// Where jobs on OS threads count.
+    counters: *const Counters,
+    tasks: Tasks<'db>,
+}
+
+/// The tasks of a run that have not ended, and those that failed.
+struct Tasks<'db> {
+    /// One more than tasks, until the root job has ended.
+    pending: AtomicUsize,
+    all_done: Awaited,
+    failed: Mutex<Vec<Failure<'db>>>,
+}
+
+impl<'db, D> Run<'db, D> {
+    /// # Safety
+    ///
+    /// `counters` outlives the run.
+    pub(crate) unsafe fn new(database: &'db Database<D>, counters: &Counters, has_statistics: bool) -> Self {
+        Run {
+            database,
+            hit_tag: if has_statistics { Outcome::NEVER } else { Outcome::READY },
+            counters,
+            tasks: Tasks {
+                pending: AtomicUsize::new(1),
+                all_done: Awaited::new(ROOT, ptr::null()),
+                failed: Mutex::new(Vec::new()),
+            },
+        }
+    }
+
+    #[inline]
+    pub(crate) fn database(&self) -> &'db Database<D> {
+        self.database
+    }
+
+    #[inline]
+    pub(crate) fn hit_tag(&self) -> Outcome {
+        self.hit_tag
+    }
+
+    pub(crate) fn has_statistics(&self) -> bool {
+        self.hit_tag != Outcome::READY
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        // SAFETY: outlives the run (`new`).
+        unsafe { &*self.counters }
+    }
+
+    /// A task was spawned: the run does not return before it has ended.
+    pub(crate) fn task_spawned(&self) {
+        self.tasks.pending.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A task failed; `failure` gives its error if nobody has asked for it by the end of the run.
+    pub(crate) fn task_failed(&self, failure: Failure<'db>) {
+        self.tasks.failed.lock().push(failure);
+    }
+
+    /// A task has ended, or the root job has. The run may be gone afterwards.
+    pub(crate) fn task_ended(&self) {
+        // AcqRel: the last one sees what the others did, and passes it on by the close.
+        if self.tasks.pending.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.tasks.all_done.list.close(Outcome::READY).wake();
+        }
+    }
+
+    /// The root job: the user's closure, then all tasks. The error of a task that failed without anybody asking counts as
+    /// the run's own; of several, the smallest text.
+    fn root<T>(&self, fiber: &FiberRecord, body: impl FnOnce(&Cx<'db, D>) -> T) -> Result<T, Payload> {
+        // SAFETY: `fiber` is the current one; it and this run outlive the root job.
+        let cx = unsafe { Cx::new(self, fiber, ptr::null()) };
+        let result = catch_unwind(AssertUnwindSafe(|| body(&cx)));
+        self.task_ended();
+        graph::wait_for_child(fiber, &self.tasks.all_done);
+        let value = result?;
+        let failed = std::mem::take(&mut *self.tasks.failed.lock());
+        let failed = failed.iter().filter_map(|failure| failure());
+        match failed.min_by_key(Error::to_string) {
+            Some(error) => catch_unwind(AssertUnwindSafe(|| error.raise())),
+            None => Ok(value),
+        }
+    }
+}
+
+/// The root job, in the frame of `run`.
+#[repr(C)]
+struct Root<'r, 'db, D, F, T> {
+    job: Job,
+    awaited: Awaited,
+    run: &'r Run<'db, D>,
+    body: UnsafeCell<Option<F>>,
+    result: UnsafeCell<Option<Result<T, Payload>>>,
+}
+
+impl<'r, 'db, D, F, T> Root<'r, 'db, D, F, T>
+where
+    F: FnOnce(&Cx<'db, D>) -> T,
+{
+    fn new(run: &'r Run<'db, D>, body: F, owner: *const FiberRecord) -> Self {
+        Root {
+            job: Job::new(Self::start),
+            awaited: Awaited::new(ROOT, owner),
+            run,
+            body: UnsafeCell::new(Some(body)),
+            result: UnsafeCell::new(None),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `job` is the head of a living root job that nobody else starts.
+    unsafe fn start(job: NonNull<Job>, fiber: &FiberRecord) {
+        // SAFETY: by contract; the head is the first field of a `repr(C)` struct. The frame stays until we close.
+        let root = unsafe { job.cast::<Self>().as_ref() };
+        root.awaited.set_owner(fiber);
+        // SAFETY: only who starts the job touches its body.
+        let body = unsafe { &mut *root.body.get() }.take().expect("a job is started once");
+        let (result, _) = Frame::enter(fiber, NonNull::from(&root.awaited), || root.run.root(fiber, body));
+        // SAFETY: `run` reads after the close only.
+        unsafe { *root.result.get() = Some(result) };
+        root.awaited.list.close(Outcome::READY).wake();
+    }
+
+    fn into_result(self) -> Result<T, Error> {
+        let result = self.result.into_inner().expect("written before the close");
+        result.map_err(|payload| {
+            let error = Error::from_payload(payload);
+            // A panic of the user's own closure goes on where it was called.
+            if error.is_plain_panic() { resume_unwind(error.take_panic().expect("just caught")) } else { error }
+        })
+    }
+}
+
+/// Runs a root job that `inject` gives to a pool, and waits for it: on a fiber of another executor by suspending.
+pub(crate) fn run_on_pool<'db, D, F, T>(
+    run: &Run<'db, D>,
+    body: F,
+    inject: impl FnOnce(JobRef),
+) -> Result<T, Error>
+where
+    F: FnOnce(&Cx<'db, D>) -> T + Send,
+    T: Send,
+{
+    let root = Root::new(run, body, ptr::null());
+    // SAFETY: `root` stays in this frame until it is closed (the wait below does not unwind); it is injected once; body
+    // and result are `Send`, and so is a reference to the run (its counters are atomic, its database is `Sync`).
+    inject(unsafe { JobRef::new(NonNull::from(&root).cast()) });
+    // SAFETY: null, or the fiber that runs this.
+    let cycle = match unsafe { current().as_ref() } {
+        Some(fiber) => graph::wait_for_child(fiber, &root.awaited),
+        None => graph::wait_for_child(&FiberRecord::of_thread(0), &root.awaited),
+    };
+    let result = root.into_result();
+    match cycle {
+        Some(error) => error.raise(),
+        None => result,
+    }
+}
+
+/// Runs a root job here and now, in program order.
+pub(crate) fn run_here<'db, D, F, T>(run: &Run<'db, D>, body: F, executor: usize) -> Result<T, Error>
+where
+    F: FnOnce(&Cx<'db, D>) -> T,
+{
+    let fiber = FiberRecord::of_thread(executor);
+    let root = Root::new(run, body, &raw const fiber);
+    let outer = set_current(&raw const fiber);
+    // SAFETY: the root job lies here, and is started once, by us. It carries panics as values.
+    let start = || unsafe { Root::<D, F, T>::start(NonNull::from(&root).cast(), &fiber) };
+    // SAFETY: null, or the fiber that runs this.
+    match unsafe { outer.as_ref() } {
+        Some(outer) => graph::with_inner(outer, &root.awaited, start),
+        None => start(),
+    }
+    set_current(outer);
+    graph::settle();
+    root.into_result()
+}

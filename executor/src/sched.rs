@@ -1,0 +1,22 @@
+//! The scheduler: workers own fibers, move jobs, and wait. Never names a query.
+
+pub(crate) mod fiber;
+pub(crate) mod graph;
+pub(crate) mod job;
+pub(crate) mod stats;
+pub(crate) mod wait;
+
+#[cfg(any(feature = "fibers", feature = "threads"))]
+mod idle;
+#[cfg(any(feature = "fibers", feature = "threads"))]
+mod queue;
+#[cfg(any(feature = "fibers", feature = "threads"))]
+mod ready;
+#[cfg(any(feature = "fibers", feature = "threads"))]
+mod worker;
+
+#[cfg(any(feature = "fibers", feature = "threads"))]
+pub(crate) mod pool;
+#[cfg(not(any(feature = "fibers", feature = "threads")))]
+#[path = "sched/pool_none.rs"]
+pub(crate) mod pool;

@@ -1,0 +1,181 @@
+//! The record of a fiber: who runs it, what it waits for, what it holds.
+//!
+//! Everything that can wait has one: a worker's fiber, and an OS thread that runs a sequential job or waits for a
+//! `run`. Knows nothing of queries; frames are opaque links.
+
+use std::cell::{Cell, UnsafeCell};
+use std::ptr::{self, NonNull};
+
+use super::graph::{Awaited, Frame};
+use super::job::JobList;
+use super::pool::Worker;
+use crate::error::Error;
+use crate::sync::{AtomicBool, Ordering};
+
+/// How a fiber is resumed.
+pub(crate) enum Wake {
+    /// By its owner, from the ready queue. The worker outlives its fibers.
+    Worker(*const Worker),
+    /// It is an OS thread that parks.
+    Thread(ThreadWake),
+}
+
+/// An OS thread that waits, and the flag that tells its wake from a spurious one (wait.md W4).
+pub(crate) struct ThreadWake {
+    thread: std::thread::Thread,
+    is_woken: AtomicBool,
+}
+
+/// What the runtime knows of one fiber.
+///
+/// Shared: `wake` and `next_ready` belong to whoever wakes the fiber (one at a time, wait.md W3); `edge`, `frames` and
+/// `cycle` of a *waiting* fiber are read and written under the graph's lock (graph.md). All else is the fiber's own.
+pub(crate) struct FiberRecord {
+    wake: Wake,
+    /// The executor it works for (an identity, for comparison only; zero: none).
+    executor: usize,
+    /// What the record lies in, if it belongs to a worker.
+    holder: Cell<NonNull<()>>,
+    /// Raised when somebody wants the fiber's worker at its next scheduling point. Never in sequential mode.
+    attention: *const AtomicBool,
+    /// The forked jobs that nobody else can see yet.
+    pub(crate) jobs: JobList,
+    /// The innermost provider or job that runs on this fiber.
+    pub(crate) frames: Cell<*const Frame>,
+    /// What the fiber waits for.
+    pub(crate) edge: Cell<*const Awaited>,
+    /// Set when the wait was decided to be part of a cycle.
+    pub(crate) cycle: UnsafeCell<Option<Error>>,
+    /// Link of the owner's ready queue.
+    pub(crate) next_ready: Cell<*const FiberRecord>,
+}
+
+// SAFETY: the fields that other threads touch are handed over as the type's documentation says: by wait.md W3 or under
+// the graph's lock.
+unsafe impl Send for FiberRecord {}
+// SAFETY: as above.
+unsafe impl Sync for FiberRecord {}
+
+/// The attention word of fibers that no worker owns: nobody raises it.
+static CALM: AtomicBool = AtomicBool::new(false);
+
+impl FiberRecord {
+    /// The record of a worker's fiber.
+    pub(crate) fn of_worker(worker: *const Worker, executor: usize, attention: *const AtomicBool) -> Self {
+        Self::new(Wake::Worker(worker), executor, attention)
+    }
+
+    /// The record of the calling OS thread.
+    pub(crate) fn of_thread(executor: usize) -> Self {
+        let wake = ThreadWake { thread: std::thread::current(), is_woken: AtomicBool::new(false) };
+        Self::new(Wake::Thread(wake), executor, &raw const CALM)
+    }
+
+    fn new(wake: Wake, executor: usize, attention: *const AtomicBool) -> Self {
+        FiberRecord {
+            wake,
+            executor,
+            holder: Cell::new(NonNull::dangling()),
+            attention,
+            jobs: JobList::new(),
+            frames: Cell::new(ptr::null()),
+            edge: Cell::new(ptr::null()),
+            cycle: UnsafeCell::new(None),
+            next_ready: Cell::new(ptr::null()),
+        }
+    }
+
+    /// The worker that owns this fiber; `None` for an OS thread.
+    pub(crate) fn worker(&self) -> Option<&Worker> {
+        match self.wake {
+            // SAFETY: a worker outlives its fibers (it ends them before it ends).
+            Wake::Worker(worker) => Some(unsafe { &*worker }),
+            Wake::Thread(_) => None,
+        }
+    }
+
+    /// Says what the record lies in: for its worker, to find that again.
+    #[cfg_attr(not(any(feature = "fibers", feature = "threads")), expect(dead_code, reason = "there are no workers"))]
+    pub(crate) fn set_holder(&self, holder: NonNull<()>) {
+        self.holder.set(holder);
+    }
+
+    /// What [`set_holder`](Self::set_holder) was told.
+    #[cfg_attr(not(any(feature = "fibers", feature = "threads")), expect(dead_code, reason = "there are no workers"))]
+    pub(crate) fn holder(&self) -> NonNull<()> {
+        self.holder.get()
+    }
+
+    /// Whether it works for this executor.
+    pub(crate) fn is_of(&self, executor: usize) -> bool {
+        self.executor == executor
+    }
+
+    /// Whether somebody wants this fiber's worker: the one compare of a scheduling point.
+    #[inline]
+    pub(crate) fn has_attention(&self) -> bool {
+        // SAFETY: the word belongs to the worker, which outlives its fibers, or is static.
+        let attention = unsafe { &*self.attention };
+        attention.load(Ordering::Relaxed)
+    }
+
+    /// Gives the thread back until [`wake`](Self::wake). Called by the fiber itself, once it is listed (wait.md W2).
+    pub(crate) fn suspend(&self) {
+        match &self.wake {
+            Wake::Worker(_) => self.worker().expect("checked by the match").suspend(self),
+            Wake::Thread(wake) => {
+                // Acquire: pairs with the Release in `wake`: what the waker did is visible.
+                while !wake.is_woken.swap(false, Ordering::Acquire) {
+                    std::thread::park();
+                }
+            }
+        }
+    }
+
+    /// Makes the fiber ready to be resumed.
+    ///
+    /// # Safety
+    ///
+    /// `fiber` is listed as a waiter and not woken yet; the caller is the one that wakes it (wait.md W3). From here on
+    /// the caller touches the fiber no more.
+    pub(crate) unsafe fn wake(fiber: *const FiberRecord) {
+        // SAFETY: alive, since it waits for this very call.
+        let record = unsafe { &*fiber };
+        match &record.wake {
+            // SAFETY: a worker outlives its fibers.
+            Wake::Worker(worker) => unsafe { &**worker }.make_ready(record),
+            Wake::Thread(wake) => {
+                let thread = wake.thread.clone();
+                // Release: pairs with the Acquire in `suspend`. Then the record may be gone: only our clone is used.
+                wake.is_woken.store(true, Ordering::Release);
+                thread.unpark();
+            }
+        }
+    }
+
+    /// Takes the error of a cycle that the last wait turned out to be part of.
+    pub(crate) fn take_cycle(&self) -> Option<Error> {
+        // SAFETY: called by the fiber itself after its wait; the decider wrote before it woke us, and nobody writes to
+        // a fiber that does not wait.
+        let cycle = unsafe { &mut *self.cycle.get() };
+        cycle.take()
+    }
+}
+
+thread_local! {
+    /// The fiber that runs on this OS thread, if any.
+    static CURRENT: Cell<*const FiberRecord> = const { Cell::new(ptr::null()) };
+}
+
+/// The fiber that runs on this OS thread; null outside. Never inlined: the thread-local's address must not be kept over
+/// a switch.
+#[inline(never)]
+pub(crate) fn current() -> *const FiberRecord {
+    CURRENT.with(Cell::get)
+}
+
+/// Says which fiber runs on this OS thread from now on, and gives the one before.
+#[inline(never)]
+pub(crate) fn set_current(fiber: *const FiberRecord) -> *const FiberRecord {
+    CURRENT.with(|current| current.replace(fiber))
+}

@@ -1,0 +1,141 @@
+#![doc = include_str!("idle.md")]
+//!
+//! Used by the workers. Knows nothing of jobs and fibers: who looks for work passes the look as a closure.
+
+use crate::sync::{AtomicUsize, Condvar, Mutex, Ordering, fence};
+
+/// One sleeper in the count; searchers are counted below it.
+const SLEEPER: usize = 1 << 16;
+
+/// The states of one worker.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum State {
+    Awake,
+    Sleeping,
+    Notified,
+}
+
+/// Who is searching and who sleeps.
+pub(crate) struct Idle {
+    /// Searchers, plus `SLEEPER` times sleepers.
+    counts: AtomicUsize,
+    sleepers: Box<[Sleeper]>,
+}
+
+/// Where one worker sleeps. The state is changed by compare-and-swap only, save by its worker while awake.
+struct Sleeper {
+    state: AtomicUsize,
+    lock: Mutex<()>,
+    wake: Condvar,
+}
+
+impl Sleeper {
+    fn swap_state(&self, from: State, to: State) -> bool {
+        let (from, to) = (from as usize, to as usize);
+        self.state.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+    }
+}
+
+impl Idle {
+    pub(crate) fn new(workers: usize) -> Self {
+        let sleeper = |_| Sleeper {
+            state: AtomicUsize::new(State::Awake as usize),
+            lock: Mutex::new(()),
+            wake: Condvar::new(),
+        };
+        Idle { counts: AtomicUsize::new(0), sleepers: (0..workers).map(sleeper).collect() }
+    }
+
+    /// How many workers look for work or sleep.
+    pub(crate) fn hungry(&self) -> usize {
+        // Relaxed: a hint of how much to publish.
+        let counts = self.counts.load(Ordering::Relaxed);
+        counts % SLEEPER + counts / SLEEPER
+    }
+
+    /// The calling worker begins to search.
+    pub(crate) fn start_search(&self) {
+        self.counts.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// The calling worker found something (I5). `is_work_left` looks for work that any worker may take.
+    /// Whether somebody was woken.
+    pub(crate) fn end_search(&self, is_work_left: impl FnOnce() -> bool) -> bool {
+        let before = self.counts.fetch_sub(1, Ordering::SeqCst);
+        if before % SLEEPER != 1 || before < SLEEPER {
+            return false;
+        }
+        fence(Ordering::SeqCst);
+        is_work_left() && self.wake_one()
+    }
+
+    /// A job was pushed where any worker may take it (I1). Whether somebody was woken.
+    pub(crate) fn job_posted(&self) -> bool {
+        fence(Ordering::SeqCst);
+        // Relaxed: ordered by the fence.
+        let counts = self.counts.load(Ordering::Relaxed);
+        counts >= SLEEPER && counts % SLEEPER == 0 && self.wake_one()
+    }
+
+    /// A fiber was put into the inbox of `worker` (I4). Whether it was woken.
+    pub(crate) fn fiber_posted(&self, worker: usize) -> bool {
+        fence(Ordering::SeqCst);
+        self.wake(worker)
+    }
+
+    /// Wakes everybody: the pool stops.
+    pub(crate) fn wake_all(&self) {
+        fence(Ordering::SeqCst);
+        for worker in 0..self.sleepers.len() {
+            self.wake(worker);
+        }
+    }
+
+    fn wake_one(&self) -> bool {
+        (0..self.sleepers.len()).any(|worker| self.wake(worker))
+    }
+
+    /// Wakes `worker` if it sleeps (I3).
+    fn wake(&self, worker: usize) -> bool {
+        let sleeper = &self.sleepers[worker];
+        // Relaxed: a look; the compare-and-swap decides.
+        if sleeper.state.load(Ordering::Relaxed) != State::Sleeping as usize {
+            return false;
+        }
+        if !sleeper.swap_state(State::Sleeping, State::Notified) {
+            return false;
+        }
+        self.counts.fetch_sub(SLEEPER - 1, Ordering::SeqCst);
+        // The lock: the sleeper is either before its check of the state or inside the wait.
+        drop(sleeper.lock.lock());
+        sleeper.wake.notify_one();
+        true
+    }
+
+    /// `worker`, a searcher, sleeps until it is woken, unless `is_work_there` finds something (I2). It is a searcher
+    /// again afterwards. `wait` blocks on the condition variable: it may wake early for any reason.
+    pub(crate) fn sleep(
+        &self,
+        worker: usize,
+        is_work_there: impl FnOnce() -> bool,
+        mut wait: impl FnMut(&Condvar, &mut SleepGuard<'_>),
+    ) {
+        let sleeper = &self.sleepers[worker];
+        self.counts.fetch_add(SLEEPER - 1, Ordering::SeqCst);
+        sleeper.state.store(State::Sleeping as usize, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        if is_work_there() && sleeper.swap_state(State::Sleeping, State::Awake) {
+            self.counts.fetch_sub(SLEEPER - 1, Ordering::SeqCst);
+            return;
+        }
+        let mut guard = sleeper.lock.lock();
+        while sleeper.state.load(Ordering::SeqCst) == State::Sleeping as usize {
+            wait(&sleeper.wake, &mut guard);
+        }
+        drop(guard);
+        sleeper.state.store(State::Awake as usize, Ordering::SeqCst);
+    }
+}
+
+/// The guard of a sleeping worker's lock.
+pub(crate) type SleepGuard<'a> = crate::sync::MutexGuard<'a, ()>;

@@ -1,0 +1,230 @@
+//! The pool of workers: what they share, how they start and stop.
+
+use std::ptr::{self, NonNull};
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use dagwood_fibers::{Mechanism, StackPool};
+
+use super::fiber::FiberRecord;
+use super::idle::Idle;
+use super::job::JobRef;
+use super::queue::{Deque, Injector, Stealer};
+use super::ready::Inbox;
+use super::stats::{Counters, Statistics};
+pub(crate) use super::worker::Worker;
+use crate::error::Error;
+use crate::sync::{AtomicBool, AtomicUsize, Ordering};
+
+/// How long a worker sleeps, with statistics on, before it looks whether it should.
+const AUDIT_PERIOD: Duration = Duration::from_millis(10);
+
+/// How a pool is made.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) workers: usize,
+    pub(crate) mechanism: Mechanism,
+    pub(crate) stack_bytes: usize,
+    pub(crate) fibers_max: usize,
+    pub(crate) statistics: bool,
+}
+
+/// What others see of a worker. Aligned, so that workers do not share cache lines.
+#[repr(align(128))]
+pub(crate) struct Seat {
+    pub(crate) stealer: Stealer,
+    pub(crate) inbox: Inbox,
+    pub(crate) attention: AtomicBool,
+    pub(crate) counters: Counters,
+}
+
+/// What the workers share.
+pub(crate) struct Pool {
+    seats: Box<[Seat]>,
+    injector: Injector,
+    pub(crate) idle: Idle,
+    is_stopping: AtomicBool,
+    fibers: AtomicUsize,
+    fibers_max: usize,
+    has_statistics: bool,
+}
+
+/// The running threads of a pool. Dropping it stops them and waits for them.
+pub(crate) struct Threads {
+    pool: Arc<Pool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Pool {
+    /// Starts the workers.
+    pub(crate) fn start(settings: &Settings) -> Result<Threads, Error> {
+        let deques: Vec<Deque> = (0..settings.workers).map(|_| Deque::new()).collect();
+        let seat = |deque: &Deque| Seat {
+            stealer: deque.stealer(),
+            inbox: Inbox::new(),
+            attention: AtomicBool::new(settings.workers > 1),
+            counters: Counters::default(),
+        };
+        let pool = Arc::new(Pool {
+            seats: deques.iter().map(seat).collect(),
+            injector: Injector::new(),
+            idle: Idle::new(settings.workers),
+            is_stopping: AtomicBool::new(false),
+            fibers: AtomicUsize::new(0),
+            fibers_max: settings.fibers_max,
+            has_statistics: settings.statistics,
+        });
+        // From here on an early return drops `threads`, which stops those that have started.
+        let mut threads = Threads { pool: Arc::clone(&pool), threads: Vec::new() };
+        let (started, starts) = mpsc::channel();
+        for (index, deque) in deques.into_iter().enumerate() {
+            let stacks = StackPool::new(settings.mechanism, settings.stack_bytes).map_err(|e| Error::no_stack(&e))?;
+            let pool = Arc::clone(&pool);
+            let started = started.clone();
+            let thread = std::thread::Builder::new().name(format!("dagwood {index}")).spawn(move || {
+                let worker = Worker::new(&pool, index, deque, stacks);
+                let prepared = worker.prepare();
+                let is_prepared = prepared.is_ok();
+                // The starter is gone if another worker could not start; then the pool is stopping.
+                let _ = started.send(prepared);
+                drop(started);
+                if is_prepared {
+                    worker.run();
+                }
+            });
+            threads.threads.push(thread.map_err(|error| Error::no_thread(&error))?);
+        }
+        drop(started);
+        starts.into_iter().collect::<Result<(), Error>>()?;
+        Ok(threads)
+    }
+
+    /// Another hold of the pool that `pool` points at.
+    ///
+    /// # Safety
+    ///
+    /// The pool is alive.
+    pub(crate) unsafe fn hold(pool: NonNull<Pool>) -> Arc<Pool> {
+        let pool = pool.as_ptr().cast_const();
+        // SAFETY: alive by contract, and every pool lies in an `Arc` (`start` is the only maker).
+        unsafe { Arc::increment_strong_count(pool) };
+        // SAFETY: the count was raised for this one.
+        unsafe { Arc::from_raw(pool) }
+    }
+
+    /// A number that no other living pool has.
+    pub(crate) fn identity(&self) -> usize {
+        ptr::from_ref(self).addr()
+    }
+
+    pub(crate) fn seats(&self) -> &[Seat] {
+        &self.seats
+    }
+
+    pub(crate) fn seat(&self, worker: usize) -> &Seat {
+        &self.seats[worker]
+    }
+
+    pub(crate) fn has_statistics(&self) -> bool {
+        self.has_statistics
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Relaxed)
+    }
+
+    /// Gives a job from outside to the pool.
+    pub(crate) fn inject(&self, job: JobRef) {
+        self.injector.push(job);
+        self.idle.job_posted();
+    }
+
+    pub(crate) fn take_injected(&self) -> Option<JobRef> {
+        if self.injector.is_empty() { None } else { self.injector.steal() }
+    }
+
+    /// Puts a woken fiber into its owner's inbox.
+    pub(crate) fn post_fiber(&self, owner: usize, fiber: &FiberRecord) {
+        self.seats[owner].inbox.push(fiber);
+        // From here on `fiber` may be gone.
+        if self.idle.fiber_posted(owner) && self.has_statistics {
+            self.seats[owner].counters.wakes.add();
+        }
+    }
+
+    /// Whether there is a job that any worker may take.
+    pub(crate) fn has_jobs(&self) -> bool {
+        !self.injector.is_empty() || self.seats.iter().any(|seat| !seat.stealer.is_empty())
+    }
+
+    /// Lets a worker sleep until there is something for it.
+    pub(crate) fn sleep(&self, worker: usize) {
+        self.sleep_until(worker, || self.is_stopping() || !self.seat(worker).inbox.is_empty() || self.has_jobs());
+    }
+
+    /// Lets a worker sleep that can start no job, until one of its fibers is ready.
+    pub(crate) fn sleep_for_fibers(&self, worker: usize) {
+        self.sleep_until(worker, || !self.seat(worker).inbox.is_empty());
+    }
+
+    fn sleep_until(&self, worker: usize, is_work_there: impl Fn() -> bool) {
+        let mut found_in_a_row = 0;
+        self.idle.sleep(worker, &is_work_there, |wake, guard| {
+            if !self.has_statistics {
+                return wake.wait(guard);
+            }
+            // A wake that is on its way comes long before the second look.
+            let is_audit = wake.wait_for(guard, AUDIT_PERIOD).timed_out();
+            found_in_a_row = if is_audit && is_work_there() { found_in_a_row + 1 } else { 0 };
+            if found_in_a_row == 2 {
+                self.seat(worker).counters.sleeps_with_work.add();
+            }
+        });
+    }
+
+    /// Takes one off the number of fibers that may still be made.
+    pub(crate) fn reserve_fiber(&self) -> Result<(), Error> {
+        if self.fibers.fetch_add(1, Ordering::Relaxed) < self.fibers_max {
+            return Ok(());
+        }
+        self.release_fiber();
+        Err(Error::fibers_exhausted(self.fibers_max))
+    }
+
+    /// The same for a fiber that must be made.
+    pub(crate) fn reserve_fiber_over_cap(&self) {
+        self.fibers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn release_fiber(&self) {
+        self.fibers.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn statistics(&self) -> Statistics {
+        let mut sum = Statistics::default();
+        self.seats.iter().for_each(|seat| seat.counters.add_to(&mut sum));
+        sum
+    }
+}
+
+impl Threads {
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.pool
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.pool.is_stopping.store(true, Ordering::SeqCst);
+        self.pool.idle.wake_all();
+        let here = std::thread::current().id();
+        for thread in self.threads.drain(..) {
+            // A worker that drops the last handle itself ends after its job.
+            if thread.thread().id() != here {
+                thread.join().expect("workers carry panics as values");
+            }
+        }
+    }
+}

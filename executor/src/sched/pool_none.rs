@@ -1,0 +1,45 @@
+//! The twin of the pool in the sequential build: there are no workers.
+
+use std::convert::Infallible;
+
+use super::fiber::FiberRecord;
+use super::job::{Job, JobRef};
+use super::stats::Counters;
+use crate::error::Error;
+
+/// No worker exists.
+pub(crate) struct Worker(Infallible);
+
+impl Worker {
+    pub(crate) fn counters(&self) -> &Counters {
+        match self.0 {}
+    }
+
+    pub(crate) fn prepare_suspension(&self) -> Result<(), Error> {
+        match self.0 {}
+    }
+
+    pub(crate) fn prepare_child_wait(&self) {
+        match self.0 {}
+    }
+
+    pub(crate) fn suspend(&self, _: &FiberRecord) {
+        match self.0 {}
+    }
+
+    pub(crate) fn make_ready(&self, _: &FiberRecord) {
+        match self.0 {}
+    }
+
+    pub(crate) fn publish(&self, _: JobRef) {
+        match self.0 {}
+    }
+
+    pub(crate) fn attend(&self, _: &FiberRecord) {
+        match self.0 {}
+    }
+
+    pub(crate) fn take_back(&self, _: &Job) -> bool {
+        match self.0 {}
+    }
+}

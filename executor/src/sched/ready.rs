@@ -1,0 +1,92 @@
+//! The ready queue of a worker: fibers that were woken and wait for their owner. Rules: wait.md W4, idle.md I4.
+
+use std::cell::Cell;
+use std::ptr;
+
+use super::fiber::FiberRecord;
+use crate::sync::{AtomicPtr, Ordering};
+
+/// A list of fibers through their records, first come first.
+pub(crate) struct ReadyList {
+    first: Cell<*const FiberRecord>,
+    last: Cell<*const FiberRecord>,
+}
+
+impl ReadyList {
+    pub(crate) const fn new() -> Self {
+        ReadyList { first: Cell::new(ptr::null()), last: Cell::new(ptr::null()) }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first.get().is_null()
+    }
+
+    /// Adds a fiber that was just woken and is on no list.
+    pub(crate) fn push(&self, fiber: &FiberRecord) {
+        fiber.next_ready.set(ptr::null());
+        let last = self.last.replace(fiber);
+        // SAFETY: a listed fiber is suspended until its owner takes it off, so its record is alive.
+        match unsafe { last.as_ref() } {
+            Some(last) => last.next_ready.set(fiber),
+            None => self.first.set(fiber),
+        }
+    }
+
+    pub(crate) fn pop(&self) -> Option<*const FiberRecord> {
+        let first = self.first.get();
+        // SAFETY: as in `push`.
+        let next = unsafe { first.as_ref() }?.next_ready.get();
+        self.first.set(next);
+        if next.is_null() {
+            self.last.set(ptr::null());
+        }
+        Some(first)
+    }
+}
+
+/// The inbox of a ready queue, for everybody but the owner: a stack that the owner takes whole.
+pub(crate) struct Inbox(AtomicPtr<FiberRecord>);
+
+impl Inbox {
+    pub(crate) fn new() -> Self {
+        Inbox(AtomicPtr::new(ptr::null_mut()))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.load(Ordering::Relaxed).is_null()
+    }
+
+    /// Adds a fiber that was just woken and is on no list.
+    pub(crate) fn push(&self, fiber: &FiberRecord) {
+        let fiber_ptr = ptr::from_ref(fiber).cast_mut();
+        let mut head = self.0.load(Ordering::Relaxed);
+        loop {
+            fiber.next_ready.set(head);
+            // Release: pairs with the Acquire in `drain_into`: the link, and all that the waker wrote.
+            match self.0.compare_exchange_weak(head, fiber_ptr, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(now) => head = now,
+            }
+        }
+    }
+
+    /// Moves all fibers to the owner's list, oldest first.
+    pub(crate) fn drain_into(&self, list: &ReadyList) {
+        if self.is_empty() {
+            return;
+        }
+        // Acquire: pairs with the Release in `push`.
+        let mut rest: *const FiberRecord = self.0.swap(ptr::null_mut(), Ordering::Acquire);
+        let mut oldest_first: *const FiberRecord = ptr::null();
+        // SAFETY: as in `ReadyList::push`; the swap made the chain ours.
+        while let Some(fiber) = unsafe { rest.as_ref() } {
+            rest = fiber.next_ready.replace(oldest_first);
+            oldest_first = fiber;
+        }
+        // SAFETY: as above.
+        while let Some(fiber) = unsafe { oldest_first.as_ref() } {
+            oldest_first = fiber.next_ready.get();
+            list.push(fiber);
+        }
+    }
+}

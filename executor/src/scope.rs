@@ -1,0 +1,162 @@
+//! Scopes: spawned closures that may borrow, all of which end before the scope does.
+
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::ptr;
+use std::sync::Arc;
+
+use crate::cx::Cx;
+use crate::error::Error;
+use crate::local::{bind, lookup};
+use crate::sched::graph;
+use crate::sync::{AtomicUsize, Mutex, Ordering};
+use crate::task::{SpawnedJob, TaskCell, spawn_child};
+
+/// Where closures that borrow from outside the scope are spawned; made by [`Cx::scope`].
+pub struct Scope<'scope, 'env: 'scope, 'db, D> {
+    children: Mutex<Vec<Child>>,
+    root: Spawner,
+    /// Both lifetimes are the caller's own, neither longer nor shorter.
+    lifetimes: PhantomData<(&'scope mut &'scope (), &'env mut &'env (), fn(&'db D))>,
+}
+
+/// A spawned closure of a scope.
+struct Child {
+    job: Arc<SpawnedJob>,
+    cell: Arc<TaskCell<()>>,
+    path: Path,
+}
+
+/// A place in the order of spawning: the index at the scope, then the index among that child's own, and so on.
+type Path = Vec<usize>;
+
+/// Who spawns into a scope: its body or one of its children.
+struct Spawner {
+    path: Path,
+    spawned: AtomicUsize,
+}
+
+impl Spawner {
+    fn new(path: Path) -> Self {
+        Spawner { path, spawned: AtomicUsize::new(0) }
+    }
+
+    fn next_path(&self) -> Path {
+        let mut path = self.path.clone();
+        path.push(self.spawned.fetch_add(1, Ordering::Relaxed));
+        path
+    }
+}
+
+impl<'scope, 'db, D: 'static> Scope<'scope, '_, 'db, D> {
+    /// Starts a closure that ends before the scope does.
+    ///
+    /// `cx` is the context at hand, of the scope's body, of a child, or of a branch of theirs. With one worker children start in the order of
+    /// spawning once the body has ended; on the sequential backend each runs to its end right here.
+    #[track_caller]
+    pub fn spawn<F>(&'scope self, cx: &Cx<'db, D>, body: F)
+    where
+        F: FnOnce(&Cx<'db, D>) + Send + 'scope,
+    {
+        // SAFETY: what this scope is bound to is a `Spawner` (`Cx::scope` and below), which outlives its contexts.
+        let spawner = lookup(cx, self.key()).map_or(&self.root, |spawner| unsafe { &*spawner.cast::<Spawner>() });
+        let path = spawner.next_path();
+        let cell = TaskCell::new(false, Location::caller());
+        let own = Spawner::new(path.clone());
+        let key = Key(self.key());
+        let with_context = move |cx: &Cx<'db, D>| {
+            let key = key;
+            bind(cx, key.0, (&raw const own).cast(), body);
+        };
+        // SAFETY: `'scope` and the bindings of the scope's contexts last until `Cx::scope` returns, which waits for the
+        // cell of every child on the list.
+        let job = unsafe { spawn_child(cx, &cell, with_context) };
+        self.children.lock().push(Child { job, cell, path });
+    }
+
+    fn key(&self) -> *const () {
+        ptr::from_ref(self).cast()
+    }
+
+    /// Waits for all children, generation by generation in the order of spawning, and gives the first failure in that
+    /// order. Children that nobody has started run here.
+    fn finish(&self, cx: &Cx<'db, D>) -> Option<Error> {
+        let mut failure = None;
+        loop {
+            let mut children = self.take_generation();
+            if children.is_empty() {
+                return failure;
+            }
+            children.sort_by(|a, b| a.path.cmp(&b.path));
+            for child in children {
+                let mut cycle = None;
+                if !child.job.run_if_first(cx.fiber()) {
+                    cycle = graph::wait_for_child(cx.fiber(), &child.cell.awaited);
+                }
+                let result = child.cell.result().expect("the wait is over");
+                failure = failure.or(cycle).or_else(|| result.as_ref().err().cloned());
+            }
+        }
+    }
+
+    /// The children of the oldest generation that is left. All of its members are there: those who could spawn more of
+    /// them have ended.
+    fn take_generation(&self) -> Vec<Child> {
+        let mut children = self.children.lock();
+        let depth = children.iter().map(|child| child.path.len()).min();
+        let (oldest, younger) = children.drain(..).partition(|child| Some(child.path.len()) == depth);
+        *children = younger;
+        oldest
+    }
+}
+
+/// A scope's identity on its way into its children.
+#[derive(Copy, Clone)]
+struct Key(*const ());
+
+// SAFETY: an address for comparison only.
+unsafe impl Send for Key {}
+
+impl<'db, D: 'static> Cx<'db, D> {
+    /// Runs a closure that may spawn others which borrow from outside of it, and waits for all of them.
+    ///
+    /// # Panics
+    ///
+    /// If the closure or a child panics, all others still run to their end; then the panic goes on: the closure's own, else
+    /// that of the first child in the order of spawning (children of children come after all children; those that
+    /// concurrent branches of one child spawn come in the order of their arrival).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = dagwood::Executor::builder().workers(2).build()?;
+    /// # let db = dagwood::Database::new(());
+    /// let mut squares = [0; 4];
+    /// executor.run(&db, |cx| {
+    ///     cx.scope(|cx, scope| {
+    ///         for (i, square) in squares.iter_mut().enumerate() {
+    ///             scope.spawn(cx, move |_| *square = i * i);
+    ///         }
+    ///     });
+    /// })?;
+    /// assert_eq!(squares, [0, 1, 4, 9]);
+    /// # Ok::<(), dagwood::Error>(())
+    /// ```
+    pub fn scope<'env, F, T>(&self, body: F) -> T
+    where
+        F: for<'scope> FnOnce(&Cx<'db, D>, &'scope Scope<'scope, 'env, 'db, D>) -> T,
+    {
+        let scope =
+            Scope { children: Mutex::new(Vec::new()), root: Spawner::new(Path::new()), lifetimes: PhantomData };
+        let key = ptr::from_ref(&scope).cast();
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            bind(self, key, (&raw const scope.root).cast(), |cx| body(cx, &scope))
+        }));
+        let failure = scope.finish(self);
+        match (result, failure) {
+            (Err(payload), _) => resume_unwind(payload),
+            (Ok(_), Some(error)) => error.propagate(),
+            (Ok(value), None) => value,
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The backend table: which mechanism exists on which target, with which features.
+//!
+//! Used by `fiber.rs` and `pool.rs`, which know both mechanisms by the names `switch` and `threads` in every
+//! build: one that is not there is its twin in `absent.rs`, of which no value can exist. This is the only
+//! source file of the crate that names a target. A second switch, for targets that the first lacks, is one
+//! more arm here, with an adapter file of the same shape as `switch.rs`.
+
+cfg_select! {
+    // The targets of `switch.rs`; the same words as in Cargo.toml (tests/table.rs compares them).
+    all(any(unix, windows), any(target_arch = "x86_64", target_arch = "x86", all(not(windows), any(target_arch = "aarch64", all(target_arch = "arm", not(target_vendor = "apple")), target_arch = "riscv64", target_arch = "riscv32", target_arch = "loongarch64", all(target_arch = "powerpc64", target_endian = "little"))))) => {
+        #[cfg(feature = "fibers")]
+        #[path = "switch.rs"]
+        pub(crate) mod switch;
+        #[cfg(not(feature = "fibers"))]
+        pub(crate) use crate::absent as switch;
+
+        #[cfg(feature = "threads")]
+        #[path = "threads.rs"]
+        pub(crate) mod threads;
+        #[cfg(not(feature = "threads"))]
+        pub(crate) use crate::absent as threads;
+    }
+    // No switch: either feature means threads.
+    _ => {
+        pub(crate) use crate::absent as switch;
+
+        #[cfg(any(feature = "fibers", feature = "threads"))]
+        #[path = "threads.rs"]
+        pub(crate) mod threads;
+        #[cfg(not(any(feature = "fibers", feature = "threads")))]
+        pub(crate) use crate::absent as threads;
+    }
+}
+
+/// How a fiber is switched.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Mechanism {
+    /// The stack pointer moves to another stack; the OS thread stays.
+    Switch,
+    /// Another OS thread runs, and the resumer's blocks.
+    Thread,
+}
+
+impl Mechanism {
+    /// What this build has on this target, the preferred one first. Empty only if neither feature is on.
+    pub const fn available() -> &'static [Mechanism] {
+        match (switch::AVAILABLE, threads::AVAILABLE) {
+            (true, true) => &[Mechanism::Switch, Mechanism::Thread],
+            (true, false) => &[Mechanism::Switch],
+            (false, true) => &[Mechanism::Thread],
+            (false, false) => &[],
+        }
+    }
+}

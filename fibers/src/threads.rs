@@ -1,0 +1,79 @@
+//! The adapter of `dagwood-arch-fallback`, and the only source file that uses it.
+//!
+//! Used through `mechanism.rs`. It gives that crate's types the shape that `switch.rs` has.
+
+use std::io;
+use std::ptr::NonNull;
+
+use dagwood_arch_fallback as fallback;
+
+use crate::fiber::Resumed;
+
+pub(crate) const AVAILABLE: bool = true;
+
+pub(crate) fn leaked() -> usize {
+    fallback::leaked()
+}
+
+pub(crate) struct Stacks(fallback::StackPool);
+
+impl Stacks {
+    pub(crate) fn new(stack_bytes: usize) -> io::Result<Stacks> {
+        Ok(Stacks(fallback::StackPool::new(stack_bytes)))
+    }
+
+    pub(crate) fn stack_bytes(&self) -> usize {
+        self.0.stack_bytes()
+    }
+
+    pub(crate) fn created(&self) -> usize {
+        self.0.created()
+    }
+
+    pub(crate) fn cached(&self) -> usize {
+        self.0.cached()
+    }
+}
+
+pub(crate) struct Fiber(fallback::Fiber);
+
+impl Fiber {
+    pub(crate) fn new(
+        stacks: &mut Stacks,
+        body: impl FnOnce(&crate::Suspender) + Send + 'static,
+    ) -> io::Result<Fiber> {
+        fallback::Fiber::new(&mut stacks.0, move |suspender| {
+            body(&crate::Suspender::from_thread(Suspender(NonNull::from(
+                suspender,
+            ))));
+        })
+        .map(Fiber)
+    }
+
+    pub(crate) fn resume(&mut self) -> Resumed {
+        match self.0.resume() {
+            fallback::Resumed::Suspended => Resumed::Suspended,
+            fallback::Resumed::Finished(result) => Resumed::Finished(result),
+        }
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.0.is_done()
+    }
+
+    pub(crate) fn recycle(self, stacks: &mut Stacks) {
+        self.0.recycle(&mut stacks.0);
+    }
+}
+
+/// The thread's own handle. `Fiber::new` makes it and lends it to the body.
+pub(crate) struct Suspender(NonNull<fallback::Suspender>);
+
+impl Suspender {
+    pub(crate) fn suspend(&self) {
+        // SAFETY: the thread owns its `Suspender` for as long as it runs bodies, and `Fiber::new` lends this
+        // one for no longer than the body runs.
+        let suspender = unsafe { self.0.as_ref() };
+        suspender.suspend();
+    }
+}
