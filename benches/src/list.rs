@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::table::{mark, plain_table};
 use crate::workload;
 
-/// Prints all three tables.
+/// Prints the tables.
 pub(crate) fn list() -> Result<ExitCode, Failure> {
     let mut out = io::stdout().lock();
     let mut workloads = plain_table();
@@ -50,6 +50,8 @@ pub(crate) fn list() -> Result<ExitCode, Failure> {
             format!("{}{absent}", engine.about()),
         ]);
     }
-    writeln!(out, "{workloads}\n\n{scales}\n\n{engines}\n\n{matrix}")?;
+    let tables = [workloads, scales, engines, matrix];
+    let texts: Vec<_> = tables.iter().map(|table| table.trim_fmt()).collect();
+    writeln!(out, "{}", texts.join("\n\n"))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -4,7 +4,7 @@
 
 use std::io::{self, Write};
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
 use crate::engine::Engine;
 use crate::format;
@@ -31,7 +31,7 @@ pub(crate) fn write(
     if let Some(input) = loaded.input_text() {
         writeln!(out, "input: {input}")?;
     }
-    writeln!(out, "{}", rows(workload, lanes))?;
+    writeln!(out, "{}", rows(workload, lanes).trim_fmt())?;
     writeln!(
         out,
         "time / {0}: median over the rounds of this time / that of {0} (1 worker) in the same round; below 1 is faster",
@@ -49,9 +49,10 @@ pub(crate) fn write(
 
 /// A table with the look of all our tables.
 pub(crate) fn plain_table() -> Table {
+    let rule = LineStyle::none().fill('-').junction('-');
     let mut table = Table::new();
     table
-        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .load_style(TableStyle::new().header_separator(rule))
         .set_content_arrangement(ContentArrangement::Disabled);
     table
 }

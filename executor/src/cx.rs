@@ -56,8 +56,17 @@ impl<'db, D> Cx<'db, D> {
     ///
     /// `fiber` is the current fiber, and it, `run` and the bindings of `locals` outlive the context.
     #[inline]
-    pub(crate) unsafe fn new(run: *const Run<'db, D>, fiber: &FiberRecord, locals: *const Binding) -> Self {
-        Cx { run, fiber, locals, not_send: PhantomData }
+    pub(crate) unsafe fn new(
+        run: *const Run<'db, D>,
+        fiber: &FiberRecord,
+        locals: *const Binding,
+    ) -> Self {
+        Cx {
+            run,
+            fiber,
+            locals,
+            not_send: PhantomData,
+        }
     }
 
     /// The same job, inside a provider: what the asker has bound is not seen, since the result must not depend on it.
@@ -67,7 +76,12 @@ impl<'db, D> Cx<'db, D> {
 
     /// The same job, with other bindings.
     pub(crate) fn with_locals(&self, locals: *const Binding) -> Self {
-        Cx { run: self.run, fiber: self.fiber, locals, not_send: PhantomData }
+        Cx {
+            run: self.run,
+            fiber: self.fiber,
+            locals,
+            not_send: PhantomData,
+        }
     }
 
     #[inline]
@@ -110,7 +124,10 @@ impl<'db, D> Cx<'db, D> {
     pub(crate) fn scheduling_point(&self) {
         let fiber = self.fiber();
         if fiber.has_attention() {
-            fiber.worker().expect("nobody raises the attention of an OS thread").attend(fiber);
+            fiber
+                .worker()
+                .expect("nobody raises the attention of an OS thread")
+                .attend(fiber);
         }
     }
 

@@ -70,7 +70,10 @@ enum Cause {
 
 impl Error {
     fn new(cause: Cause) -> Self {
-        Error { cause: Arc::new(cause), trail: None }
+        Error {
+            cause: Arc::new(cause),
+            trail: None,
+        }
     }
 
     pub(crate) fn cycle(walk: Vec<String>) -> Self {
@@ -95,12 +98,16 @@ impl Error {
 
     #[cfg(any(feature = "fibers", feature = "threads"))]
     pub(crate) fn fibers_exhausted(max: usize) -> Self {
-        Self::new(Cause::Exhausted(format!("all {max} fibers wait (`Builder::max_fibers`)")))
+        Self::new(Cause::Exhausted(format!(
+            "all {max} fibers wait (`Builder::max_fibers`)"
+        )))
     }
 
     #[cfg(any(feature = "fibers", feature = "threads"))]
     pub(crate) fn no_stack(error: &std::io::Error) -> Self {
-        Self::new(Cause::Exhausted(format!("no stack for another fiber: {error}")))
+        Self::new(Cause::Exhausted(format!(
+            "no stack for another fiber: {error}"
+        )))
     }
 
     #[cfg(any(feature = "fibers", feature = "threads"))]
@@ -114,14 +121,23 @@ impl Error {
             Ok(raised) => raised.0,
             Err(payload) => {
                 let message = panic_message(&*payload);
-                Self::new(Cause::Panic { message, payload: Mutex::new(Some(payload)) })
+                Self::new(Cause::Panic {
+                    message,
+                    payload: Mutex::new(Some(payload)),
+                })
             }
         }
     }
 
     /// The same failure, as that of `query`, which asked for it (or is where it happened).
     pub(crate) fn in_query(&self, query: String) -> Self {
-        Error { cause: Arc::clone(&self.cause), trail: Some(Arc::new(Trail { query, inner: self.trail.clone() })) }
+        Error {
+            cause: Arc::clone(&self.cause),
+            trail: Some(Arc::new(Trail {
+                query,
+                inner: self.trail.clone(),
+            })),
+        }
     }
 
     /// Whether the failure is of the moment, and must not be remembered as a query's result.
@@ -133,7 +149,9 @@ impl Error {
     pub(crate) fn raise(self) -> ! {
         if std::thread::panicking() {
             // If this leaves a destructor the process aborts; then at least the reason stands there.
-            eprintln!("dagwood: a destructor that runs during an unwind asked for what it cannot have: {self}");
+            eprintln!(
+                "dagwood: a destructor that runs during an unwind asked for what it cannot have: {self}"
+            );
         }
         resume_unwind(Box::new(Raised(self)))
     }
@@ -176,7 +194,10 @@ impl Error {
     /// Takes the payload of the panic. All clones share it, so only one caller gets it.
     pub fn take_panic(&self) -> Option<Box<dyn Any + Send>> {
         match &*self.cause {
-            Cause::Panic { payload, .. } => payload.lock().unwrap_or_else(|poison| poison.into_inner()).take(),
+            Cause::Panic { payload, .. } => payload
+                .lock()
+                .unwrap_or_else(|poison| poison.into_inner())
+                .take(),
             _ => None,
         }
     }
@@ -268,5 +289,8 @@ fn panic_message(payload: &(dyn Any + Send)) -> String {
     if let Some(message) = payload.downcast_ref::<&str>() {
         return (*message).to_owned();
     }
-    payload.downcast_ref::<String>().cloned().unwrap_or_else(|| "a payload that is no text".to_owned())
+    payload
+        .downcast_ref::<String>()
+        .cloned()
+        .unwrap_or_else(|| "a payload that is no text".to_owned())
 }

@@ -13,7 +13,10 @@ use crate::sched::wait::Outcome;
 use crate::sync::{AtomicBool, Ordering, ThreadBound};
 
 /// An event has no owner, so it is never part of a cycle that can be found.
-const EVENT: &Kind = &Kind { describe: None, fail: None };
+const EVENT: &Kind = &Kind {
+    describe: None,
+    fail: None,
+};
 
 /// A value that is set once, by any thread, and that any number of jobs may wait for.
 ///
@@ -119,7 +122,11 @@ impl<T> Event<T> {
     }
 
     fn check(&self) {
-        assert!(self.bound.is_here(), "{} belongs to another thread (sequential build)", self.name);
+        assert!(
+            self.bound.is_here(),
+            "{} belongs to another thread (sequential build)",
+            self.name
+        );
     }
 }
 
@@ -132,6 +139,9 @@ impl<T> Default for Event<T> {
 
 impl<T: fmt::Debug> fmt::Debug for Event<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Event").field("name", &self.name).field("value", &self.get()).finish()
+        f.debug_struct("Event")
+            .field("name", &self.name)
+            .field("value", &self.get())
+            .finish()
     }
 }

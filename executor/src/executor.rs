@@ -40,7 +40,11 @@ impl FromStr for Backend {
         [Backend::Fibers, Backend::Threads, Backend::Sequential]
             .into_iter()
             .find(|backend| backend.to_string() == name)
-            .ok_or_else(|| Error::setup(format!("unknown backend {name:?}: fibers, threads or sequential")))
+            .ok_or_else(|| {
+                Error::setup(format!(
+                    "unknown backend {name:?}: fibers, threads or sequential"
+                ))
+            })
     }
 }
 
@@ -81,7 +85,13 @@ const STACK_BYTES: usize = 512 << 10;
 impl Executor {
     /// An executor to be: as many workers as processors, on the first of [`backends`](Self::backends).
     pub fn builder() -> Builder {
-        Builder { workers: None, backend: None, stack_bytes: STACK_BYTES, fibers_max: None, has_statistics: false }
+        Builder {
+            workers: None,
+            backend: None,
+            stack_bytes: STACK_BYTES,
+            fibers_max: None,
+            has_statistics: false,
+        }
     }
 
     /// The backends of this build, the best one first; [`Backend::Sequential`] is always there, and last.
@@ -134,11 +144,19 @@ impl Executor {
             return Err(Error::nested_run());
         }
         // SAFETY: the engine, which has the counters, outlives this call.
-        let run = unsafe { Run::new(database, self.engine.counters(), self.engine.has_statistics()) };
+        let run = unsafe {
+            Run::new(
+                database,
+                self.engine.counters(),
+                self.engine.has_statistics(),
+            )
+        };
         match &*self.engine {
             Engine::Sequential(_) => run_here(&run, body, identity),
             #[cfg(any(feature = "fibers", feature = "threads"))]
-            Engine::Pool(pool) => crate::run::run_on_pool(&run, body, |job| pool.threads.pool().inject(job)),
+            Engine::Pool(pool) => {
+                crate::run::run_on_pool(&run, body, |job| pool.threads.pool().inject(job))
+            }
         }
     }
 }
@@ -193,16 +211,23 @@ impl Builder {
     /// No worker was asked for, the backend is not part of this build, or a thread or stack could not be made.
     pub fn build(self) -> Result<Executor, Error> {
         if self.workers == Some(0) {
-            return Err(Error::setup("an executor needs at least one worker: `Builder::workers(0)`"));
+            return Err(Error::setup(
+                "an executor needs at least one worker: `Builder::workers(0)`",
+            ));
         }
         let backend = self.backend.unwrap_or(Executor::backends()[0]);
         if !Executor::backends().contains(&backend) {
-            let compiled: Vec<String> = Executor::backends().iter().map(Backend::to_string).collect();
+            let compiled: Vec<String> = Executor::backends()
+                .iter()
+                .map(Backend::to_string)
+                .collect();
             return Err(Error::setup(format!(
                 "the {backend} backend is not part of this build, which has: {} (a feature of the crate `dagwood`)",
                 compiled.join(", "),
             )));
         }
-        Ok(Executor { engine: Arc::new(Engine::new(backend, &self)?) })
+        Ok(Executor {
+            engine: Arc::new(Engine::new(backend, &self)?),
+        })
     }
 }

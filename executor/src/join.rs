@@ -19,7 +19,10 @@ use crate::sched::wait::Outcome;
 const PROBES_MAX: u32 = 64;
 
 /// A join's half has no name in a cycle's report: the query that forked it has.
-const HALF: &Kind = &Kind { describe: None, fail: None };
+const HALF: &Kind = &Kind {
+    describe: None,
+    fail: None,
+};
 
 /// The second half of a join, in the frame of the join. Begins with the job's head.
 #[repr(C)]
@@ -63,7 +66,9 @@ where
         let half = unsafe { job.cast::<Self>().as_ref() };
         half.awaited.set_owner(fiber);
         // SAFETY: only who starts the half touches its body.
-        let body = unsafe { &mut *half.body.get() }.take().expect("a job is started once");
+        let body = unsafe { &mut *half.body.get() }
+            .take()
+            .expect("a job is started once");
         let (result, _) = Frame::enter(fiber, NonNull::from(&half.awaited), || {
             // SAFETY: the current fiber; run and bindings outlive the join that waits for us.
             let cx = unsafe { Cx::new(half.run, fiber, half.locals) };
@@ -82,7 +87,9 @@ where
     /// The half was popped by the caller, so nobody else starts it.
     unsafe fn take_body(&self) -> B {
         // SAFETY: by contract.
-        unsafe { &mut *self.body.get() }.take().expect("a body is taken once")
+        unsafe { &mut *self.body.get() }
+            .take()
+            .expect("a body is taken once")
     }
 
     /// Takes the result of a half that was started elsewhere.
@@ -92,7 +99,9 @@ where
     /// The half is closed.
     unsafe fn take_result(&self) -> Result<RB, Payload> {
         // SAFETY: by contract, and the thief touches nothing after the close.
-        unsafe { &mut *self.result.get() }.take().expect("written before the close")
+        unsafe { &mut *self.result.get() }
+            .take()
+            .expect("written before the close")
     }
 }
 
@@ -156,13 +165,20 @@ impl<'db, D> Cx<'db, D> {
 
     /// Others could see the second half: takes it back, or waits until it is done.
     #[cold]
-    fn finish_published<B, RA, RB>(&self, ra: Result<RA, Payload>, half: &Half<'db, D, B, RB>) -> (RA, RB)
+    fn finish_published<B, RA, RB>(
+        &self,
+        ra: Result<RA, Payload>,
+        half: &Half<'db, D, B, RB>,
+    ) -> (RA, RB)
     where
         B: FnOnce(&Cx<'db, D>) -> RB,
     {
         let fiber = self.fiber();
         let mut cycle = None;
-        let rb = if fiber.worker().is_some_and(|worker| worker.take_back(&half.job)) {
+        let rb = if fiber
+            .worker()
+            .is_some_and(|worker| worker.take_back(&half.job))
+        {
             // SAFETY: just popped.
             let b = unsafe { half.take_body() };
             catch_unwind(AssertUnwindSafe(|| b(self)))

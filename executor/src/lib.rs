@@ -1,6 +1,14 @@
 //! Demand-driven, memoised queries and tasks on stackful fibers: plain function bodies, a freed thread while waiting,
 //! parallelism inside a query, and output that never depends on the schedule.
 
+#![cfg_attr(
+    not(any(feature = "fibers", feature = "threads")),
+    allow(
+        dead_code,
+        reason = "the sequential build shares what workers need, and has no workers"
+    )
+)]
+
 mod backend;
 mod cx;
 mod error;

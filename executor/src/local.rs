@@ -13,8 +13,17 @@ pub(crate) struct Binding {
 }
 
 /// Runs `body` in a context in which `key` is bound to `value`.
-pub(crate) fn bind<'db, D, R>(cx: &Cx<'db, D>, key: *const (), value: *const (), body: impl FnOnce(&Cx<'db, D>) -> R) -> R {
-    let binding = Binding { outer: cx.locals(), key, value };
+pub(crate) fn bind<'db, D, R>(
+    cx: &Cx<'db, D>,
+    key: *const (),
+    value: *const (),
+    body: impl FnOnce(&Cx<'db, D>) -> R,
+) -> R {
+    let binding = Binding {
+        outer: cx.locals(),
+        key,
+        value,
+    };
     body(&cx.with_locals(&raw const binding))
 }
 
@@ -66,12 +75,25 @@ pub struct FiberLocal<T> {
 impl<T: Sync> FiberLocal<T> {
     /// A local that is bound to nothing.
     pub const fn new() -> Self {
-        FiberLocal { _address: 0, value: PhantomData }
+        FiberLocal {
+            _address: 0,
+            value: PhantomData,
+        }
     }
 
     /// Runs `body` with this local bound to `value`, which is dropped afterwards.
-    pub fn scope<'db, D, R>(&self, cx: &Cx<'db, D>, value: T, body: impl FnOnce(&Cx<'db, D>) -> R) -> R {
-        bind(cx, ptr::from_ref(self).cast(), (&raw const value).cast(), body)
+    pub fn scope<'db, D, R>(
+        &self,
+        cx: &Cx<'db, D>,
+        value: T,
+        body: impl FnOnce(&Cx<'db, D>) -> R,
+    ) -> R {
+        bind(
+            cx,
+            ptr::from_ref(self).cast(),
+            (&raw const value).cast(),
+            body,
+        )
     }
 
     /// The innermost value that this local is bound to.

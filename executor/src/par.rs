@@ -109,7 +109,10 @@ impl<'db, D: 'static> Cx<'db, D> {
         let mut results: Vec<Option<R>> = Vec::new();
         results.resize_with(items.len(), || None);
         self.fill(&items, 0, &mut results, &body);
-        results.into_iter().map(|result| result.expect("each item was done")).collect()
+        results
+            .into_iter()
+            .map(|result| result.expect("each item was done"))
+            .collect()
     }
 
     /// Runs `body` on each item, perhaps at the same time.
@@ -143,7 +146,12 @@ impl<'db, D: 'static> Cx<'db, D> {
         }
     }
 
-    fn visit<S: Indexed>(&self, items: &S, range: Range<usize>, body: &(impl Fn(&Cx<'db, D>, S::Item) + Sync)) {
+    fn visit<S: Indexed>(
+        &self,
+        items: &S,
+        range: Range<usize>,
+        body: &(impl Fn(&Cx<'db, D>, S::Item) + Sync),
+    ) {
         match Indexed::len(&range) {
             0 => (),
             1 => body(self, items.item(range.start)),

@@ -15,7 +15,10 @@ use crate::sched::wait::Outcome;
 use crate::sync::{AtomicUsize, Mutex, Ordering};
 
 /// A root job has no name in a cycle's report.
-const ROOT: &Kind = &Kind { describe: None, fail: None };
+const ROOT: &Kind = &Kind {
+    describe: None,
+    fail: None,
+};
 
 /// Gives the error of a failed task, if nobody has asked for it.
 pub(crate) type Failure<'db> = Box<dyn Fn() -> Option<Error> + Send + 'db>;
@@ -42,10 +45,18 @@ impl<'db, D> Run<'db, D> {
     /// # Safety
     ///
     /// `counters` outlives the run.
-    pub(crate) unsafe fn new(database: &'db Database<D>, counters: &Counters, has_statistics: bool) -> Self {
+    pub(crate) unsafe fn new(
+        database: &'db Database<D>,
+        counters: &Counters,
+        has_statistics: bool,
+    ) -> Self {
         Run {
             database,
-            hit_tag: if has_statistics { Outcome::NEVER } else { Outcome::READY },
+            hit_tag: if has_statistics {
+                Outcome::NEVER
+            } else {
+                Outcome::READY
+            },
             counters,
             tasks: Tasks {
                 pending: AtomicUsize::new(1),
@@ -94,7 +105,11 @@ impl<'db, D> Run<'db, D> {
 
     /// The root job: the user's closure, then all tasks. The error of a task that failed without anybody asking counts as
     /// the run's own; of several, the smallest text.
-    fn root<T>(&self, fiber: &FiberRecord, body: impl FnOnce(&Cx<'db, D>) -> T) -> Result<T, Payload> {
+    fn root<T>(
+        &self,
+        fiber: &FiberRecord,
+        body: impl FnOnce(&Cx<'db, D>) -> T,
+    ) -> Result<T, Payload> {
         // SAFETY: `fiber` is the current one; it and this run outlive the root job.
         let cx = unsafe { Cx::new(self, fiber, ptr::null()) };
         let result = catch_unwind(AssertUnwindSafe(|| body(&cx)));
@@ -142,8 +157,12 @@ where
         let root = unsafe { job.cast::<Self>().as_ref() };
         root.awaited.set_owner(fiber);
         // SAFETY: only who starts the job touches its body.
-        let body = unsafe { &mut *root.body.get() }.take().expect("a job is started once");
-        let (result, _) = Frame::enter(fiber, NonNull::from(&root.awaited), || root.run.root(fiber, body));
+        let body = unsafe { &mut *root.body.get() }
+            .take()
+            .expect("a job is started once");
+        let (result, _) = Frame::enter(fiber, NonNull::from(&root.awaited), || {
+            root.run.root(fiber, body)
+        });
         // SAFETY: `run` reads after the close only.
         unsafe { *root.result.get() = Some(result) };
         root.awaited.list.close(Outcome::READY).wake();
@@ -154,7 +173,11 @@ where
         result.map_err(|payload| {
             let error = Error::from_payload(payload);
             // A panic of the user's own closure goes on where it was called.
-            if error.is_plain_panic() { resume_unwind(error.take_panic().expect("just caught")) } else { error }
+            if error.is_plain_panic() {
+                resume_unwind(error.take_panic().expect("just caught"))
+            } else {
+                error
+            }
         })
     }
 }
@@ -186,7 +209,11 @@ where
 }
 
 /// Runs a root job here and now, in program order.
-pub(crate) fn run_here<'db, D, F, T>(run: &Run<'db, D>, body: F, executor: usize) -> Result<T, Error>
+pub(crate) fn run_here<'db, D, F, T>(
+    run: &Run<'db, D>,
+    body: F,
+    executor: usize,
+) -> Result<T, Error>
 where
     F: FnOnce(&Cx<'db, D>) -> T,
 {

@@ -17,8 +17,15 @@ pub struct Scope<'scope, 'env: 'scope, 'db, D> {
     children: Mutex<Vec<Child>>,
     root: Spawner,
     /// Both lifetimes are the caller's own, neither longer nor shorter.
-    lifetimes: PhantomData<(&'scope mut &'scope (), &'env mut &'env (), fn(&'db D))>,
+    lifetimes: PhantomData<Exactly<'scope, 'env, 'db, D>>,
 }
+
+/// The lifetimes as they are, neither shortened nor lengthened.
+type Exactly<'scope, 'env, 'db, D> = (
+    fn(&'scope ()) -> &'scope (),
+    fn(&'env ()) -> &'env (),
+    fn(&'db D) -> &'db D,
+);
 
 /// A spawned closure of a scope.
 struct Child {
@@ -38,7 +45,10 @@ struct Spawner {
 
 impl Spawner {
     fn new(path: Path) -> Self {
-        Spawner { path, spawned: AtomicUsize::new(0) }
+        Spawner {
+            path,
+            spawned: AtomicUsize::new(0),
+        }
     }
 
     fn next_path(&self) -> Path {
@@ -59,7 +69,8 @@ impl<'scope, 'db, D: 'static> Scope<'scope, '_, 'db, D> {
         F: FnOnce(&Cx<'db, D>) + Send + 'scope,
     {
         // SAFETY: what this scope is bound to is a `Spawner` (`Cx::scope` and below), which outlives its contexts.
-        let spawner = lookup(cx, self.key()).map_or(&self.root, |spawner| unsafe { &*spawner.cast::<Spawner>() });
+        let spawner = lookup(cx, self.key())
+            .map_or(&self.root, |spawner| unsafe { &*spawner.cast::<Spawner>() });
         let path = spawner.next_path();
         let cell = TaskCell::new(false, Location::caller());
         let own = Spawner::new(path.clone());
@@ -104,7 +115,9 @@ impl<'scope, 'db, D: 'static> Scope<'scope, '_, 'db, D> {
     fn take_generation(&self) -> Vec<Child> {
         let mut children = self.children.lock();
         let depth = children.iter().map(|child| child.path.len()).min();
-        let (oldest, younger) = children.drain(..).partition(|child| Some(child.path.len()) == depth);
+        let (oldest, younger) = children
+            .drain(..)
+            .partition(|child| Some(child.path.len()) == depth);
         *children = younger;
         oldest
     }
@@ -146,11 +159,16 @@ impl<'db, D: 'static> Cx<'db, D> {
     where
         F: for<'scope> FnOnce(&Cx<'db, D>, &'scope Scope<'scope, 'env, 'db, D>) -> T,
     {
-        let scope =
-            Scope { children: Mutex::new(Vec::new()), root: Spawner::new(Path::new()), lifetimes: PhantomData };
+        let scope = Scope {
+            children: Mutex::new(Vec::new()),
+            root: Spawner::new(Path::new()),
+            lifetimes: PhantomData,
+        };
         let key = ptr::from_ref(&scope).cast();
         let result = catch_unwind(AssertUnwindSafe(|| {
-            bind(self, key, (&raw const scope.root).cast(), |cx| body(cx, &scope))
+            bind(self, key, (&raw const scope.root).cast(), |cx| {
+                body(cx, &scope)
+            })
         }));
         let failure = scope.finish(self);
         match (result, failure) {

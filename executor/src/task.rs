@@ -41,7 +41,8 @@ impl SpawnedJob {
     /// Whatever `body` borrows lives until the body was run.
     unsafe fn new<'a>(body: Box<dyn FnOnce(&FiberRecord) + Send + 'a>) -> Arc<Self> {
         // SAFETY: only the lifetime changes; the caller answers for it.
-        let body = unsafe { std::mem::transmute::<Box<dyn FnOnce(&FiberRecord) + Send + 'a>, Body>(body) };
+        let body =
+            unsafe { std::mem::transmute::<Box<dyn FnOnce(&FiberRecord) + Send + 'a>, Body>(body) };
         Arc::new(SpawnedJob {
             job: Job::new(Self::start),
             is_claimed: AtomicBool::new(false),
@@ -55,7 +56,10 @@ impl SpawnedJob {
         let entry = NonNull::new(entry).expect("an Arc is not null");
         // SAFETY: the entry keeps the job in place; `is_claimed` sees to it that the body runs once; it is `Send`.
         let entry = unsafe { JobRef::new(entry) };
-        fiber.worker().expect("OS threads run spawned closures at once").publish(entry);
+        fiber
+            .worker()
+            .expect("OS threads run spawned closures at once")
+            .publish(entry);
     }
 
     /// # Safety
@@ -74,7 +78,9 @@ impl SpawnedJob {
             return false;
         }
         // SAFETY: we have the claim.
-        let body = unsafe { &mut *self.body.get() }.take().expect("claimed once");
+        let body = unsafe { &mut *self.body.get() }
+            .take()
+            .expect("claimed once");
         body(fiber);
         true
     }
@@ -98,9 +104,15 @@ unsafe impl<T: Send + Sync> Send for TaskCell<T> {}
 unsafe impl<T: Send + Sync> Sync for TaskCell<T> {}
 
 impl<T> TaskCell<T> {
-    const TASK: &'static Kind = &Kind { describe: Some(Self::describe_head), fail: None };
+    const TASK: &'static Kind = &Kind {
+        describe: Some(Self::describe_head),
+        fail: None,
+    };
     /// A scope's child has no name in a cycle's report: the query that has the scope has.
-    const CHILD: &'static Kind = &Kind { describe: None, fail: None };
+    const CHILD: &'static Kind = &Kind {
+        describe: None,
+        fail: None,
+    };
 
     pub(crate) fn new(is_named: bool, location: &'static Location<'static>) -> Arc<Self> {
         Arc::new(TaskCell {
@@ -154,7 +166,10 @@ impl<T> TaskCell<T> {
     unsafe fn describe_head(head: NonNull<Awaited>) -> Name {
         // SAFETY: by contract; the head is the first field of a `repr(C)` struct.
         let cell = unsafe { head.cast::<Self>().as_ref() };
-        Name { kind: "task", text: cell.name() }
+        Name {
+            kind: "task",
+            text: cell.name(),
+        }
     }
 }
 
@@ -255,14 +270,20 @@ impl<'db, D: 'static> Cx<'db, D> {
         // SAFETY: what the body borrows lives for `'db`, and the run ends within.
         let job = unsafe { SpawnedJob::new(body) };
         start_or_publish(self, &job);
-        Task { job, cell, borrows: PhantomData }
+        Task {
+            job,
+            cell,
+            borrows: PhantomData,
+        }
     }
 }
 
 impl<T: Send + Sync> TaskCell<T> {
     fn unobserved_failure(&self) -> Option<Error> {
         match self.result() {
-            Some(Err(error)) if !self.is_observed.load(Ordering::Relaxed) => Some(error.in_query(self.name())),
+            Some(Err(error)) if !self.is_observed.load(Ordering::Relaxed) => {
+                Some(error.in_query(self.name()))
+            }
             _ => None,
         }
     }
@@ -307,12 +328,18 @@ impl<T: Send + Sync> Task<'_, T> {
 
 impl<T> Clone for Task<'_, T> {
     fn clone(&self) -> Self {
-        Task { job: Arc::clone(&self.job), cell: Arc::clone(&self.cell), borrows: PhantomData }
+        Task {
+            job: Arc::clone(&self.job),
+            cell: Arc::clone(&self.cell),
+            borrows: PhantomData,
+        }
     }
 }
 
 impl<T> fmt::Debug for Task<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Task").field("spawned_at", &self.cell.location).finish_non_exhaustive()
+        f.debug_struct("Task")
+            .field("spawned_at", &self.cell.location)
+            .finish_non_exhaustive()
     }
 }

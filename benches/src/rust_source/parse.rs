@@ -15,7 +15,8 @@ use super::{
     sources::{FileId, Sources},
 };
 
-/// The text of a file; an error is the number of bytes before the first that is not UTF-8.
+/// The text of a file as the lexer is to see it: without a byte order mark, lines ended by a line feed alone. An error
+/// is the number of bytes before the first that is not UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct SourceText(pub(super) FileId);
 
@@ -24,9 +25,13 @@ impl Query<Sources> for SourceText {
 
     fn provide(self, cx: &Cx<'_, Sources>) -> Self::Value {
         let bytes = &cx.data().file(self.0).bytes;
-        std::str::from_utf8(bytes)
-            .map(str::to_owned)
-            .map_err(|error| error.valid_up_to())
+        let text = std::str::from_utf8(bytes).map_err(|error| error.valid_up_to())?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if text.contains('\r') {
+            Ok(text.replace("\r\n", "\n"))
+        } else {
+            Ok(text.to_owned())
+        }
     }
 }
 
@@ -41,7 +46,8 @@ impl Query<Sources> for LineIndex {
     type Value = LineStarts;
 
     fn provide(self, cx: &Cx<'_, Sources>) -> LineStarts {
-        let bytes = &cx.data().file(self.0).bytes;
+        let text = cx.get(SourceText(self.0)).as_ref();
+        let bytes = text.map_or(&cx.data().file(self.0).bytes[..], String::as_bytes);
         let feeds = bytes.iter().enumerate().filter(|&(_, &byte)| byte == b'\n');
         LineStarts(
             std::iter::once(0)
@@ -111,6 +117,15 @@ impl Query<Sources> for Parse {
     }
 }
 
+/// A diagnostic is a line; a few of the parser's messages are more.
+fn in_one_line(message: &str) -> String {
+    message
+        .lines()
+        .map(str::trim)
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
 /// Lexes and parses one file.
 pub(super) fn parse(text: &str, edition: Edition) -> Parsed {
     let lexed = LexedStr::new(edition, text);
@@ -130,13 +145,13 @@ pub(super) fn parse(text: &str, edition: Edition) -> Parsed {
         StrStep::Error { msg, pos } => {
             errors.push(ParseError {
                 offset: pos as u32,
-                message: msg.to_owned(),
+                message: in_one_line(msg),
             });
         }
     });
     errors.extend(lexed.errors().map(|(token, message)| ParseError {
         offset: lexed.text_start(token) as u32,
-        message: message.to_owned(),
+        message: in_one_line(message),
     }));
     errors.sort();
     Parsed {

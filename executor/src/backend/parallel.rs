@@ -36,22 +36,33 @@ impl Engine {
             Backend::Threads => (Mechanism::Thread, 8_000),
             Backend::Sequential => {
                 let has_statistics = builder.has_statistics;
-                return Ok(Engine::Sequential(Sequential { counters: Counters::default(), has_statistics }));
+                return Ok(Engine::Sequential(Sequential {
+                    counters: Counters::default(),
+                    has_statistics,
+                }));
             }
         };
         let settings = Settings {
-            workers: builder.workers.unwrap_or_else(|| available_parallelism().map_or(1, usize::from)),
+            workers: builder
+                .workers
+                .unwrap_or_else(|| available_parallelism().map_or(1, usize::from)),
             mechanism,
             stack_bytes: builder.stack_bytes,
             fibers_max: builder.fibers_max.unwrap_or(fibers_max),
             statistics: builder.has_statistics,
         };
-        Ok(Engine::Pool(Workers { threads: Pool::start(&settings)?, backend, counters: Counters::default() }))
+        Ok(Engine::Pool(Workers {
+            threads: Pool::start(&settings)?,
+            backend,
+            counters: Counters::default(),
+        }))
     }
 
     pub(crate) fn backends() -> &'static [Backend] {
         match Mechanism::available() {
-            [Mechanism::Switch, Mechanism::Thread] => &[Backend::Fibers, Backend::Threads, Backend::Sequential],
+            [Mechanism::Switch, Mechanism::Thread] => {
+                &[Backend::Fibers, Backend::Threads, Backend::Sequential]
+            }
             [Mechanism::Switch] => &[Backend::Fibers, Backend::Sequential],
             [Mechanism::Thread] => &[Backend::Threads, Backend::Sequential],
             _ => &[Backend::Sequential],

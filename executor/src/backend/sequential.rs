@@ -21,7 +21,11 @@ pub(crate) struct Sequential {
 impl Engine {
     pub(crate) fn new(_: Backend, builder: &Builder) -> Result<Engine, Error> {
         let (counters, has_statistics) = (Counters::default(), builder.has_statistics);
-        Ok(Engine::Sequential(Sequential { counters, has_statistics, bound: ThreadBound::new() }))
+        Ok(Engine::Sequential(Sequential {
+            counters,
+            has_statistics,
+            bound: ThreadBound::new(),
+        }))
     }
 
     pub(crate) fn backends() -> &'static [Backend] {

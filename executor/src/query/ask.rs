@@ -19,10 +19,16 @@ use crate::sched::graph::{self, Frame, Stopped};
 ///
 /// The query failed. If the ask itself is part of a cycle it does not return: the provider around it is unwound.
 #[inline]
-pub(crate) fn ask<'db, Q: Query<D>, D: 'static>(cx: &Cx<'db, D>, key: Q) -> Result<&'db Q::Value, Error> {
+pub(crate) fn ask<'db, Q: Query<D>, D: 'static>(
+    cx: &Cx<'db, D>,
+    key: Q,
+) -> Result<&'db Q::Value, Error> {
     let table = cx.database().table::<Q>();
     let hash = Table::hash(&key);
-    if let Some(value) = table.find(hash, &key).and_then(|slot| slot.value_if(cx.hit_tag())) {
+    if let Some(value) = table
+        .find(hash, &key)
+        .and_then(|slot| slot.value_if(cx.hit_tag()))
+    {
         return Ok(value);
     }
     ask_slowly(cx, table, hash, &key)
@@ -111,7 +117,9 @@ fn decided<'db, Q: Query<D>, D: 'static>(
     result: Result<Q::Value, Payload>,
 ) -> Result<&'db Q::Value, Error> {
     discard(result);
-    let Found::Failed(error) = slot.look() else { unreachable!("a decided slot is failed (graph.md G6)") };
+    let Found::Failed(error) = slot.look() else {
+        unreachable!("a decided slot is failed (graph.md G6)")
+    };
     if Frame::innermost_cycle(cx.fiber()) == cycle {
         // The asker is a member too: its ask never returns.
         error.clone().raise();

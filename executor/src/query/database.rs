@@ -87,8 +87,15 @@ impl<D> Database<D> {
     where
         D: 'static,
     {
-        let head = TypeHead { query: TypeId::of::<Q>(), next: ptr::null_mut(), free: free::<Q, D> };
-        let node: *mut TypeNode<Q, D> = Box::into_raw(Box::new(TypeNode { head, table: Table::new() }));
+        let head = TypeHead {
+            query: TypeId::of::<Q>(),
+            next: ptr::null_mut(),
+            free: free::<Q, D>,
+        };
+        let node: *mut TypeNode<Q, D> = Box::into_raw(Box::new(TypeNode {
+            head,
+            table: Table::new(),
+        }));
         let mut first = list.load(Ordering::Acquire);
         loop {
             if let Some(table) = find::<Q, D>(first) {
@@ -131,7 +138,9 @@ impl<D> Drop for Database<D> {
 
 impl<D: std::fmt::Debug> std::fmt::Debug for Database<D> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Database").field("data", &self.data).finish_non_exhaustive()
+        f.debug_struct("Database")
+            .field("data", &self.data)
+            .finish_non_exhaustive()
     }
 }
 

@@ -42,7 +42,10 @@ unsafe impl<Q: Query<D>, D> Send for Slot<Q, D> {}
 unsafe impl<Q: Query<D>, D> Sync for Slot<Q, D> {}
 
 impl<Q: Query<D>, D> Slot<Q, D> {
-    const KIND: &'static Kind = &Kind { describe: Some(Self::describe_head), fail: Some(Self::fail_head) };
+    const KIND: &'static Kind = &Kind {
+        describe: Some(Self::describe_head),
+        fail: Some(Self::fail_head),
+    };
 
     /// A slot that `owner` has claimed.
     pub(crate) fn claimed(key: Q, hash: u64, owner: *const FiberRecord) -> Self {
@@ -59,7 +62,10 @@ impl<Q: Query<D>, D> Slot<Q, D> {
     #[inline]
     pub(crate) fn value_if(&self, ready: Outcome) -> Option<&Q::Value> {
         // SAFETY: a slot is never closed with any other outcome that an asker's tag can be.
-        self.awaited.list.is(ready).then(|| unsafe { self.value_unchecked() })
+        self.awaited
+            .list
+            .is(ready)
+            .then(|| unsafe { self.value_unchecked() })
     }
 
     /// # Safety
@@ -135,7 +141,10 @@ impl<Q: Query<D>, D> Slot<Q, D> {
     /// What the query is called in reports. Runs the key's `Debug`.
     pub(crate) fn name(&self) -> Name {
         let kind = std::any::type_name::<Q>();
-        Name { kind, text: describe(kind, &self.key) }
+        Name {
+            kind,
+            text: describe(kind, &self.key),
+        }
     }
 
     /// # Safety
@@ -168,8 +177,16 @@ impl<Q: Query<D>, D> Drop for Slot<Q, D> {
 
 /// The key's `Debug` text, with the type's name before it unless it begins with it.
 fn describe(kind: &str, key: &impl Debug) -> String {
-    let short = kind.split('<').next().and_then(|path| path.rsplit("::").next()).unwrap_or(kind);
+    let short = kind
+        .split('<')
+        .next()
+        .and_then(|path| path.rsplit("::").next())
+        .unwrap_or(kind);
     let text = catch_unwind(AssertUnwindSafe(|| format!("{key:?}")))
         .unwrap_or_else(|_| "(its Debug panicked)".to_owned());
-    if text.starts_with(short) { text } else { format!("{short} {text}") }
+    if text.starts_with(short) {
+        text
+    } else {
+        format!("{short} {text}")
+    }
 }

@@ -59,7 +59,9 @@ enum Probe<'t, S> {
 impl<S> Array<S> {
     fn new(len: usize) -> Self {
         debug_assert!(len.is_power_of_two());
-        Array { entries: (0..len).map(|_| AtomicPtr::new(ptr::null_mut())).collect() }
+        Array {
+            entries: (0..len).map(|_| AtomicPtr::new(ptr::null_mut())).collect(),
+        }
     }
 
     /// Walks from `start` until `is_it` says yes or there is no slot.
@@ -119,18 +121,27 @@ impl<Q: Query<D>, D> Table<Q, D> {
     /// The slot of `key`, if it is there. Runs the key's `Eq`.
     #[inline]
     pub(crate) fn find(&self, hash: u64, key: &Q) -> Option<&Slot<Q, D>> {
-        match self.array().probe(hash as usize, |slot| slot.hash == hash && slot.key == *key) {
+        match self
+            .array()
+            .probe(hash as usize, |slot| slot.hash == hash && slot.key == *key)
+        {
             Probe::Hit(slot) => Some(slot),
             Probe::Gap(_) | Probe::Frozen => None,
         }
     }
 
     /// The slot of `key`, put there and claimed for `owner` if it was not there. Runs the key's `Eq` and `Clone`.
-    pub(crate) fn find_or_claim(&self, hash: u64, key: &Q, owner: &FiberRecord) -> Placed<'_, Q, D> {
+    pub(crate) fn find_or_claim(
+        &self,
+        hash: u64,
+        key: &Q,
+        owner: &FiberRecord,
+    ) -> Placed<'_, Q, D> {
         let mut fresh: Option<Box<Slot<Q, D>>> = None;
         loop {
             let array = self.array();
-            let gap = match array.probe(hash as usize, |slot| slot.hash == hash && slot.key == *key) {
+            let gap = match array.probe(hash as usize, |slot| slot.hash == hash && slot.key == *key)
+            {
                 Probe::Hit(slot) => return Placed::Found(slot),
                 Probe::Gap(gap) => gap,
                 Probe::Frozen => {
@@ -140,10 +151,17 @@ impl<Q: Query<D>, D> Table<Q, D> {
                     continue;
                 }
             };
-            let slot = fresh.take().unwrap_or_else(|| Box::new(Slot::claimed(key.clone(), hash, owner)));
+            let slot = fresh
+                .take()
+                .unwrap_or_else(|| Box::new(Slot::claimed(key.clone(), hash, owner)));
             let slot = Box::into_raw(slot);
             // Release: pairs with the Acquire in `probe`. If somebody was faster, we probe again: it may be our key.
-            let put = array.entries[gap].compare_exchange(ptr::null_mut(), slot, Ordering::Release, Ordering::Relaxed);
+            let put = array.entries[gap].compare_exchange(
+                ptr::null_mut(),
+                slot,
+                Ordering::Release,
+                Ordering::Relaxed,
+            );
             if put.is_err() {
                 // SAFETY: not put anywhere, so still ours alone.
                 fresh = Some(unsafe { Box::from_raw(slot) });
@@ -169,17 +187,26 @@ impl<Q: Query<D>, D> Table<Q, D> {
         let new = Array::new((len * 4).next_power_of_two());
         for entry in &old.entries {
             // AcqRel: Acquire sees an inserted slot's hash; an insertion after this fails (C2).
-            let frozen = entry.compare_exchange(ptr::null_mut(), frozen(), Ordering::AcqRel, Ordering::Acquire);
+            let frozen = entry.compare_exchange(
+                ptr::null_mut(),
+                frozen(),
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            );
             let Err(slot) = frozen else { continue };
             // SAFETY: slots live as long as the table.
             let hash = unsafe { &*slot }.hash;
             match new.probe(hash as usize, |_| false) {
                 Probe::Gap(gap) => new.entries[gap].store(slot, Ordering::Relaxed),
-                Probe::Hit(_) | Probe::Frozen => unreachable!("nothing matches, and the array is new"),
+                Probe::Hit(_) | Probe::Frozen => {
+                    unreachable!("nothing matches, and the array is new")
+                }
             }
         }
         // Release: pairs with the Acquire in `array`.
-        let old = self.current.swap(Box::into_raw(Box::new(new)), Ordering::AcqRel);
+        let old = self
+            .current
+            .swap(Box::into_raw(Box::new(new)), Ordering::AcqRel);
         replaced.push(Retired(old));
     }
 }

@@ -61,13 +61,20 @@ static CALM: AtomicBool = AtomicBool::new(false);
 
 impl FiberRecord {
     /// The record of a worker's fiber.
-    pub(crate) fn of_worker(worker: *const Worker, executor: usize, attention: *const AtomicBool) -> Self {
+    pub(crate) fn of_worker(
+        worker: *const Worker,
+        executor: usize,
+        attention: *const AtomicBool,
+    ) -> Self {
         Self::new(Wake::Worker(worker), executor, attention)
     }
 
     /// The record of the calling OS thread.
     pub(crate) fn of_thread(executor: usize) -> Self {
-        let wake = ThreadWake { thread: std::thread::current(), is_woken: AtomicBool::new(false) };
+        let wake = ThreadWake {
+            thread: std::thread::current(),
+            is_woken: AtomicBool::new(false),
+        };
         Self::new(Wake::Thread(wake), executor, &raw const CALM)
     }
 
@@ -95,13 +102,11 @@ impl FiberRecord {
     }
 
     /// Says what the record lies in: for its worker, to find that again.
-    #[cfg_attr(not(any(feature = "fibers", feature = "threads")), expect(dead_code, reason = "there are no workers"))]
     pub(crate) fn set_holder(&self, holder: NonNull<()>) {
         self.holder.set(holder);
     }
 
     /// What [`set_holder`](Self::set_holder) was told.
-    #[cfg_attr(not(any(feature = "fibers", feature = "threads")), expect(dead_code, reason = "there are no workers"))]
     pub(crate) fn holder(&self) -> NonNull<()> {
         self.holder.get()
     }

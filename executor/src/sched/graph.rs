@@ -37,7 +37,11 @@ pub(crate) struct Awaited {
 
 impl Awaited {
     pub(crate) fn new(kind: &'static Kind, owner: *const FiberRecord) -> Self {
-        Awaited { list: WaitList::new(), owner: AtomicPtr::new(owner.cast_mut()), kind }
+        Awaited {
+            list: WaitList::new(),
+            owner: AtomicPtr::new(owner.cast_mut()),
+            kind,
+        }
     }
 
     /// Says who does it (graph.md G3).
@@ -59,9 +63,17 @@ impl Frame {
     /// Enters a frame on `fiber` for the time of `body`, which must not unwind and does `awaited`. The pointer may be
     /// turned back into what `awaited` is the head of. Gives `body`'s result, and the cycle
     /// that decided this frame meanwhile, if any (zero: none).
-    pub(crate) fn enter<R>(fiber: &FiberRecord, awaited: NonNull<Awaited>, body: impl FnOnce() -> R) -> (R, usize) {
+    pub(crate) fn enter<R>(
+        fiber: &FiberRecord,
+        awaited: NonNull<Awaited>,
+        body: impl FnOnce() -> R,
+    ) -> (R, usize) {
         let below = fiber.frames.get();
-        let frame = Frame { awaited, below, cycle: Cell::new(0) };
+        let frame = Frame {
+            awaited,
+            below,
+            cycle: Cell::new(0),
+        };
         fiber.frames.set(&raw const frame);
         let result = body();
         fiber.frames.set(below);
@@ -100,7 +112,10 @@ pub(crate) fn wait_for_child(fiber: &FiberRecord, awaited: &Awaited) -> Option<E
     if awaited.list.outcome().is_some() {
         return None;
     }
-    debug_assert!(!std::thread::panicking(), "forks stay private during an unwind");
+    debug_assert!(
+        !std::thread::panicking(),
+        "forks stay private during an unwind"
+    );
     if let Some(worker) = fiber.worker() {
         worker.prepare_child_wait();
     }
@@ -144,7 +159,10 @@ fn prepare_suspension(fiber: &FiberRecord) -> Result<(), Error> {
 }
 
 fn closed(awaited: &Awaited) -> Outcome {
-    awaited.list.outcome().expect("a wake comes after the close (wait.md W1)")
+    awaited
+        .list
+        .outcome()
+        .expect("a wake comes after the close (wait.md W1)")
 }
 
 fn park(fiber: &FiberRecord, awaited: &Awaited) {
@@ -206,7 +224,9 @@ fn edge_of<'a>(fiber: &FiberRecord) -> Option<&'a Awaited> {
 fn is_cycle(fiber: &FiberRecord, first: &Awaited) -> bool {
     let mut awaited = first;
     loop {
-        let Some(owner) = owner_of(awaited) else { return false };
+        let Some(owner) = owner_of(awaited) else {
+            return false;
+        };
         if ptr::eq(owner, fiber) {
             return true;
         }
@@ -229,7 +249,10 @@ impl Cycle {
     /// Collects and marks all that lies on the cycle (G5). The lock is held.
     fn mark(fiber: &FiberRecord, first: &Awaited) -> Cycle {
         let id = new_cycle_id();
-        let mut cycle = Cycle { members: Vec::new(), fibers: Vec::new() };
+        let mut cycle = Cycle {
+            members: Vec::new(),
+            fibers: Vec::new(),
+        };
         let mut awaited = first;
         loop {
             let owner = owner_of(awaited).expect("a cycle is stable");
@@ -270,7 +293,10 @@ impl Cycle {
             // SAFETY: while it is stuck nobody else reads or writes the field (G5: one cycle a fiber).
             unsafe { *other.cycle.get() = Some(error.clone()) };
         }
-        debug_assert!(!fiber.frames.get().is_null(), "whoever closes a cycle does something");
+        debug_assert!(
+            !fiber.frames.get().is_null(),
+            "whoever closes a cycle does something"
+        );
         let mut woken = Vec::with_capacity(self.members.len());
         for member in self.members {
             // SAFETY: a member's frame is linked until its fiber goes on, and that is after this.
@@ -287,8 +313,14 @@ impl Cycle {
 
     /// The names along the walk, beginning with the smallest. Runs user code (`Debug`): no lock is held.
     fn walk(&self) -> Vec<String> {
-        let mut names: Vec<Name> = self.members.iter().map(|member| describe(*member)).collect();
-        let smallest = (0..names.len()).min_by(|a, b| names[*a].cmp(&names[*b])).unwrap_or(0);
+        let mut names: Vec<Name> = self
+            .members
+            .iter()
+            .map(|member| describe(*member))
+            .collect();
+        let smallest = (0..names.len())
+            .min_by(|a, b| names[*a].cmp(&names[*b]))
+            .unwrap_or(0);
         names.rotate_left(smallest);
         names.into_iter().map(|name| name.text).collect()
     }
@@ -297,7 +329,10 @@ impl Cycle {
 /// What `member`, a frame's work that is known to be alive and named, is called.
 fn describe(member: NonNull<Awaited>) -> Name {
     // SAFETY: the caller holds a member of a cycle that is not decided yet, so its frame stands still.
-    let describe = unsafe { member.as_ref() }.kind.describe.expect("members are named");
+    let describe = unsafe { member.as_ref() }
+        .kind
+        .describe
+        .expect("members are named");
     // SAFETY: `describe` belongs to the kind of `member`.
     unsafe { describe(member) }
 }

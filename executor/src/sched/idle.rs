@@ -32,7 +32,9 @@ struct Sleeper {
 impl Sleeper {
     fn swap_state(&self, from: State, to: State) -> bool {
         let (from, to) = (from as usize, to as usize);
-        self.state.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+        self.state
+            .compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst)
+            .is_ok()
     }
 }
 
@@ -43,7 +45,10 @@ impl Idle {
             lock: Mutex::new(()),
             wake: Condvar::new(),
         };
-        Idle { counts: AtomicUsize::new(0), sleepers: (0..workers).map(sleeper).collect() }
+        Idle {
+            counts: AtomicUsize::new(0),
+            sleepers: (0..workers).map(sleeper).collect(),
+        }
     }
 
     /// How many workers look for work or sleep.
@@ -74,7 +79,7 @@ impl Idle {
         fence(Ordering::SeqCst);
         // Relaxed: ordered by the fence.
         let counts = self.counts.load(Ordering::Relaxed);
-        counts >= SLEEPER && counts % SLEEPER == 0 && self.wake_one()
+        counts >= SLEEPER && counts.is_multiple_of(SLEEPER) && self.wake_one()
     }
 
     /// A fiber was put into the inbox of `worker` (I4). Whether it was woken.
@@ -122,7 +127,9 @@ impl Idle {
     ) {
         let sleeper = &self.sleepers[worker];
         self.counts.fetch_add(SLEEPER - 1, Ordering::SeqCst);
-        sleeper.state.store(State::Sleeping as usize, Ordering::SeqCst);
+        sleeper
+            .state
+            .store(State::Sleeping as usize, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         if is_work_there() && sleeper.swap_state(State::Sleeping, State::Awake) {
             self.counts.fetch_sub(SLEEPER - 1, Ordering::SeqCst);

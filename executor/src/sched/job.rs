@@ -18,7 +18,12 @@ pub(crate) struct Job {
 impl Job {
     /// A job that `run` starts, given its address.
     pub(crate) const fn new(run: unsafe fn(NonNull<Job>, &FiberRecord)) -> Self {
-        Job { run, older: Cell::new(ptr::null()), newer: Cell::new(ptr::null()), is_private: Cell::new(false) }
+        Job {
+            run,
+            older: Cell::new(ptr::null()),
+            newer: Cell::new(ptr::null()),
+            is_private: Cell::new(false),
+        }
     }
 }
 
@@ -61,7 +66,10 @@ pub(crate) struct JobList {
 
 impl JobList {
     pub(crate) const fn new() -> Self {
-        JobList { oldest: Cell::new(ptr::null()), newest: Cell::new(ptr::null()) }
+        JobList {
+            oldest: Cell::new(ptr::null()),
+            newest: Cell::new(ptr::null()),
+        }
     }
 
     /// Adds the newest.

@@ -77,24 +77,32 @@ impl Pool {
             has_statistics: settings.statistics,
         });
         // From here on an early return drops `threads`, which stops those that have started.
-        let mut threads = Threads { pool: Arc::clone(&pool), threads: Vec::new() };
+        let mut threads = Threads {
+            pool: Arc::clone(&pool),
+            threads: Vec::new(),
+        };
         let (started, starts) = mpsc::channel();
         for (index, deque) in deques.into_iter().enumerate() {
-            let stacks = StackPool::new(settings.mechanism, settings.stack_bytes).map_err(|e| Error::no_stack(&e))?;
+            let stacks = StackPool::new(settings.mechanism, settings.stack_bytes)
+                .map_err(|e| Error::no_stack(&e))?;
             let pool = Arc::clone(&pool);
             let started = started.clone();
-            let thread = std::thread::Builder::new().name(format!("dagwood {index}")).spawn(move || {
-                let worker = Worker::new(&pool, index, deque, stacks);
-                let prepared = worker.prepare();
-                let is_prepared = prepared.is_ok();
-                // The starter is gone if another worker could not start; then the pool is stopping.
-                let _ = started.send(prepared);
-                drop(started);
-                if is_prepared {
-                    worker.run();
-                }
-            });
-            threads.threads.push(thread.map_err(|error| Error::no_thread(&error))?);
+            let thread = std::thread::Builder::new()
+                .name(format!("dagwood {index}"))
+                .spawn(move || {
+                    let worker = Worker::new(&pool, index, deque, stacks);
+                    let prepared = worker.prepare();
+                    let is_prepared = prepared.is_ok();
+                    // The starter is gone if another worker could not start; then the pool is stopping.
+                    let _ = started.send(prepared);
+                    drop(started);
+                    if is_prepared {
+                        worker.run();
+                    }
+                });
+            threads
+                .threads
+                .push(thread.map_err(|error| Error::no_thread(&error))?);
         }
         drop(started);
         starts.into_iter().collect::<Result<(), Error>>()?;
@@ -142,7 +150,11 @@ impl Pool {
     }
 
     pub(crate) fn take_injected(&self) -> Option<JobRef> {
-        if self.injector.is_empty() { None } else { self.injector.steal() }
+        if self.injector.is_empty() {
+            None
+        } else {
+            self.injector.steal()
+        }
     }
 
     /// Puts a woken fiber into its owner's inbox.
@@ -161,7 +173,9 @@ impl Pool {
 
     /// Lets a worker sleep until there is something for it.
     pub(crate) fn sleep(&self, worker: usize) {
-        self.sleep_until(worker, || self.is_stopping() || !self.seat(worker).inbox.is_empty() || self.has_jobs());
+        self.sleep_until(worker, || {
+            self.is_stopping() || !self.seat(worker).inbox.is_empty() || self.has_jobs()
+        });
     }
 
     /// Lets a worker sleep that can start no job, until one of its fibers is ready.
@@ -177,7 +191,11 @@ impl Pool {
             }
             // A wake that is on its way comes long before the second look.
             let is_audit = wake.wait_for(guard, AUDIT_PERIOD).timed_out();
-            found_in_a_row = if is_audit && is_work_there() { found_in_a_row + 1 } else { 0 };
+            found_in_a_row = if is_audit && is_work_there() {
+                found_in_a_row + 1
+            } else {
+                0
+            };
             if found_in_a_row == 2 {
                 self.seat(worker).counters.sleeps_with_work.add();
             }
@@ -204,7 +222,9 @@ impl Pool {
 
     pub(crate) fn statistics(&self) -> Statistics {
         let mut sum = Statistics::default();
-        self.seats.iter().for_each(|seat| seat.counters.add_to(&mut sum));
+        self.seats
+            .iter()
+            .for_each(|seat| seat.counters.add_to(&mut sum));
         sum
     }
 }

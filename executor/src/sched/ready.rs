@@ -14,7 +14,10 @@ pub(crate) struct ReadyList {
 
 impl ReadyList {
     pub(crate) const fn new() -> Self {
-        ReadyList { first: Cell::new(ptr::null()), last: Cell::new(ptr::null()) }
+        ReadyList {
+            first: Cell::new(ptr::null()),
+            last: Cell::new(ptr::null()),
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -63,7 +66,12 @@ impl Inbox {
         loop {
             fiber.next_ready.set(head);
             // Release: pairs with the Acquire in `drain_into`: the link, and all that the waker wrote.
-            match self.0.compare_exchange_weak(head, fiber_ptr, Ordering::Release, Ordering::Relaxed) {
+            match self.0.compare_exchange_weak(
+                head,
+                fiber_ptr,
+                Ordering::Release,
+                Ordering::Relaxed,
+            ) {
                 Ok(_) => return,
                 Err(now) => head = now,
             }

@@ -45,7 +45,10 @@ pub(crate) struct Waiter {
 
 impl Waiter {
     pub(crate) fn new(fiber: &FiberRecord) -> Self {
-        Waiter { fiber, next: Cell::new(ptr::null_mut()) }
+        Waiter {
+            fiber,
+            next: Cell::new(ptr::null_mut()),
+        }
     }
 }
 
@@ -90,7 +93,10 @@ impl WaitList {
             waiter.next.set(head);
             let listed = ptr::from_ref(waiter).cast_mut();
             // Release: the closer's AcqRel swap sees `next` and `fiber`. Acquire: as in `outcome`.
-            match self.0.compare_exchange_weak(head, listed, Ordering::AcqRel, Ordering::Acquire) {
+            match self
+                .0
+                .compare_exchange_weak(head, listed, Ordering::AcqRel, Ordering::Acquire)
+            {
                 Ok(_) => return Ok(()),
                 Err(now) => head = now,
             }
@@ -108,7 +114,9 @@ impl WaitList {
     /// Opens a list that was closed as [`Outcome::EMPTY`]; `false` if somebody else did or it is not empty.
     pub(crate) fn reopen(&self) -> bool {
         let empty = Outcome::EMPTY.as_word();
-        self.0.compare_exchange(empty, ptr::null_mut(), Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        self.0
+            .compare_exchange(empty, ptr::null_mut(), Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
     }
 }
 

@@ -112,8 +112,14 @@ impl Worker {
             let worker_fiber = unsafe { fiber.as_ref() };
             // SAFETY: only the base touches the field, and the base is here.
             let handle = unsafe { &mut *worker_fiber.fiber.get() };
-            match handle.as_mut().expect("an unfinished fiber has its handle").resume() {
-                Resumed::Suspended if worker_fiber.left.get() == Left::Spare => self.spares.borrow_mut().push(fiber),
+            match handle
+                .as_mut()
+                .expect("an unfinished fiber has its handle")
+                .resume()
+            {
+                Resumed::Suspended if worker_fiber.left.get() == Left::Spare => {
+                    self.spares.borrow_mut().push(fiber)
+                }
                 Resumed::Suspended => (),
                 Resumed::Finished(result) => {
                     result.expect("jobs carry their panics as values");
@@ -128,7 +134,10 @@ impl Worker {
     fn next_fiber(&self) -> Option<NonNull<WorkerFiber>> {
         self.collect_ready();
         // SAFETY: a listed fiber is suspended until its owner, here, takes it off.
-        let ready = self.ready.pop().map(|record| unsafe { &*record }.holder().cast::<WorkerFiber>());
+        let ready = self
+            .ready
+            .pop()
+            .map(|record| unsafe { &*record }.holder().cast::<WorkerFiber>());
         ready.or_else(|| self.spares.borrow_mut().pop())
     }
 
@@ -157,7 +166,9 @@ impl Worker {
         });
         let worker_fiber = NonNull::from(Box::leak(worker_fiber));
         // SAFETY: just made, and not shared yet.
-        unsafe { worker_fiber.as_ref() }.record.set_holder(worker_fiber.cast());
+        unsafe { worker_fiber.as_ref() }
+            .record
+            .set_holder(worker_fiber.cast());
         let home = Home(self, worker_fiber.as_ptr());
         let body = move |suspender: &Suspender| {
             let home = home;
@@ -171,8 +182,10 @@ impl Worker {
         };
         match Fiber::new(&mut self.stacks.borrow_mut(), body) {
             Ok(fiber) => {
-                // SAFETY: not shared yet; the field is touched by this thread only.
-                unsafe { *worker_fiber.as_ref().fiber.get() = Some(fiber) };
+                // SAFETY: alive: just made.
+                let place = unsafe { worker_fiber.as_ref() }.fiber.get();
+                // SAFETY: the fiber has not run, and the base, which touches the field later, is not here.
+                unsafe { *place = Some(fiber) };
                 self.spares.borrow_mut().push(worker_fiber);
                 if self.pool().has_statistics() {
                     let counters = self.counters();
@@ -211,7 +224,10 @@ impl Worker {
                 self.switch_to_base(fiber, Left::Spare);
             } else if let Some(job) = self.take_job() {
                 job.run(&fiber.record);
-                debug_assert!(fiber.record.jobs.take_oldest().is_none(), "a job takes back what it forked");
+                debug_assert!(
+                    fiber.record.jobs.take_oldest().is_none(),
+                    "a job takes back what it forked"
+                );
             } else if self.search(&fiber.record) {
                 return;
             }
@@ -284,12 +300,15 @@ impl Worker {
     fn take_job(&self) -> Option<JobRef> {
         let taken = self.jobs_taken.get().wrapping_add(1);
         self.jobs_taken.set(taken);
-        if taken.is_multiple_of(INJECTOR_PERIOD) {
-            if let Some(job) = self.pool().take_injected() {
-                return Some(job);
-            }
-        }
-        self.deque.pop().or_else(|| self.pool().take_injected())
+        let is_outsiders_turn = taken.is_multiple_of(INJECTOR_PERIOD);
+        let outside = if is_outsiders_turn {
+            self.pool().take_injected()
+        } else {
+            None
+        };
+        outside
+            .or_else(|| self.deque.pop())
+            .or_else(|| self.pool().take_injected())
     }
 
     /// Looks for work until there is some, sleeping in between. `true`: the pool stops.
@@ -325,15 +344,18 @@ impl Worker {
     fn steal(&self) -> Option<JobRef> {
         let workers = self.pool().seats().len();
         let start = self.next_random() as usize % workers;
-        let job = (0..workers).map(|i| (start + i) % workers).filter(|&victim| victim != self.index).find_map(|victim| {
-            let seat = self.pool().seat(victim);
-            let job = seat.stealer.steal();
-            // Either it has given its last job, or it has none to see: it should show more (idle.md I6).
-            if seat.stealer.is_empty() {
-                seat.attention.store(true, Ordering::Relaxed);
-            }
-            job
-        })?;
+        let job = (0..workers)
+            .map(|i| (start + i) % workers)
+            .filter(|&victim| victim != self.index)
+            .find_map(|victim| {
+                let seat = self.pool().seat(victim);
+                let job = seat.stealer.steal();
+                // Either it has given its last job, or it has none to see: it should show more (idle.md I6).
+                if seat.stealer.is_empty() {
+                    seat.attention.store(true, Ordering::Relaxed);
+                }
+                job
+            })?;
         self.count(|counters| &counters.steals);
         Some(job)
     }
@@ -389,11 +411,16 @@ impl Worker {
 
     /// Takes a published job back, if it is on top of the deque.
     pub(crate) fn take_back(&self, job: &Job) -> bool {
-        let Some(top) = self.deque.pop() else { return false };
+        let Some(top) = self.deque.pop() else {
+            return false;
+        };
         let is_it = top.is(job);
         if is_it {
             // One less to see: show another at the next scheduling point.
-            self.pool().seat(self.index).attention.store(true, Ordering::Relaxed);
+            self.pool()
+                .seat(self.index)
+                .attention
+                .store(true, Ordering::Relaxed);
         } else {
             // Somebody else's: it must not run on this stack (invariant 3).
             self.deque.push(top);

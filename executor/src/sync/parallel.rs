@@ -1,7 +1,9 @@
 //! The real thing: std's atomics, parking_lot's locks.
 
 pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence};
+pub(crate) use std::sync::atomic::{
+    AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence,
+};
 
 /// Ties a value to the thread that made it, in the sequential build. Here: nothing.
 #[derive(Debug, Default)]

@@ -16,7 +16,10 @@ macro_rules! cell_atomic {
         // SAFETY: used on one thread only; `ThreadBound` and `Cx` keep it so (module header).
         unsafe impl Sync for $name {}
 
-        #[allow(dead_code, reason = "a twin of the parallel build's, which uses all of it")]
+        #[allow(
+            dead_code,
+            reason = "a twin of the parallel build's, which uses all of it"
+        )]
         impl $name {
             pub(crate) const fn new(value: $value) -> Self {
                 Self(Cell::new(value))
@@ -84,7 +87,11 @@ impl<T> AtomicPtr<T> {
         _: Ordering,
         _: Ordering,
     ) -> Result<*mut T, *mut T> {
-        if self.0.get() == current { Ok(self.0.replace(new)) } else { Err(self.0.get()) }
+        if self.0.get() == current {
+            Ok(self.0.replace(new))
+        } else {
+            Err(self.0.get())
+        }
     }
 
     pub(crate) fn compare_exchange_weak(

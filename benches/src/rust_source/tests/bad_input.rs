@@ -102,6 +102,31 @@ fn source_that_does_not_parse_is_a_diagnostic_and_its_items_count() {
 }
 
 #[test]
+fn ends_of_lines_and_byte_order_marks_do_not_matter() {
+    let plain = "const A: &str = \"a \\\n  b\";\nuse self::gone;\n";
+    let other = format!("\u{feff}{}", plain.replace('\n', "\r\n"));
+    for text in [plain, &other] {
+        let found = complaints(&run(&super::input(&[("lib.rs", text)])));
+        assert_eq!(
+            found,
+            ["lib.rs:3:5: unresolved-import: `gone` is not in `crate`"]
+        );
+    }
+}
+
+#[test]
+fn messages_are_one_line_each() {
+    let analysis = run(&super::input(&[("lib.rs", "fn f() {};\nstruct S {};\n")]));
+    let lines = analysis.render().lines().count() - analysis.summary.lines().count();
+    assert_eq!(
+        (lines, complaints(&analysis).len()),
+        (2, 2),
+        "{}",
+        analysis.render()
+    );
+}
+
+#[test]
 fn unreadable_file_is_a_diagnostic() {
     // Not by permissions, which root passes over: as a directory's entry that is no file.
     let analysis = run(&input_with_skipped(

@@ -1,0 +1,203 @@
+//! What the compiler does not check of the tree: cited rules exist, names stand only where they belong.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use regex::Regex;
+use walkdir::WalkDir;
+
+/// The files that may contain `unsafe`, in the libraries.
+const UNSAFE_FILES: [&str; 22] = [
+    "executor/src/cx.rs",
+    "executor/src/event.rs",
+    "executor/src/executor.rs",
+    "executor/src/join.rs",
+    "executor/src/local.rs",
+    "executor/src/query/ask.rs",
+    "executor/src/query/database.rs",
+    "executor/src/query/slot.rs",
+    "executor/src/query/table.rs",
+    "executor/src/run.rs",
+    "executor/src/sched/fiber.rs",
+    "executor/src/sched/graph.rs",
+    "executor/src/sched/job.rs",
+    "executor/src/sched/pool.rs",
+    "executor/src/sched/ready.rs",
+    "executor/src/sched/wait.rs",
+    "executor/src/sched/worker.rs",
+    "executor/src/scope.rs",
+    "executor/src/sync/sequential.rs",
+    "executor/src/task.rs",
+    "fibers/src/switch.rs",
+    "fibers/src/threads.rs",
+];
+
+/// Crates that only one file may name.
+const HOMES: [(&str, &str); 4] = [
+    ("corosensei", "fibers/src/switch.rs"),
+    ("crossbeam_deque", "executor/src/sched/queue.rs"),
+    ("parking_lot", "executor/src/sync/parallel.rs"),
+    ("dagwood_arch_fallback", "fibers/src/threads.rs"),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The files below `folders` with this ending: path from the root, and text.
+fn files(folders: &[&str], ending: &str) -> Vec<(String, String)> {
+    let root = root();
+    let mut found = Vec::new();
+    for folder in folders {
+        for entry in WalkDir::new(root.join(folder)).sort_by_file_name() {
+            let entry = entry.expect("the tree can be read");
+            if entry.path().to_string_lossy().ends_with(ending) {
+                let path = entry.path().strip_prefix(&root).expect("below the root");
+                let text = fs::read_to_string(entry.path()).expect("source is text");
+                found.push((path.to_string_lossy().into_owned(), text));
+            }
+        }
+    }
+    assert!(
+        !found.is_empty(),
+        "no {ending} files below {folders:?}: the check would pass by itself"
+    );
+    found
+}
+
+fn library_sources() -> Vec<(String, String)> {
+    files(&["executor/src", "fibers/src", "arch-fallback/src"], ".rs")
+}
+
+/// The text without comments, roughly: enough to find names in code.
+fn code(text: &str) -> String {
+    text.lines()
+        .map(|line| line.split("//").next().unwrap_or(""))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[test]
+fn cited_rules_exist() {
+    let protocols = files(&["executor/src", "fibers/src"], ".md");
+    let rule_in = |name: &str, rule: &str| {
+        protocols.iter().any(|(path, text)| {
+            path.ends_with(&format!("/{name}")) && text.contains(&format!("- **{rule} "))
+        })
+    };
+    let cited = Regex::new(r"(\w+\.md) ((?:[A-Z]\d+(?:,? and |, )?)+)").expect("a regex");
+    let rule = Regex::new(r"[A-Z]\d+").expect("a regex");
+    let own = Regex::new(r#"include_str!\("(\w+\.md)"\)"#).expect("a regex");
+    let bare = Regex::new(r"\(([A-Z]\d+)[:)]").expect("a regex");
+    let mut citations = 0;
+    for (path, text) in library_sources().iter().chain(&protocols) {
+        for citation in cited.captures_iter(text) {
+            for rule in rule.find_iter(&citation[2]) {
+                citations += 1;
+                assert!(
+                    rule_in(&citation[1], rule.as_str()),
+                    "{path} cites {} of {}",
+                    rule.as_str(),
+                    &citation[1]
+                );
+            }
+        }
+        if let Some(own) = own.captures(text) {
+            for citation in bare.captures_iter(text) {
+                citations += 1;
+                assert!(
+                    rule_in(&own[1], &citation[1]),
+                    "{path} cites {} of {}",
+                    &citation[1],
+                    &own[1]
+                );
+            }
+        }
+    }
+    assert!(
+        citations > 20,
+        "only {citations} citations found: the pattern is broken"
+    );
+}
+
+#[test]
+fn unsafe_stands_in_named_files_only() {
+    let word = Regex::new(r"\bunsafe\b").expect("a regex");
+    for (path, text) in library_sources() {
+        let has_unsafe = word.is_match(&code(&text));
+        assert_eq!(
+            has_unsafe,
+            UNSAFE_FILES.contains(&path.as_str()),
+            "{path}: `unsafe`, or its place in the list"
+        );
+    }
+}
+
+#[test]
+fn each_outside_crate_has_one_home() {
+    for (name, home) in HOMES {
+        let word = Regex::new(&format!(r"\b{name}::|\buse {name}\b")).expect("a regex");
+        let at: Vec<String> = library_sources()
+            .into_iter()
+            .filter(|(_, text)| word.is_match(&code(text)))
+            .map(|(path, _)| path)
+            .collect();
+        assert_eq!(at, [home], "{name}");
+    }
+}
+
+#[test]
+fn target_cfgs_stand_in_two_files() {
+    let target = Regex::new(r"\btarget_(arch|os|family|endian|env|vendor)\b").expect("a regex");
+    for (path, text) in library_sources() {
+        let allowed =
+            ["fibers/src/mechanism.rs", "arch-fallback/src/lib.rs"].contains(&path.as_str());
+        assert!(
+            allowed || !target.is_match(&code(&text)),
+            "{path} names a target"
+        );
+    }
+}
+
+#[test]
+fn the_scheduler_knows_no_query() {
+    let query = Regex::new(r"crate::(query|cx|task|scope|join|run)\b").expect("a regex");
+    for (path, text) in files(&["executor/src/sched"], ".rs") {
+        assert!(
+            !query.is_match(&code(&text)),
+            "{path} names a layer above it"
+        );
+    }
+}
+
+#[test]
+fn tests_do_not_sleep() {
+    let sleep = Regex::new(r"\bthread::sleep\b").expect("a regex");
+    for (path, text) in files(
+        &[
+            "tests",
+            "executor/tests",
+            "fibers/tests",
+            "arch-fallback/tests",
+        ],
+        ".rs",
+    ) {
+        assert!(
+            !sleep.is_match(&code(&text)),
+            "{path} sleeps instead of waiting for an event"
+        );
+    }
+}
+
+#[test]
+fn the_gate_is_what_ci_runs() {
+    let script = fs::read_to_string(root().join(".ci/run")).expect(".ci/run is there");
+    assert!(
+        script.contains("-p dagwood-ci"),
+        ".ci/run does not call the gate"
+    );
+    let readme = fs::read_to_string(root().join("README.md")).expect("README.md is there");
+    for command in ["cargo test --workspace", "cargo run --release -- compare"] {
+        assert!(readme.contains(command), "README does not give `{command}`");
+    }
+}

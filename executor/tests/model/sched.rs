@@ -1,0 +1,10 @@
+//! The protocols under test: the library's own files, with fibers that are loom threads.
+
+#[path = "fiber.rs"]
+pub(crate) mod fiber;
+#[path = "../../src/sched/idle.rs"]
+pub(crate) mod idle;
+#[path = "../../src/sched/ready.rs"]
+pub(crate) mod ready;
+#[path = "../../src/sched/wait.rs"]
+pub(crate) mod wait;
