@@ -21,6 +21,7 @@ mod query;
 mod run;
 mod sched;
 mod scope;
+mod spawned;
 mod sync;
 mod task;
 

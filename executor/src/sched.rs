@@ -1,5 +1,6 @@
 //! The scheduler: workers own fibers, move jobs, and wait. Never names a query.
 
+mod cycle;
 pub(crate) mod fiber;
 pub(crate) mod graph;
 pub(crate) mod job;

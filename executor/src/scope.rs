@@ -9,8 +9,8 @@ use crate::cx::Cx;
 use crate::error::Error;
 use crate::local::{bind, lookup};
 use crate::sched::graph;
+use crate::spawned::{SpawnedJob, TaskCell, spawn_child};
 use crate::sync::{AtomicUsize, Mutex, Ordering};
-use crate::task::{SpawnedJob, TaskCell, spawn_child};
 
 /// Where closures that borrow from outside the scope are spawned; made by [`Cx::scope`].
 pub struct Scope<'scope, 'env: 'scope, 'db, D> {

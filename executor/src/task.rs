@@ -1,217 +1,16 @@
-//! Spawned closures: a job on the heap, and the cell of its result. Used by tasks and by scopes.
+//! Tasks: spawned closures whose results any number of jobs may wait for.
 
-use std::cell::UnsafeCell;
 use std::fmt;
 use std::marker::PhantomData;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::ptr::{self, NonNull};
+use std::panic::Location;
+use std::ptr;
 use std::sync::Arc;
 
 use crate::cx::Cx;
 use crate::error::Error;
-use crate::local::Binding;
-use crate::run::Run;
 use crate::sched::fiber::FiberRecord;
-use crate::sched::graph::{self, Awaited, Frame, Kind, Name, Stopped};
-use crate::sched::job::{Job, JobRef};
-use crate::sched::wait::Outcome;
-use crate::sync::{AtomicBool, Ordering};
-
-/// What a spawned job runs, given the fiber it runs on.
-type Body = Box<dyn FnOnce(&FiberRecord) + Send>;
-
-/// A job on the heap that is started once, by a worker that takes it from a queue or by who waits for it. A queue's
-/// entry may stay behind when it was started otherwise: it holds no user's value then.
-#[repr(C)]
-pub(crate) struct SpawnedJob {
-    job: Job,
-    is_claimed: AtomicBool,
-    /// Taken by who claims.
-    body: UnsafeCell<Option<Body>>,
-}
-
-// SAFETY: the body is `Send` and touched by the claimer only; a `Job`'s own cells are not used for spawned jobs.
-unsafe impl Send for SpawnedJob {}
-// SAFETY: as above.
-unsafe impl Sync for SpawnedJob {}
-
-impl SpawnedJob {
-    /// # Safety
-    ///
-    /// Whatever `body` borrows lives until the body was run.
-    unsafe fn new<'a>(body: Box<dyn FnOnce(&FiberRecord) + Send + 'a>) -> Arc<Self> {
-        // SAFETY: only the lifetime changes; the caller answers for it.
-        let body =
-            unsafe { std::mem::transmute::<Box<dyn FnOnce(&FiberRecord) + Send + 'a>, Body>(body) };
-        Arc::new(SpawnedJob {
-            job: Job::new(Self::start),
-            is_claimed: AtomicBool::new(false),
-            body: UnsafeCell::new(Some(body)),
-        })
-    }
-
-    /// Puts an entry where workers take jobs from.
-    fn publish(self: &Arc<Self>, fiber: &FiberRecord) {
-        let entry = Arc::into_raw(Arc::clone(self)).cast_mut().cast::<Job>();
-        let entry = NonNull::new(entry).expect("an Arc is not null");
-        // SAFETY: the entry keeps the job in place; `is_claimed` sees to it that the body runs once; it is `Send`.
-        let entry = unsafe { JobRef::new(entry) };
-        fiber
-            .worker()
-            .expect("OS threads run spawned closures at once")
-            .publish(entry);
-    }
-
-    /// # Safety
-    ///
-    /// `job` comes from `publish`, and this is the only start of that entry.
-    unsafe fn start(job: NonNull<Job>, fiber: &FiberRecord) {
-        // SAFETY: by contract; the head is the first field of a `repr(C)` struct.
-        let job = unsafe { Arc::from_raw(job.cast::<Self>().as_ptr()) };
-        job.run_if_first(fiber);
-    }
-
-    /// Runs the body here unless somebody has begun to; never unwinds. Whether it did.
-    pub(crate) fn run_if_first(&self, fiber: &FiberRecord) -> bool {
-        // AcqRel: the winner sees the body; nobody else touches it.
-        if self.is_claimed.load(Ordering::Relaxed) || self.is_claimed.swap(true, Ordering::AcqRel) {
-            return false;
-        }
-        // SAFETY: we have the claim.
-        let body = unsafe { &mut *self.body.get() }
-            .take()
-            .expect("claimed once");
-        body(fiber);
-        true
-    }
-}
-
-/// The result of a spawned closure. Begins with its head, so that the wait graph can give it back to us.
-#[repr(C)]
-pub(crate) struct TaskCell<T> {
-    pub(crate) awaited: Awaited,
-    /// Where it was spawned.
-    location: &'static Location<'static>,
-    /// Written by who runs the closure, before the close.
-    result: UnsafeCell<Option<Result<T, Error>>>,
-    /// Whether somebody has seen the failure.
-    is_observed: AtomicBool,
-}
-
-// SAFETY: the result is written before the close and only read after it; `Error` is `Send` and `Sync`.
-unsafe impl<T: Send + Sync> Send for TaskCell<T> {}
-// SAFETY: as above.
-unsafe impl<T: Send + Sync> Sync for TaskCell<T> {}
-
-impl<T> TaskCell<T> {
-    const TASK: &'static Kind = &Kind {
-        describe: Some(Self::describe_head),
-        fail: None,
-    };
-    /// A scope's child has no name in a cycle's report: the query that has the scope has.
-    const CHILD: &'static Kind = &Kind {
-        describe: None,
-        fail: None,
-    };
-
-    pub(crate) fn new(is_named: bool, location: &'static Location<'static>) -> Arc<Self> {
-        Arc::new(TaskCell {
-            awaited: Awaited::new(if is_named { Self::TASK } else { Self::CHILD }, ptr::null()),
-            location,
-            result: UnsafeCell::new(None),
-            is_observed: AtomicBool::new(false),
-        })
-    }
-
-    /// The result, once there.
-    pub(crate) fn result(&self) -> Option<&Result<T, Error>> {
-        self.awaited.list.outcome()?;
-        // SAFETY: closed: nobody writes any more.
-        unsafe { &*self.result.get() }.as_ref()
-    }
-
-    /// Runs `body` as this cell's closure, and closes the cell. Never unwinds.
-    fn fill<'db, D>(
-        &self,
-        fiber: &FiberRecord,
-        run: *const Run<'db, D>,
-        locals: *const Binding,
-        body: impl FnOnce(&Cx<'db, D>) -> T,
-    ) -> bool {
-        self.awaited.set_owner(fiber);
-        let (result, _) = Frame::enter(fiber, NonNull::from(self).cast(), || {
-            // SAFETY: the current fiber; run and bindings outlive the closure, since a run waits for its tasks and a
-            // scope for its children.
-            let cx = unsafe { Cx::new(run, fiber, locals) };
-            catch_unwind(AssertUnwindSafe(|| body(&cx)))
-        });
-        let result = result.map_err(Error::from_payload);
-        let is_failed = result.is_err();
-        // SAFETY: this is the one run of the closure, and nobody reads before the close.
-        unsafe { *self.result.get() = Some(result) };
-        is_failed
-    }
-
-    fn close(&self) {
-        self.awaited.list.close(Outcome::READY).wake();
-    }
-
-    fn name(&self) -> String {
-        format!("task at {}", self.location)
-    }
-
-    /// # Safety
-    ///
-    /// `head` is the head of a living cell of this type.
-    unsafe fn describe_head(head: NonNull<Awaited>) -> Name {
-        // SAFETY: by contract; the head is the first field of a `repr(C)` struct.
-        let cell = unsafe { head.cast::<Self>().as_ref() };
-        Name {
-            kind: "task",
-            text: cell.name(),
-        }
-    }
-}
-
-/// Spawns `body` as the closure of `cell`, a child of a scope: as a job, or at once where jobs run in program order.
-///
-/// # Safety
-///
-/// What `body` borrows, and `locals`, live until `cell` is closed.
-pub(crate) unsafe fn spawn_child<'s, 'db: 's, D: 's>(
-    cx: &Cx<'db, D>,
-    cell: &Arc<TaskCell<()>>,
-    with_context: impl FnOnce(&Cx<'db, D>) + Send + 's,
-) -> Arc<SpawnedJob> {
-    let run = SendPtr(cx.run());
-    let own = Arc::clone(cell);
-    let locals = SendPtr(cx.locals());
-    let body = Box::new(move |fiber: &FiberRecord| {
-        let (run, locals) = (run, locals);
-        own.fill(fiber, run.0, locals.0, with_context);
-        own.close();
-    });
-    // SAFETY: the caller's contract.
-    let job = unsafe { SpawnedJob::new(body) };
-    start_or_publish(cx, &job);
-    job
-}
-
-fn start_or_publish<D>(cx: &Cx<'_, D>, job: &Arc<SpawnedJob>) {
-    // A destructor that spawns during an unwind could not wait for the job.
-    if cx.is_sequential() || std::thread::panicking() {
-        job.run_if_first(cx.fiber());
-    } else {
-        cx.scheduling_point();
-        job.publish(cx.fiber());
-    }
-}
-
-/// A pointer that a spawned job takes along; what it points at is shared safely by its own type.
-struct SendPtr<T>(*const T);
-
-// SAFETY: used for `Run` (its fields are atomic, locked or `Sync`) and for bindings (whose values are `Sync`).
-unsafe impl<T> Send for SendPtr<T> {}
+use crate::sched::graph::{self, Stopped};
+use crate::spawned::{SendPtr, SpawnedJob, TaskCell, start_or_publish};
 
 /// A closure that was spawned with [`Cx::spawn`]: any number of jobs may wait for its result.
 ///
@@ -278,17 +77,6 @@ impl<'db, D: 'static> Cx<'db, D> {
     }
 }
 
-impl<T: Send + Sync> TaskCell<T> {
-    fn unobserved_failure(&self) -> Option<Error> {
-        match self.result() {
-            Some(Err(error)) if !self.is_observed.load(Ordering::Relaxed) => {
-                Some(error.in_query(self.name()))
-            }
-            _ => None,
-        }
-    }
-}
-
 impl<T: Send + Sync> Task<'_, T> {
     /// The result; the current fiber waits for it if need be.
     ///
@@ -313,11 +101,7 @@ impl<T: Send + Sync> Task<'_, T> {
                 Err(Stopped::Refused(error)) => return Err(error),
             }
         }
-        let result = self.cell.result().expect("the wait is over");
-        result.as_ref().map_err(|error| {
-            self.cell.is_observed.store(true, Ordering::Relaxed);
-            error.in_query(self.cell.name())
-        })
+        self.cell.observe()
     }
 
     /// Whether the task has ended. A matter of the schedule: decide nothing by it that others can see.

@@ -27,11 +27,11 @@ impl Query<()> for Cell {
 
     fn provide(self, cx: &Cx<'_, ()>) -> u64 {
         let Cell(i, j) = self;
-        if i == 0 || j == 0 {
+        if (i, j) == (0, 0) {
             return 1;
         }
-        let above = *cx.get(Cell(i - 1, j));
-        let left = *cx.get(Cell(i, j - 1));
+        let above = if i > 0 { *cx.get(Cell(i - 1, j)) } else { 0 };
+        let left = if j > 0 { *cx.get(Cell(i, j - 1)) } else { 0 };
         above.wrapping_add(left)
     }
 }
@@ -106,10 +106,12 @@ fn plain(memo: &RefCell<FxHashMap<(u32, u32), u64>>, key: (u32, u32)) -> u64 {
         return value;
     }
     let (i, j) = key;
-    let value = if i == 0 || j == 0 {
+    let value = if key == (0, 0) {
         1
     } else {
-        plain(memo, (i - 1, j)).wrapping_add(plain(memo, (i, j - 1)))
+        let above = if i > 0 { plain(memo, (i - 1, j)) } else { 0 };
+        let left = if j > 0 { plain(memo, (i, j - 1)) } else { 0 };
+        above.wrapping_add(left)
     };
     memo.borrow_mut().insert(key, value);
     value

@@ -1,0 +1,216 @@
+//! The fibers of a worker: made, resumed, suspended, woken.
+//!
+//! The worker's thread itself (the *base*) only resumes fibers: ready ones first, else a spare one. Each fiber runs jobs,
+//! one after another on one stack; when a job suspends, the base goes on with another fiber.
+
+use std::cell::{Cell, UnsafeCell};
+use std::ptr::{self, NonNull};
+
+use dagwood_fibers::{Fiber, Resumed, Suspender};
+
+use super::Worker;
+use crate::error::Error;
+use crate::sched::fiber::{FiberRecord, current, set_current};
+use crate::sched::graph;
+use crate::sched::pool::Pool;
+
+/// A worker keeps at most this many spare fibers; the others give their stacks back.
+const SPARES_MAX: usize = 64;
+
+/// Why a fiber went back to the base.
+#[derive(Copy, Clone, PartialEq, Eq)]
+pub(super) enum Left {
+    /// It waits; whoever wakes it puts it on the ready queue.
+    Waiting,
+    /// It has no job, and a ready fiber goes first.
+    Spare,
+}
+
+/// A fiber of a worker: the holder of its record.
+pub(super) struct WorkerFiber {
+    pub(super) record: FiberRecord,
+    left: Cell<Left>,
+    suspender: Cell<*const Suspender>,
+    /// Taken by the base only.
+    fiber: UnsafeCell<Option<Fiber>>,
+}
+
+/// A worker's address on its way into its fibers' bodies.
+struct Home(*const Worker, *const WorkerFiber);
+
+// SAFETY: a fiber's body runs on the worker's thread, or (threads backend) on a thread of its own while the worker's
+// thread waits for it: one at a time, ordered by the hand-over.
+unsafe impl Send for Home {}
+
+impl Worker {
+    /// The life of the worker's thread, until the pool stops. The base: resumes one fiber after another.
+    pub(crate) fn run(&self) {
+        while let Some(fiber) = self.next_fiber().or_else(|| self.wait_for_ready()) {
+            // SAFETY: on the ready queue or spare: suspended, alive, and nobody else resumes it.
+            let worker_fiber = unsafe { fiber.as_ref() };
+            // SAFETY: only the base touches the field, and the base is here.
+            let handle = unsafe { &mut *worker_fiber.fiber.get() };
+            match handle
+                .as_mut()
+                .expect("an unfinished fiber has its handle")
+                .resume()
+            {
+                Resumed::Suspended if worker_fiber.left.get() == Left::Spare => {
+                    self.spares.borrow_mut().push(fiber)
+                }
+                Resumed::Suspended => (),
+                Resumed::Finished(result) => {
+                    result.expect("jobs carry their panics as values");
+                    let done = handle.take().expect("just resumed");
+                    done.recycle(&mut self.stacks.borrow_mut());
+                    self.forget(fiber);
+                }
+            }
+        }
+    }
+
+    fn next_fiber(&self) -> Option<NonNull<WorkerFiber>> {
+        self.collect_ready();
+        // SAFETY: a listed fiber is suspended until its owner, here, takes it off.
+        let ready = self
+            .ready
+            .pop()
+            .map(|record| unsafe { &*record }.holder().cast::<WorkerFiber>());
+        ready.or_else(|| self.spares.borrow_mut().pop())
+    }
+
+    /// There was no memory for another fiber: the base can only resume what becomes ready. `None`: the pool stops.
+    fn wait_for_ready(&self) -> Option<NonNull<WorkerFiber>> {
+        let pool = self.pool();
+        while self.suspended.get() > 0 {
+            if let Some(fiber) = self.next_fiber() {
+                return Some(fiber);
+            }
+            pool.idle.start_search();
+            pool.sleep_for_fibers(self.index);
+            pool.idle.end_search(|| pool.has_jobs());
+        }
+        None
+    }
+
+    /// Makes a fiber, for which the caller has reserved a place.
+    pub(super) fn add_spare(&self) -> Result<(), Error> {
+        let attention = &raw const self.pool().seat(self.index).attention;
+        let worker_fiber = Box::new(WorkerFiber {
+            record: FiberRecord::of_worker(self, self.pool().identity(), attention),
+            left: Cell::new(Left::Spare),
+            suspender: Cell::new(ptr::null()),
+            fiber: UnsafeCell::new(None),
+        });
+        let worker_fiber = NonNull::from(Box::leak(worker_fiber));
+        // SAFETY: just made, and not shared yet.
+        unsafe { worker_fiber.as_ref() }
+            .record
+            .set_holder(worker_fiber.cast());
+        let home = Home(self, worker_fiber.as_ptr());
+        let body = move |suspender: &Suspender| {
+            let home = home;
+            // SAFETY: the worker outlives its fibers.
+            let worker = unsafe { &*home.0 };
+            // SAFETY: a fiber's record is freed after the fiber has finished.
+            let worker_fiber = unsafe { &*home.1 };
+            worker_fiber.suspender.set(suspender);
+            set_current(&raw const worker_fiber.record);
+            worker.run_jobs(worker_fiber);
+        };
+        match Fiber::new(&mut self.stacks.borrow_mut(), body) {
+            Ok(fiber) => {
+                // SAFETY: alive: just made.
+                let place = unsafe { worker_fiber.as_ref() }.fiber.get();
+                // SAFETY: the fiber has not run, and the base, which touches the field later, is not here.
+                unsafe { *place = Some(fiber) };
+                self.spares.borrow_mut().push(worker_fiber);
+                if self.pool().has_statistics() {
+                    let counters = self.counters();
+                    counters.fibers_created.add();
+                    counters.fibers.add();
+                    counters.fibers_peak.raise_to(counters.fibers.get());
+                }
+                Ok(())
+            }
+            Err(error) => {
+                self.forget(worker_fiber);
+                Err(Error::no_stack(&error))
+            }
+        }
+    }
+
+    /// Frees the record of a fiber that has finished or never was.
+    fn forget(&self, fiber: NonNull<WorkerFiber>) {
+        // SAFETY: made by `Box::leak` in `add_spare`, and on no list any more.
+        let fiber = unsafe { Box::from_raw(fiber.as_ptr()) };
+        graph::retire(fiber);
+        self.pool().release_fiber();
+        if self.pool().has_statistics() && self.counters().fibers.get() > 0 {
+            self.counters().fibers.sub();
+        }
+    }
+
+    pub(super) fn switch_to_base(&self, fiber: &WorkerFiber, left: Left) {
+        fiber.left.set(left);
+        // SAFETY: set by the body of this very fiber, which is running; a suspender lives as long as the body.
+        let suspender = unsafe { &*fiber.suspender.get() };
+        suspender.suspend();
+        set_current(&raw const fiber.record);
+    }
+
+    /// Makes sure that there is a fiber to go on with when the current one suspends.
+    pub(crate) fn prepare_suspension(&self) -> Result<(), Error> {
+        if !self.spares.borrow().is_empty() {
+            return Ok(());
+        }
+        self.pool().reserve_fiber()?;
+        self.add_spare()
+    }
+
+    /// The same for a wait that cannot be refused: over the cap, and in the worst case without a fiber to go on with
+    /// but the ready ones.
+    pub(crate) fn prepare_child_wait(&self) {
+        if self.spares.borrow().is_empty() {
+            self.pool().reserve_fiber_over_cap();
+            // Without a spare the base waits for ready fibers (`wait_for_ready`).
+            let _ = self.add_spare();
+        }
+    }
+
+    /// Suspends the current fiber, which is listed as a waiter, until it is woken.
+    pub(crate) fn suspend(&self, record: &FiberRecord) {
+        self.publish_all(record);
+        // SAFETY: what holds a worker's record is a `WorkerFiber`, and this one is running (`add_spare` is the only maker).
+        let fiber = unsafe { record.holder().cast::<WorkerFiber>().as_ref() };
+        let suspended = self.suspended.get() + 1;
+        self.suspended.set(suspended);
+        if self.pool().has_statistics() {
+            self.counters().waits.add();
+            self.counters().suspended_peak.raise_to(suspended as u64);
+        }
+        self.switch_to_base(fiber, Left::Waiting);
+        self.suspended.set(self.suspended.get() - 1);
+    }
+
+    /// Puts a fiber of this worker that was just woken on its ready queue. Any thread.
+    pub(crate) fn make_ready(&self, fiber: &FiberRecord) {
+        // SAFETY: the current fiber is alive, since it runs this.
+        let waker = unsafe { current().as_ref() }.and_then(FiberRecord::worker);
+        match waker {
+            Some(waker) if ptr::eq(waker, self) => self.ready.push(fiber),
+            Some(waker) if waker.pool == self.pool => self.pool().post_fiber(self.index, fiber),
+            _ => {
+                // SAFETY: the pool lives while `fiber` is suspended, and lies in an `Arc` (`Pool::start`).
+                let pool = unsafe { Pool::hold(self.pool) };
+                // Once pushed, the fiber may run and the executor may end: only our own hold keeps the pool.
+                pool.post_fiber(self.index, fiber);
+            }
+        }
+    }
+
+    /// Whether another spare fiber would be one too many.
+    pub(super) fn has_spares_enough(&self) -> bool {
+        self.spares.borrow().len() >= SPARES_MAX
+    }
+}
