@@ -10,7 +10,7 @@ use crate::cli::Scale;
 use crate::engine::Engine;
 use crate::measure::whole_ns;
 use crate::plan::Subject;
-use crate::probe::{self, Errand, Message, Process, Report};
+use crate::probe::{self, Errand, Message, Process, Report, unexpected};
 use crate::rounds::{Round, Runner};
 use crate::workload::Workload;
 
@@ -43,8 +43,7 @@ impl Capacity {
         for process in &mut processes {
             match process.hear(limit)? {
                 Message::Ready => {}
-                Message::Failed(error) => return Err(error),
-                Message::Done(_) => return Err("a child is done before it began".to_owned()),
+                other => return Err(unexpected(&other)),
             }
         }
         Ok(Capacity { processes, limit })
@@ -57,15 +56,20 @@ impl Runner for Capacity {
         for process in &mut self.processes {
             process.go()?;
         }
+        for process in &mut self.processes {
+            match process.hear(self.limit)? {
+                Message::Over => {}
+                other => return Err(unexpected(&other)),
+            }
+        }
+        let wall_ns = whole_ns(start.elapsed());
         let mut reports: Vec<Report> = Vec::with_capacity(self.processes.len());
         for process in &mut self.processes {
             match process.hear(self.limit)? {
                 Message::Done(report) => reports.push(report),
-                Message::Failed(error) => return Err(error),
-                Message::Ready => return Err("a child is ready instead of done".to_owned()),
+                other => return Err(unexpected(&other)),
             }
         }
-        let wall_ns = whole_ns(start.elapsed());
         let sample = probe::sample(wall_ns, &reports);
         let peak_rss_bytes = reports.iter().map(|report| report.peak_rss_bytes).sum();
         let mut checksums = reports.into_iter().map(|report| report.checksum);

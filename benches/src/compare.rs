@@ -92,7 +92,7 @@ fn measure(
     subjects: &[Subject],
 ) -> Vec<Lane> {
     let limit = Duration::from_secs(args.time_limit);
-    let runs = subjects.len() as u64 * (u64::from(args.repeats) + 2);
+    let runs = subjects.len() as u64 * (u64::from(args.repeats) + 1);
     let bar = progress_bar(workload, runs);
     let mut lanes: Vec<Lane> = subjects
         .iter()

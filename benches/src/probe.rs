@@ -21,7 +21,9 @@ use crate::workload::{Counters, Workload};
 pub(crate) enum Message {
     /// It has its input and waits for the word.
     Ready,
-    /// It has run once.
+    /// The run is over, and the clock may stop; what came of it follows.
+    Over,
+    /// What came of a run.
     Done(Report),
     /// It cannot.
     Failed(String),
@@ -66,7 +68,15 @@ pub(crate) fn once(errand: &Errand<'_>, limit: Duration) -> Result<Report, Strin
     match process.hear(limit)? {
         Message::Done(report) => Ok(report),
         Message::Failed(error) => Err(error),
-        Message::Ready => Err("the child is ready instead of done".to_owned()),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// A message at the wrong time.
+pub(crate) fn unexpected(message: &Message) -> String {
+    match message {
+        Message::Failed(error) => error.clone(),
+        other => format!("the child says {other:?} at the wrong time"),
     }
 }
 

@@ -1,5 +1,59 @@
 //! Demand-driven, memoised queries and tasks on stackful fibers: plain function bodies, a freed thread while waiting,
 //! parallelism inside a query, and output that never depends on the schedule.
+//!
+//! | to | use |
+//! | --- | --- |
+//! | say what is computed | [`Query`]: a key type and its provider, an ordinary function |
+//! | hold the input and all results | [`Database`] |
+//! | run | [`Executor::run`], on fibers, on OS threads or sequentially ([`Backend`]) |
+//! | ask for a result | [`Cx::get`], [`Cx::try_get`] |
+//! | fork | [`Cx::join`], [`Cx::par_map`], [`Cx::par_for_each`], [`Cx::scope`] |
+//! | make a graph of tasks | [`Cx::spawn`] and [`Task`] |
+//! | wait for something else | [`Event`] |
+//! | bind a value to the running work | [`FiberLocal`] |
+//! | see why there is no result | [`Error`] |
+//!
+//! # Examples
+//!
+//! ```
+//! use dagwood::{Cx, Database, Executor, Query};
+//!
+//! /// The length of the longest Collatz walk from a number: asks for the rest of the walk.
+//! #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+//! struct Steps(u64);
+//!
+//! impl Query<()> for Steps {
+//!     type Value = u64;
+//!
+//!     fn provide(self, cx: &Cx<'_, ()>) -> u64 {
+//!         match self.0 {
+//!             1 => 0,
+//!             n if n % 2 == 0 => 1 + cx.get(Steps(n / 2)),
+//!             n => 1 + cx.get(Steps(3 * n + 1)),
+//!         }
+//!     }
+//! }
+//!
+//! let executor = Executor::builder().workers(4).build()?;
+//! let db = Database::new(());
+//! let longest = executor.run(&db, |cx| {
+//!     cx.par_map(1..1000, |cx, n| (*cx.get(Steps(n as u64)), n)).into_iter().max()
+//! })?;
+//! assert_eq!(longest, Some((178, 871)));
+//! # Ok::<(), dagwood::Error>(())
+//! ```
+//!
+//! # Features
+//!
+//! `fibers` (default) and `threads` bring those backends; they add up, and [`Builder::backend`] chooses. With neither,
+//! this is the *sequential build*: no threads, locks or atomics in what runs your code (an error or a task handle is
+//! still an `Arc`), the same API and the same bounds on your types.
+//!
+//! # Locks and thread-locals
+//!
+//! While a fiber waits (in `get`, `join`, `scope`, a task or an event) its thread runs other fibers. A `std` or
+//! `parking_lot` lock that is held over a wait blocks the thread for whoever takes it next, and a thread-local that is set
+//! around a wait is seen by others: keep locks short, and use [`FiberLocal`].
 
 #![cfg_attr(
     not(any(feature = "fibers", feature = "threads")),
@@ -36,3 +90,8 @@ pub use query::database::Database;
 pub use sched::stats::Statistics;
 pub use scope::Scope;
 pub use task::Task;
+
+/// The README's example, kept running.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

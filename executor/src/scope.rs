@@ -13,7 +13,7 @@ use crate::spawned::{SpawnedJob, TaskCell, spawn_child};
 use crate::sync::{AtomicUsize, Mutex, Ordering};
 
 /// Where closures that borrow from outside the scope are spawned; made by [`Cx::scope`].
-pub struct Scope<'scope, 'env: 'scope, 'db, D> {
+pub struct Scope<'scope, 'env: 'scope, 'db: 'env, D> {
     children: Mutex<Vec<Child>>,
     root: Spawner,
     /// Both lifetimes are the caller's own, neither longer nor shorter.
@@ -58,7 +58,7 @@ impl Spawner {
     }
 }
 
-impl<'scope, 'db, D: 'static> Scope<'scope, '_, 'db, D> {
+impl<'scope, 'env, 'db: 'env, D: 'static> Scope<'scope, 'env, 'db, D> {
     /// Starts a closure that ends before the scope does.
     ///
     /// `cx` is the context at hand, of the scope's body, of a child, or of a branch of theirs. With one worker children start in the order of
@@ -144,19 +144,21 @@ impl<'db, D: 'static> Cx<'db, D> {
     /// ```
     /// # let executor = dagwood::Executor::builder().workers(2).build()?;
     /// # let db = dagwood::Database::new(());
-    /// let mut squares = [0; 4];
-    /// executor.run(&db, |cx| {
+    /// fn squares(cx: &dagwood::Cx<'_, ()>) -> [usize; 4] {
+    ///     let mut squares = [0; 4];
     ///     cx.scope(|cx, scope| {
     ///         for (i, square) in squares.iter_mut().enumerate() {
     ///             scope.spawn(cx, move |_| *square = i * i);
     ///         }
     ///     });
-    /// })?;
-    /// assert_eq!(squares, [0, 1, 4, 9]);
+    ///     squares
+    /// }
+    /// assert_eq!(executor.run(&db, squares)?, [0, 1, 4, 9]);
     /// # Ok::<(), dagwood::Error>(())
     /// ```
     pub fn scope<'env, F, T>(&self, body: F) -> T
     where
+        'db: 'env,
         F: for<'scope> FnOnce(&Cx<'db, D>, &'scope Scope<'scope, 'env, 'db, D>) -> T,
     {
         let scope = Scope {

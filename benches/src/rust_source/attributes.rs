@@ -106,7 +106,7 @@ fn is_plain_derive(tree: &ast::TokenTree) -> bool {
 }
 
 /// Attributes of the language and of tools. In order, for the search.
-const BUILT_IN: [&str; 55] = [
+pub(super) const BUILT_IN: [&str; 55] = [
     "allow",
     "automatically_derived",
     "bench",

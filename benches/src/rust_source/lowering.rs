@@ -3,7 +3,7 @@
 //! Used by `items`. Only item lists are walked; bodies stay green subtrees for `bodies`. Knows one file and no other.
 
 use ra_ap_syntax::{
-    AstNode, SyntaxNode,
+    AstNode, SmolStr, SyntaxNode,
     ast::{self, HasModuleItem, HasName},
 };
 
@@ -40,70 +40,31 @@ impl Lowering {
     fn item(&mut self, scope: u32, item: ast::Item) {
         let attributes = Attributes::of(&item);
         self.scope(scope).is_open |= attributes.may_generate;
-        let kind = match &item {
-            ast::Item::Fn(function) => {
-                return self.function(scope, function, &attributes, Kind::Function);
-            }
-            ast::Item::Module(module) => return self.module(scope, module, attributes),
-            ast::Item::Use(item) => return self.import(scope, item),
+        if let Some((name, declared, kind)) = declared(&item, &attributes) {
+            self.items.counts.add(kind, 1);
+            self.declare(scope, name, &attributes, declared);
+        }
+        match &item {
+            ast::Item::Fn(function) => self.function(scope, function, &attributes, Kind::Function),
+            ast::Item::Module(module) => self.module(scope, module, attributes),
+            ast::Item::Use(item) => self.import(scope, item),
             ast::Item::Impl(item) => {
+                self.items.counts.add(Kind::Impl, 1);
                 self.members(scope, item.assoc_item_list());
-                Kind::Impl
             }
-            ast::Item::Trait(item) => {
-                self.members(scope, item.assoc_item_list());
-                self.declare(scope, item, &attributes, DeclaredKind::Type);
-                Kind::Trait
-            }
-            ast::Item::Enum(item) => {
-                let variants = item
-                    .variant_list()
-                    .into_iter()
-                    .flat_map(|list| list.variants());
-                let names = variants
-                    .filter_map(|variant| Some(plain(variant.name()?.text())))
-                    .collect();
-                self.declare(scope, item, &attributes, DeclaredKind::Enum(names));
-                Kind::Enum
-            }
-            ast::Item::Struct(item) => {
-                self.named(scope, item, &attributes, DeclaredKind::Type, Kind::Struct)
-            }
-            ast::Item::Union(item) => {
-                self.named(scope, item, &attributes, DeclaredKind::Type, Kind::Union)
-            }
-            ast::Item::TypeAlias(item) => self.named(
-                scope,
-                item,
-                &attributes,
-                DeclaredKind::Type,
-                Kind::TypeAlias,
-            ),
-            ast::Item::Const(item) => {
-                self.body(scope, item.syntax());
-                self.named(scope, item, &attributes, DeclaredKind::Value, Kind::Const)
-            }
-            ast::Item::Static(item) => {
-                self.body(scope, item.syntax());
-                self.named(scope, item, &attributes, DeclaredKind::Value, Kind::Static)
-            }
-            ast::Item::MacroRules(item) => {
-                let kind = DeclaredKind::Macro(attributes.is_macro_export);
-                self.named(scope, item, &attributes, kind, Kind::MacroDefinition)
-            }
-            ast::Item::MacroDef(item) => self.named(
-                scope,
-                item,
-                &attributes,
-                DeclaredKind::Macro(false),
-                Kind::MacroDefinition,
-            ),
+            ast::Item::Trait(item) => self.members(scope, item.assoc_item_list()),
+            ast::Item::Const(_) | ast::Item::Static(_) => self.body(scope, item.syntax()),
             ast::Item::MacroCall(call) => self.macro_call(scope, call),
             ast::Item::ExternCrate(item) => self.extern_crate(scope, item, &attributes),
             ast::Item::ExternBlock(block) => self.extern_block(scope, block),
-            ast::Item::AsmExpr(_) => Kind::Asm,
-        };
-        self.items.counts.add(kind, 1);
+            ast::Item::AsmExpr(_) => self.items.counts.add(Kind::Asm, 1),
+            ast::Item::Struct(_)
+            | ast::Item::Enum(_)
+            | ast::Item::Union(_)
+            | ast::Item::TypeAlias(_)
+            | ast::Item::MacroRules(_)
+            | ast::Item::MacroDef(_) => {}
+        }
     }
 
     fn scope(&mut self, scope: u32) -> &mut Scope {
@@ -113,30 +74,16 @@ impl Lowering {
     fn declare(
         &mut self,
         scope: u32,
-        item: &impl HasName,
+        name: Option<ast::Name>,
         attributes: &Attributes,
         kind: DeclaredKind,
     ) {
-        if let Some(name) = item.name() {
-            let declared = Declared {
-                name: plain(name.text()),
-                is_cfg: attributes.is_cfg,
-                kind,
-            };
-            self.scope(scope).names.push(declared);
+        if let Some(name) = name {
+            let (name, is_cfg) = (plain(name.text()), attributes.is_cfg);
+            self.scope(scope)
+                .names
+                .push(Declared { name, is_cfg, kind });
         }
-    }
-
-    fn named(
-        &mut self,
-        scope: u32,
-        item: &impl HasName,
-        attributes: &Attributes,
-        declared: DeclaredKind,
-        kind: Kind,
-    ) -> Kind {
-        self.declare(scope, item, attributes, declared);
-        kind
     }
 
     fn function(&mut self, scope: u32, function: &ast::Fn, attributes: &Attributes, kind: Kind) {
@@ -146,7 +93,7 @@ impl Lowering {
             u64::from(function.unsafe_token().is_some()),
         );
         if kind == Kind::Function {
-            self.declare(scope, function, attributes, DeclaredKind::Value);
+            self.declare(scope, function.name(), attributes, DeclaredKind::Value);
         }
         if function.body().is_some() {
             self.body(scope, function.syntax());
@@ -212,22 +159,18 @@ impl Lowering {
         self.scope(scope).imports.extend(imports);
     }
 
-    fn macro_call(&mut self, scope: u32, call: &ast::MacroCall) -> Kind {
+    fn macro_call(&mut self, scope: u32, call: &ast::MacroCall) {
+        self.items.counts.add(Kind::MacroCall, 1);
         self.scope(scope).is_open = true;
         if let Some(tree) = call.token_tree() {
             let base = u32::from(tree.syntax().text_range().start());
             let modules = macro_modules::declarations(tree.syntax().green(), base);
             self.scope(scope).modules.extend(modules);
         }
-        Kind::MacroCall
     }
 
-    fn extern_crate(
-        &mut self,
-        scope: u32,
-        item: &ast::ExternCrate,
-        attributes: &Attributes,
-    ) -> Kind {
+    fn extern_crate(&mut self, scope: u32, item: &ast::ExternCrate, attributes: &Attributes) {
+        self.items.counts.add(Kind::ExternCrate, 1);
         if let Some(name_ref) = item.name_ref() {
             let is_this = name_ref.self_token().is_some();
             let kind = if is_this {
@@ -236,7 +179,7 @@ impl Lowering {
                 DeclaredKind::ExternCrate
             };
             match item.rename() {
-                Some(rename) => self.declare(scope, &rename, attributes, kind),
+                Some(rename) => self.declare(scope, rename.name(), attributes, kind),
                 None => self.scope(scope).names.push(Declared {
                     name: plain(name_ref.text()),
                     is_cfg: attributes.is_cfg,
@@ -244,10 +187,10 @@ impl Lowering {
                 }),
             }
         }
-        Kind::ExternCrate
     }
 
-    fn extern_block(&mut self, scope: u32, block: &ast::ExternBlock) -> Kind {
+    fn extern_block(&mut self, scope: u32, block: &ast::ExternBlock) {
+        self.items.counts.add(Kind::ExternBlock, 1);
         for item in block
             .extern_item_list()
             .into_iter()
@@ -257,14 +200,48 @@ impl Lowering {
             match item {
                 ast::ExternItem::Fn(item) => self.function(scope, &item, &none, Kind::Function),
                 ast::ExternItem::Static(item) => {
-                    self.declare(scope, &item, &none, DeclaredKind::Value)
+                    self.declare(scope, item.name(), &none, DeclaredKind::Value)
                 }
                 ast::ExternItem::TypeAlias(item) => {
-                    self.declare(scope, &item, &none, DeclaredKind::Type)
+                    self.declare(scope, item.name(), &none, DeclaredKind::Type)
                 }
                 ast::ExternItem::MacroCall(_) => self.scope(scope).is_open = true,
             }
         }
-        Kind::ExternBlock
     }
+}
+
+/// The name an item declares, what it stands for, and what it counts as; functions, modules and imports have their
+/// own ways.
+fn declared(
+    item: &ast::Item,
+    attributes: &Attributes,
+) -> Option<(Option<ast::Name>, DeclaredKind, Kind)> {
+    use DeclaredKind::{Macro, Type, Value};
+    Some(match item {
+        ast::Item::Struct(item) => (item.name(), Type, Kind::Struct),
+        ast::Item::Enum(item) => (item.name(), DeclaredKind::Enum(variants(item)), Kind::Enum),
+        ast::Item::Union(item) => (item.name(), Type, Kind::Union),
+        ast::Item::Trait(item) => (item.name(), Type, Kind::Trait),
+        ast::Item::TypeAlias(item) => (item.name(), Type, Kind::TypeAlias),
+        ast::Item::Const(item) => (item.name(), Value, Kind::Const),
+        ast::Item::Static(item) => (item.name(), Value, Kind::Static),
+        ast::Item::MacroRules(item) => (
+            item.name(),
+            Macro(attributes.is_macro_export),
+            Kind::MacroDefinition,
+        ),
+        ast::Item::MacroDef(item) => (item.name(), Macro(false), Kind::MacroDefinition),
+        _ => return None,
+    })
+}
+
+fn variants(item: &ast::Enum) -> Vec<SmolStr> {
+    let variants = item
+        .variant_list()
+        .into_iter()
+        .flat_map(|list| list.variants());
+    variants
+        .filter_map(|variant| Some(plain(variant.name()?.text())))
+        .collect()
 }

@@ -1,6 +1,6 @@
 //! What imports resolve to, what is reported and what is let pass.
 
-use super::package;
+use super::{super::attributes::BUILT_IN, package};
 
 const NONE: [&str; 0] = [];
 
@@ -129,6 +129,15 @@ fn names_that_a_macro_may_make_are_not_judged() {
         library(plain),
         ["2:5: unresolved-import: `XBuilder` is not in `crate::a`"]
     );
+}
+
+#[test]
+fn attributes_of_the_language_make_no_names() {
+    assert!(BUILT_IN.is_sorted(), "it is searched by halves");
+    for name in BUILT_IN {
+        let text = format!("mod a {{ #[{name}] pub struct X; }} use a::Y;");
+        assert_eq!(library(&text).len(), 1, "{name}");
+    }
 }
 
 #[test]
