@@ -9,7 +9,7 @@ use std::{env, process, thread};
 use crate::cli::ChildArgs;
 use crate::engine::Engine;
 use crate::failure::Failure;
-use crate::measure::timed;
+use crate::measure::{Outcome, timed};
 use crate::peak;
 use crate::probe::{Message, Report};
 use crate::workload::{Job, Setup};
@@ -30,7 +30,10 @@ pub(crate) fn child(args: &ChildArgs) -> Result<ExitCode, Failure> {
     match loaded.job(setup) {
         Err(error) => say(&Message::Failed(error)),
         Ok(mut job) if args.serve => serve(&mut job, lie),
-        Ok(mut job) => say(&one_run(&mut job, lie)),
+        Ok(mut job) => {
+            let outcome = timed(&mut job);
+            say(&message(&job, outcome, lie))
+        }
     }
 }
 
@@ -41,13 +44,18 @@ fn serve(job: &mut Job<'_>, lie: bool) -> Result<ExitCode, Failure> {
         if line.is_err() {
             break;
         }
-        say(&one_run(job, lie))?;
+        let outcome = timed(job);
+        if outcome.is_ok() {
+            // At once: the parent's clock runs, and what comes of the run takes time of its own.
+            say(&Message::Over)?;
+        }
+        say(&message(job, outcome, lie))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn one_run(job: &mut Job<'_>, lie: bool) -> Message {
-    match timed(job) {
+fn message(job: &Job<'_>, outcome: Outcome, lie: bool) -> Message {
+    match outcome {
         Err(error) => Message::Failed(error),
         Ok((sample, answer)) => {
             // Before the checksum is made, which takes memory of its own.

@@ -19,8 +19,11 @@ pub(crate) struct Sample {
     pub(crate) cpu_ns: u64,
 }
 
+/// What one run took and found, or why it did not.
+pub(crate) type Outcome = Result<(Sample, Box<dyn Answer>), String>;
+
 /// Runs the job once. A panic of it is an error like any other: one engine must not take the others down.
-pub(crate) fn timed(job: &mut Job<'_>) -> Result<(Sample, Box<dyn Answer>), String> {
+pub(crate) fn timed(job: &mut Job<'_>) -> Outcome {
     let cpu = ProcessTime::now();
     let wall = Instant::now();
     let outcome = catch_unwind(AssertUnwindSafe(|| job.run()));

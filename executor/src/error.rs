@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
-use std::panic::resume_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex};
 
 /// A panic's payload.
@@ -54,7 +54,7 @@ enum Cause {
     Cycle(Vec<String>),
     Panic {
         message: String,
-        payload: Mutex<Option<Payload>>,
+        payload: PanicPayload,
     },
     /// A wait that nobody can end.
     NeverSet(String),
@@ -123,7 +123,7 @@ impl Error {
                 let message = panic_message(&*payload);
                 Self::new(Cause::Panic {
                     message,
-                    payload: Mutex::new(Some(payload)),
+                    payload: PanicPayload(Mutex::new(Some(payload))),
                 })
             }
         }
@@ -156,9 +156,14 @@ impl Error {
         resume_unwind(Box::new(Raised(self)))
     }
 
-    /// Continues with the original panic, if this was one and nobody took it yet; else raises the error.
+    /// Continues with the panic of a closure itself, if it was one; else raises the error.
     pub(crate) fn propagate(self) -> ! {
-        match self.take_panic() {
+        let payload = if self.is_plain_panic() {
+            self.take_panic()
+        } else {
+            None
+        };
+        match payload {
             Some(payload) => resume_unwind(payload),
             None => self.raise(),
         }
@@ -194,12 +199,14 @@ impl Error {
     /// Takes the payload of the panic. All clones share it, so only one caller gets it.
     pub fn take_panic(&self) -> Option<Box<dyn Any + Send>> {
         match &*self.cause {
-            Cause::Panic { payload, .. } => payload
-                .lock()
-                .unwrap_or_else(|poison| poison.into_inner())
-                .take(),
+            Cause::Panic { payload, .. } => payload.take(),
             _ => None,
         }
+    }
+
+    /// Whether both come from the same failure.
+    pub(crate) fn has_cause_of(&self, other: &Error) -> bool {
+        Arc::ptr_eq(&self.cause, &other.cause)
     }
 
     /// Whether it was a panic that no query or task has made its own: that of a closure itself.
@@ -281,6 +288,29 @@ impl fmt::Debug for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// What a panic left, for one to take. Its drop is user code, but must not panic where an error happens to be dropped.
+struct PanicPayload(Mutex<Option<Payload>>);
+
+impl PanicPayload {
+    fn take(&self) -> Option<Payload> {
+        self.0
+            .lock()
+            .unwrap_or_else(|poison| poison.into_inner())
+            .take()
+    }
+}
+
+impl Drop for PanicPayload {
+    fn drop(&mut self) {
+        discard(self.take());
+    }
+}
+
+/// Drops what nobody will see, where an unwind cannot go on. Dropping is user code and may panic.
+pub(crate) fn discard<T>(value: T) {
+    std::mem::forget(catch_unwind(AssertUnwindSafe(|| drop(value))));
+}
 
 /// The payload of an unwind that carries an error through a provider.
 struct Raised(Error);

@@ -140,8 +140,12 @@ impl Executor {
         }
         let identity = self.engine.identity();
         // SAFETY: null, or the fiber that runs this.
-        if unsafe { current().as_ref() }.is_some_and(|fiber| fiber.is_of(identity)) {
+        let outer = unsafe { current().as_ref() };
+        if outer.is_some_and(|fiber| fiber.is_of(identity)) {
             return Err(Error::nested_run());
+        }
+        if outer.is_some() && std::thread::panicking() {
+            return Err(Error::unwinding());
         }
         // SAFETY: the engine, which has the counters, outlives this call.
         let run = unsafe {
@@ -149,6 +153,7 @@ impl Executor {
                 database,
                 self.engine.counters(),
                 self.engine.has_statistics(),
+                outer.is_some(),
             )
         };
         match &*self.engine {

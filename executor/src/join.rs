@@ -2,12 +2,11 @@
 //! wants it. Rules: job.md.
 
 use std::cell::UnsafeCell;
-use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::NonNull;
 
 use crate::cx::Cx;
-use crate::error::Payload;
+use crate::error::{Payload, discard};
 use crate::local::Binding;
 use crate::run::Run;
 use crate::sched::fiber::FiberRecord;
@@ -203,9 +202,4 @@ impl<'db, D> Cx<'db, D> {
             (Ok(ra), Ok(rb), None) => (ra, rb),
         }
     }
-}
-
-/// Drops what nobody will see. Dropping is user code and may panic; one panic is on its way already.
-pub(crate) fn discard<T>(value: T) {
-    mem::forget(catch_unwind(AssertUnwindSafe(|| drop(value))));
 }

@@ -1,5 +1,6 @@
 //! Values bound for the time of a call, seen by what runs inside it on whatever worker: a list through the frames.
 
+use std::cell::UnsafeCell;
 use std::marker::PhantomData;
 use std::ptr;
 
@@ -67,16 +68,20 @@ pub(crate) fn lookup<D>(cx: &Cx<'_, D>, key: *const ()) -> Option<*const ()> {
 /// ```
 #[derive(Debug)]
 pub struct FiberLocal<T> {
-    /// Not zero-sized: the address is the identity.
-    _address: u8,
+    /// The address is the identity: not zero-sized, and a cell, so that two constants are never merged into one. Never
+    /// touched.
+    _address: UnsafeCell<u8>,
     value: PhantomData<fn(T) -> T>,
 }
+
+// SAFETY: the cell is never touched, and values are not kept here.
+unsafe impl<T> Sync for FiberLocal<T> {}
 
 impl<T: Sync> FiberLocal<T> {
     /// A local that is bound to nothing.
     pub const fn new() -> Self {
         FiberLocal {
-            _address: 0,
+            _address: UnsafeCell::new(0),
             value: PhantomData,
         }
     }

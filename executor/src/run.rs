@@ -3,9 +3,10 @@
 use std::cell::UnsafeCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 
 use crate::cx::Cx;
-use crate::error::{Error, Payload};
+use crate::error::{Error, Payload, discard};
 use crate::query::database::Database;
 use crate::sched::fiber::{FiberRecord, current, set_current};
 use crate::sched::graph::{self, Awaited, Frame, Kind};
@@ -23,6 +24,12 @@ const ROOT: &Kind = &Kind {
 /// Gives the error of a failed task, if nobody has asked for it.
 pub(crate) type Failure<'db> = Box<dyn Fn() -> Option<Error> + Send + 'db>;
 
+/// The cell of a task, whatever its result.
+pub(crate) trait OpenTask {
+    /// What to wait for.
+    fn awaited(&self) -> &Awaited;
+}
+
 /// What all jobs of a run share. It lies in the frame of `run`, which outlives them.
 pub(crate) struct Run<'db, D> {
     database: &'db Database<D>,
@@ -39,6 +46,8 @@ struct Tasks<'db> {
     pending: AtomicUsize,
     all_done: Awaited,
     failed: Mutex<Vec<Failure<'db>>>,
+    /// In a run inside a job of another executor, the tasks one by one: that job may be part of a cycle through one.
+    open: Option<Mutex<Vec<Arc<dyn OpenTask + Send + Sync + 'db>>>>,
 }
 
 impl<'db, D> Run<'db, D> {
@@ -49,6 +58,7 @@ impl<'db, D> Run<'db, D> {
         database: &'db Database<D>,
         counters: &Counters,
         has_statistics: bool,
+        is_nested: bool,
     ) -> Self {
         Run {
             database,
@@ -62,6 +72,7 @@ impl<'db, D> Run<'db, D> {
                 pending: AtomicUsize::new(1),
                 all_done: Awaited::new(ROOT, ptr::null()),
                 failed: Mutex::new(Vec::new()),
+                open: is_nested.then(|| Mutex::new(Vec::new())),
             },
         }
     }
@@ -86,8 +97,22 @@ impl<'db, D> Run<'db, D> {
     }
 
     /// A task was spawned: the run does not return before it has ended.
-    pub(crate) fn task_spawned(&self) {
+    pub(crate) fn task_spawned<T: OpenTask + Send + Sync + 'db>(&self, task: &Arc<T>) {
         self.tasks.pending.fetch_add(1, Ordering::Relaxed);
+        if let Some(open) = &self.tasks.open {
+            let task = Arc::clone(task);
+            open.lock().push(task);
+        }
+    }
+
+    /// Waits for the tasks of a nested run, one by one. Gives the error of a cycle that a wait was part of.
+    fn wait_for_open_tasks(&self, fiber: &FiberRecord) -> Option<Error> {
+        let mut cycle = None;
+        while let Some(task) = self.tasks.open.as_ref().and_then(|open| open.lock().pop()) {
+            cycle = cycle.or(graph::wait_for_child(fiber, task.awaited()));
+            discard(task);
+        }
+        cycle
     }
 
     /// A task failed; `failure` gives its error if nobody has asked for it by the end of the run.
@@ -113,13 +138,17 @@ impl<'db, D> Run<'db, D> {
         // SAFETY: `fiber` is the current one; it and this run outlive the root job.
         let cx = unsafe { Cx::new(self, fiber, ptr::null()) };
         let result = catch_unwind(AssertUnwindSafe(|| body(&cx)));
+        let cycle = self.wait_for_open_tasks(fiber);
         self.task_ended();
         graph::wait_for_child(fiber, &self.tasks.all_done);
         let value = result?;
         let failed = std::mem::take(&mut *self.tasks.failed.lock());
         let failed = failed.iter().filter_map(|failure| failure());
-        match failed.min_by_key(Error::to_string) {
-            Some(error) => catch_unwind(AssertUnwindSafe(|| error.raise())),
+        match cycle.or(failed.min_by_key(Error::to_string)) {
+            Some(error) => {
+                discard(value);
+                catch_unwind(AssertUnwindSafe(|| error.raise()))
+            }
             None => Ok(value),
         }
     }
@@ -201,11 +230,7 @@ where
         Some(fiber) => graph::wait_for_child(fiber, &root.awaited),
         None => graph::wait_for_child(&FiberRecord::of_thread(0), &root.awaited),
     };
-    let result = root.into_result();
-    match cycle {
-        Some(error) => error.raise(),
-        None => result,
-    }
+    finish(root, cycle)
 }
 
 /// Runs a root job here and now, in program order.
@@ -217,17 +242,37 @@ pub(crate) fn run_here<'db, D, F, T>(
 where
     F: FnOnce(&Cx<'db, D>) -> T,
 {
-    let fiber = FiberRecord::of_thread(executor);
+    // SAFETY: null, or the fiber that runs this.
+    let outer = unsafe { current().as_ref() };
+    let fiber = match outer {
+        Some(outer) => FiberRecord::inside(outer, executor),
+        None => FiberRecord::of_thread(executor),
+    };
     let root = Root::new(run, body, &raw const fiber);
-    let outer = set_current(&raw const fiber);
+    let before = set_current(&raw const fiber);
     // SAFETY: the root job lies here, and is started once, by us. It carries panics as values.
     let start = || unsafe { Root::<D, F, T>::start(NonNull::from(&root).cast(), &fiber) };
-    // SAFETY: null, or the fiber that runs this.
-    match unsafe { outer.as_ref() } {
+    let cycle = match outer {
         Some(outer) => graph::with_inner(outer, &root.awaited, start),
-        None => start(),
-    }
-    set_current(outer);
+        None => {
+            start();
+            None
+        }
+    };
+    set_current(before);
     graph::settle();
-    root.into_result()
+    finish(root, cycle)
+}
+
+fn finish<'db, D, F, T>(root: Root<'_, 'db, D, F, T>, cycle: Option<Error>) -> Result<T, Error>
+where
+    F: FnOnce(&Cx<'db, D>) -> T,
+{
+    match cycle {
+        Some(error) => {
+            discard(root);
+            error.raise()
+        }
+        None => root.into_result(),
+    }
 }

@@ -7,13 +7,17 @@ use std::sync::Arc;
 
 use crate::cx::Cx;
 use crate::error::Error;
-use crate::local::{bind, lookup};
+use crate::local::{Binding, bind, lookup};
+use crate::run::Run;
 use crate::sched::graph;
-use crate::spawned::{SpawnedJob, TaskCell, spawn_child};
+use crate::spawned::{SendPtr, SpawnedJob, TaskCell, make_child, start_or_publish};
 use crate::sync::{AtomicUsize, Mutex, Ordering};
 
 /// Where closures that borrow from outside the scope are spawned; made by [`Cx::scope`].
 pub struct Scope<'scope, 'env: 'scope, 'db: 'env, D> {
+    /// What children run in: not the spawner's own, which may be gone before they start.
+    run: SendPtr<Run<'db, D>>,
+    locals: SendPtr<Binding>,
     children: Mutex<Vec<Child>>,
     root: Spawner,
     /// Both lifetimes are the caller's own, neither longer nor shorter.
@@ -63,26 +67,42 @@ impl<'scope, 'env, 'db: 'env, D: 'static> Scope<'scope, 'env, 'db, D> {
     ///
     /// `cx` is the context at hand, of the scope's body, of a child, or of a branch of theirs. With one worker children start in the order of
     /// spawning once the body has ended; on the sequential backend each runs to its end right here.
+    ///
+    /// The child sees the [`FiberLocal`](crate::FiberLocal)s that were bound around the scope, not those bound inside it.
+    ///
+    /// # Panics
+    ///
+    /// If `cx` belongs to another `run` than the scope.
     #[track_caller]
     pub fn spawn<F>(&'scope self, cx: &Cx<'db, D>, body: F)
     where
         F: FnOnce(&Cx<'db, D>) + Send + 'scope,
     {
+        assert!(
+            ptr::eq(cx.run(), self.run.0),
+            "a scope's child was spawned with the `Cx` of another `run`"
+        );
         // SAFETY: what this scope is bound to is a `Spawner` (`Cx::scope` and below), which outlives its contexts.
         let spawner = lookup(cx, self.key())
             .map_or(&self.root, |spawner| unsafe { &*spawner.cast::<Spawner>() });
         let path = spawner.next_path();
         let cell = TaskCell::new(false, Location::caller());
         let own = Spawner::new(path.clone());
-        let key = Key(self.key());
-        let with_context = move |cx: &Cx<'db, D>| {
+        let key = SendPtr(self.key());
+        let with_spawner = move |cx: &Cx<'db, D>| {
             let key = key;
             bind(cx, key.0, (&raw const own).cast(), body);
         };
-        // SAFETY: `'scope` and the bindings of the scope's contexts last until `Cx::scope` returns, which waits for the
+        // SAFETY: `'scope`, the run and the bindings around the scope last until `Cx::scope` returns, which waits for the
         // cell of every child on the list.
-        let job = unsafe { spawn_child(cx, &cell, with_context) };
-        self.children.lock().push(Child { job, cell, path });
+        let job = unsafe { make_child(self.run, self.locals, &cell, with_spawner) };
+        let child = Child {
+            job: Arc::clone(&job),
+            cell,
+            path,
+        };
+        self.children.lock().push(child);
+        start_or_publish(cx, &job);
     }
 
     fn key(&self) -> *const () {
@@ -100,10 +120,12 @@ impl<'scope, 'env, 'db: 'env, D: 'static> Scope<'scope, 'env, 'db, D> {
             }
             children.sort_by(|a, b| a.path.cmp(&b.path));
             for child in children {
-                let mut cycle = None;
-                if !child.job.run_if_first(cx.fiber()) {
-                    cycle = graph::wait_for_child(cx.fiber(), &child.cell.awaited);
-                }
+                let fiber = cx.fiber();
+                let cycle = if child.job.run_if_first(fiber) {
+                    child.cell.cycle_of_waiter(fiber)
+                } else {
+                    graph::wait_for_child(fiber, &child.cell.awaited)
+                };
                 let result = child.cell.result().expect("the wait is over");
                 failure = failure.or(cycle).or_else(|| result.as_ref().err().cloned());
             }
@@ -122,13 +144,6 @@ impl<'scope, 'env, 'db: 'env, D: 'static> Scope<'scope, 'env, 'db, D> {
         oldest
     }
 }
-
-/// A scope's identity on its way into its children.
-#[derive(Copy, Clone)]
-struct Key(*const ());
-
-// SAFETY: an address for comparison only.
-unsafe impl Send for Key {}
 
 impl<'db, D: 'static> Cx<'db, D> {
     /// Runs a closure that may spawn others which borrow from outside of it, and waits for all of them.
@@ -162,6 +177,8 @@ impl<'db, D: 'static> Cx<'db, D> {
         F: for<'scope> FnOnce(&Cx<'db, D>, &'scope Scope<'scope, 'env, 'db, D>) -> T,
     {
         let scope = Scope {
+            run: SendPtr(self.run()),
+            locals: SendPtr(self.locals()),
             children: Mutex::new(Vec::new()),
             root: Spawner::new(Path::new()),
             lifetimes: PhantomData,

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use crate::cx::Cx;
 use crate::error::Error;
 use crate::local::Binding;
-use crate::run::Run;
+use crate::run::{OpenTask, Run};
 use crate::sched::fiber::FiberRecord;
 use crate::sched::graph::{Awaited, Frame, Kind, Name};
-use crate::sched::job::{Job, JobRef};
+use crate::sched::job::{Job, JobRef, without_unwinding};
 use crate::sched::wait::Outcome;
 use crate::sync::{AtomicBool, Ordering};
 
@@ -79,7 +79,7 @@ impl SpawnedJob {
         let body = unsafe { &mut *self.body.get() }
             .take()
             .expect("claimed once");
-        body(fiber);
+        without_unwinding(|| body(fiber));
         true
     }
 }
@@ -92,6 +92,8 @@ pub(crate) struct TaskCell<T> {
     pub(crate) location: &'static Location<'static>,
     /// Written by who runs the closure, before the close.
     result: UnsafeCell<Option<Result<T, Error>>>,
+    /// The error of the cycle that decided the closure while it ran; written as `result` is.
+    cycle: UnsafeCell<Option<Error>>,
     /// Whether somebody has seen the failure.
     is_observed: AtomicBool,
 }
@@ -117,6 +119,7 @@ impl<T> TaskCell<T> {
             awaited: Awaited::new(if is_named { Self::TASK } else { Self::CHILD }, ptr::null()),
             location,
             result: UnsafeCell::new(None),
+            cycle: UnsafeCell::new(None),
             is_observed: AtomicBool::new(false),
         })
     }
@@ -128,7 +131,7 @@ impl<T> TaskCell<T> {
         unsafe { &*self.result.get() }.as_ref()
     }
 
-    /// Runs `body` as this cell's closure, and closes the cell. Never unwinds.
+    /// Runs `body` as this cell's closure; whether it failed. Never unwinds.
     pub(crate) fn fill<'db, D>(
         &self,
         fiber: &FiberRecord,
@@ -137,7 +140,7 @@ impl<T> TaskCell<T> {
         body: impl FnOnce(&Cx<'db, D>) -> T,
     ) -> bool {
         self.awaited.set_owner(fiber);
-        let (result, _) = Frame::enter(fiber, NonNull::from(self).cast(), || {
+        let (result, cycle) = Frame::enter(fiber, NonNull::from(self).cast(), || {
             // SAFETY: the current fiber; run and bindings outlive the closure, since a run waits for its tasks and a
             // scope for its children.
             let cx = unsafe { Cx::new(run, fiber, locals) };
@@ -147,11 +150,21 @@ impl<T> TaskCell<T> {
         let is_failed = result.is_err();
         // SAFETY: this is the one run of the closure, and nobody reads before the close.
         unsafe { *self.result.get() = Some(result) };
+        // SAFETY: as above.
+        unsafe { *self.cycle.get() = cycle };
         is_failed
     }
 
     pub(crate) fn close(&self) {
         self.awaited.list.close(Outcome::READY).wake();
+    }
+
+    /// After the closure ran on top of a wait for it: the error of a cycle that decided both, which the waiter raises.
+    pub(crate) fn cycle_of_waiter(&self, fiber: &FiberRecord) -> Option<Error> {
+        self.awaited.list.outcome()?;
+        // SAFETY: closed: nobody writes any more.
+        let cycle = unsafe { &*self.cycle.get() }.as_ref()?;
+        Frame::is_innermost_in(fiber, cycle).then(|| cycle.clone())
     }
 
     /// What asks see of the result.
@@ -180,30 +193,28 @@ impl<T> TaskCell<T> {
     }
 }
 
-/// Spawns `body` as the closure of `cell`, a child of a scope: as a job, or at once where jobs run in program order.
+/// Makes a job of `body`, the closure of `cell`, a child of a scope of `run` that sees `locals`.
 ///
 /// # Safety
 ///
-/// What `body` borrows, and `locals`, live until `cell` is closed.
-pub(crate) unsafe fn spawn_child<'s, 'db: 's, D: 's>(
-    cx: &Cx<'db, D>,
+/// What `body` borrows, `run` and `locals` live until `cell` is closed.
+pub(crate) unsafe fn make_child<'s, 'db: 's, D: 's>(
+    run: SendPtr<Run<'db, D>>,
+    locals: SendPtr<Binding>,
     cell: &Arc<TaskCell<()>>,
-    with_context: impl FnOnce(&Cx<'db, D>) + Send + 's,
+    body: impl FnOnce(&Cx<'db, D>) + Send + 's,
 ) -> Arc<SpawnedJob> {
-    let run = SendPtr(cx.run());
     let own = Arc::clone(cell);
-    let locals = SendPtr(cx.locals());
     let body = Box::new(move |fiber: &FiberRecord| {
         let (run, locals) = (run, locals);
-        own.fill(fiber, run.0, locals.0, with_context);
+        own.fill(fiber, run.0, locals.0, body);
         own.close();
     });
     // SAFETY: the caller's contract.
-    let job = unsafe { SpawnedJob::new(body) };
-    start_or_publish(cx, &job);
-    job
+    unsafe { SpawnedJob::new(body) }
 }
 
+/// Starts a spawned job at once where jobs run in program order, else shows it to the workers.
 pub(crate) fn start_or_publish<D>(cx: &Cx<'_, D>, job: &Arc<SpawnedJob>) {
     // A destructor that spawns during an unwind could not wait for the job.
     if cx.is_sequential() || std::thread::panicking() {
@@ -215,10 +226,27 @@ pub(crate) fn start_or_publish<D>(cx: &Cx<'_, D>, job: &Arc<SpawnedJob>) {
 }
 
 /// A pointer that a spawned job takes along; what it points at is shared safely by its own type.
+#[derive(Debug)]
 pub(crate) struct SendPtr<T>(pub(crate) *const T);
 
 // SAFETY: used for `Run` (its fields are atomic, locked or `Sync`) and for bindings (whose values are `Sync`).
 unsafe impl<T> Send for SendPtr<T> {}
+// SAFETY: as above.
+unsafe impl<T> Sync for SendPtr<T> {}
+
+impl<T> Copy for SendPtr<T> {}
+
+impl<T> Clone for SendPtr<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> OpenTask for TaskCell<T> {
+    fn awaited(&self) -> &Awaited {
+        &self.awaited
+    }
+}
 
 impl<T: Send + Sync> TaskCell<T> {
     /// The error of a failed closure that nobody has asked for.

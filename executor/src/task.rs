@@ -7,7 +7,7 @@ use std::ptr;
 use std::sync::Arc;
 
 use crate::cx::Cx;
-use crate::error::Error;
+use crate::error::{Error, discard};
 use crate::sched::fiber::FiberRecord;
 use crate::sched::graph::{self, Stopped};
 use crate::spawned::{SendPtr, SpawnedJob, TaskCell, start_or_publish};
@@ -51,7 +51,7 @@ impl<'db, D: 'static> Cx<'db, D> {
     {
         let cell = TaskCell::new(true, Location::caller());
         let run = SendPtr(self.run());
-        self.run().task_spawned();
+        self.run().task_spawned(&cell);
         let own = Arc::clone(&cell);
         let body = Box::new(move |fiber: &FiberRecord| {
             let run = run;
@@ -63,7 +63,7 @@ impl<'db, D: 'static> Cx<'db, D> {
             }
             own.close();
             // Our hold of the result goes before the run may return: the result may borrow from the database.
-            drop(own);
+            discard(own);
             run.task_ended();
         });
         // SAFETY: what the body borrows lives for `'db`, and the run ends within.
@@ -94,9 +94,16 @@ impl<T: Send + Sync> Task<'_, T> {
     /// The task panicked, or a query that it asked for failed; or there is no memory left to wait
     /// ([`Error::is_exhausted`]).
     pub fn try_wait<D>(&self, cx: &Cx<'_, D>) -> Result<&T, Error> {
-        if !self.is_done() && !self.job.run_if_first(cx.fiber()) {
+        if self.is_done() {
+            return self.cell.observe();
+        }
+        if self.job.run_if_first(cx.fiber()) {
+            if let Some(error) = self.cell.cycle_of_waiter(cx.fiber()) {
+                error.raise();
+            }
+        } else {
             match graph::wait_for(cx.fiber(), &self.cell.awaited) {
-                Ok(_) => (),
+                Ok(()) => (),
                 Err(Stopped::Cycle(error)) => error.raise(),
                 Err(Stopped::Refused(error)) => return Err(error),
             }

@@ -15,9 +15,10 @@ pub(super) const TREE_LIMIT: usize = 4096;
 /// The start of the token at which the recursion might get too deep. Errs on the safe side, never on the other: it
 /// counts open delimiters and, since the last separator in each, all tokens after which the parser calls itself.
 pub(super) fn too_deep_for_parser(lexed: &LexedStr<'_>) -> Option<usize> {
-    let mut total = 0;
-    // How much of `total` belongs to each open delimiter; the first is the file's.
-    let mut levels = vec![0_usize];
+    let mut depth = Depth {
+        levels: vec![(SyntaxKind::EOF, 0)],
+        total: 0,
+    };
     let mut previous = T![;];
     let mut tokens = (0..lexed.len())
         .filter(|&i| !lexed.kind(i).is_trivia())
@@ -26,24 +27,21 @@ pub(super) fn too_deep_for_parser(lexed: &LexedStr<'_>) -> Option<usize> {
         let kind = lexed.kind(i);
         let next = tokens.peek().map_or(T![;], |&i| lexed.kind(i));
         match kind {
-            T!['('] | T!['['] | T!['{'] => {
-                total += 1;
-                levels.push(1);
-            }
-            T![')'] | T![']'] | T!['}'] if levels.len() > 1 => {
-                total -= levels.pop()?;
-                if kind == T!['}'] && begins_afresh(next) {
-                    total -= reset(&mut levels);
+            T!['('] => depth.open(T![')']),
+            T!['['] => depth.open(T![']']),
+            T!['{'] => depth.open(T!['}']),
+            T![')'] | T![']'] => depth.close(kind),
+            T!['}'] => {
+                depth.close_brace();
+                if begins_afresh(next) {
+                    depth.reset();
                 }
             }
-            T![;] | T![,] => total -= reset(&mut levels),
-            kind if recurses(previous, kind, next) => {
-                *levels.last_mut()? += 1;
-                total += 1;
-            }
+            T![;] | T![,] => depth.reset(),
+            kind if recurses(previous, kind, next) => depth.count(),
             _ => {}
         }
-        if total > PARSER_LIMIT {
+        if depth.total > PARSER_LIMIT {
             return Some(lexed.text_start(i));
         }
         // The first dot of `a..b` is no prefix, and so the second is none either.
@@ -51,6 +49,59 @@ pub(super) fn too_deep_for_parser(lexed: &LexedStr<'_>) -> Option<usize> {
         previous = if is_between { T![..] } else { kind };
     }
     None
+}
+
+/// How deep the parser may be.
+struct Depth {
+    /// For each open delimiter what closes it, and how much of `total` belongs to it; the first is the file.
+    levels: Vec<(SyntaxKind, usize)>,
+    total: usize,
+}
+
+impl Depth {
+    fn open(&mut self, closer: SyntaxKind) {
+        self.levels.push((closer, 0));
+        self.count();
+    }
+
+    fn count(&mut self) {
+        if let Some((_, level)) = self.levels.last_mut() {
+            *level += 1;
+            self.total += 1;
+        }
+    }
+
+    /// Forgets what the innermost delimiter has counted apart from itself.
+    fn reset(&mut self) {
+        let itself = usize::from(self.levels.len() > 1);
+        if let Some((_, level)) = self.levels.last_mut() {
+            self.total -= std::mem::replace(level, itself) - itself;
+        }
+    }
+
+    /// One that closes something else is skipped by the parser, which stays where it is.
+    fn close(&mut self, kind: SyntaxKind) {
+        if self
+            .levels
+            .last()
+            .is_some_and(|&(closer, _)| closer == kind)
+        {
+            self.pop();
+        }
+    }
+
+    /// The parser never skips a brace: it leaves all that is open inside.
+    fn close_brace(&mut self) {
+        if self.levels.iter().any(|&(closer, _)| closer == T!['}']) {
+            while self.pop() != Some(T!['}']) {}
+        }
+    }
+
+    fn pop(&mut self) -> Option<SyntaxKind> {
+        let (closer, level) = self.levels.pop()?;
+        self.total -= level;
+        Some(closer)
+    }
 }
 
 /// Whether the tree that the parser describes is deeper than can be dropped safely.
@@ -65,14 +116,6 @@ pub(super) fn is_too_deep_for_tree(output: &Output) -> bool {
         }
         depth > TREE_LIMIT
     })
-}
-
-/// Forgets what the innermost delimiter has counted apart from itself; gives how much that was.
-fn reset(levels: &mut [usize]) -> usize {
-    let itself = usize::from(levels.len() > 1);
-    levels
-        .last_mut()
-        .map_or(0, |level| std::mem::replace(level, itself) - itself)
 }
 
 fn recurses(previous: SyntaxKind, kind: SyntaxKind, next: SyntaxKind) -> bool {

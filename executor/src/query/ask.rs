@@ -9,8 +9,7 @@ use super::Query;
 use super::slot::{Found, Slot};
 use super::table::{Placed, Table};
 use crate::cx::Cx;
-use crate::error::{Error, Payload};
-use crate::join::discard;
+use crate::error::{Error, Payload, discard};
 use crate::sched::graph::{self, Frame, Stopped};
 
 /// Asks for a query. The fast path: a table's address, a probe, one acquire load.
@@ -62,7 +61,7 @@ fn ask_slowly<'db, Q: Query<D>, D: 'static>(
             Found::InProgress => {
                 is_hit = false;
                 match graph::wait_for(cx.fiber(), &slot.awaited) {
-                    Ok(_) => (),
+                    Ok(()) => (),
                     Err(Stopped::Cycle(error)) => error.raise(),
                     Err(Stopped::Refused(error)) => return Err(error),
                 }
@@ -84,8 +83,9 @@ fn compute<'db, Q: Query<D>, D: 'static>(
             slot.key.clone().provide(&cx)
         }))
     });
-    if cycle != 0 {
-        return decided(cx, slot, cycle, result);
+    if let Some(cycle) = cycle {
+        discard(result);
+        return Err(decided(cx, cycle));
     }
     match result {
         // SAFETY: the claim is ours: we inserted or reopened the slot, and no cycle has decided it.
@@ -110,19 +110,10 @@ fn fail<Q: Query<D>, D>(slot: &Slot<Q, D>, payload: Payload) -> Error {
 
 /// A cycle decided the slot while its provider ran; what the provider made of it does not count.
 #[cold]
-fn decided<'db, Q: Query<D>, D: 'static>(
-    cx: &Cx<'db, D>,
-    slot: &'db Slot<Q, D>,
-    cycle: usize,
-    result: Result<Q::Value, Payload>,
-) -> Result<&'db Q::Value, Error> {
-    discard(result);
-    let Found::Failed(error) = slot.look() else {
-        unreachable!("a decided slot is failed (graph.md G6)")
-    };
-    if Frame::innermost_cycle(cx.fiber()) == cycle {
+fn decided<D>(cx: &Cx<'_, D>, cycle: Error) -> Error {
+    if Frame::is_innermost_in(cx.fiber(), &cycle) {
         // The asker is a member too: its ask never returns.
-        error.clone().raise();
+        cycle.raise();
     }
-    Err(error.clone())
+    cycle
 }

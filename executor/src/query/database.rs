@@ -2,6 +2,7 @@
 
 use std::any::TypeId;
 use std::hash::{Hash, Hasher};
+use std::marker::PhantomData;
 use std::ptr;
 
 use super::Query;
@@ -27,6 +28,9 @@ const LISTS: usize = 64;
 pub struct Database<D> {
     data: D,
     lists: [AtomicPtr<TypeHead>; LISTS],
+    /// Exactly this `D`: a table is found by the query's type alone, and a query's value may differ from one `D` to a
+    /// subtype of it.
+    exactly: PhantomData<fn(D) -> D>,
     pub(crate) bound: ThreadBound,
 }
 
@@ -49,6 +53,7 @@ impl<D> Database<D> {
         Database {
             data,
             lists: std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())),
+            exactly: PhantomData,
             bound: ThreadBound::new(),
         }
     }

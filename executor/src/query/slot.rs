@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 
 use super::Query;
-use crate::error::Error;
+use crate::error::{Error, discard};
 use crate::sched::fiber::FiberRecord;
 use crate::sched::graph::{Awaited, Kind, Name};
 use crate::sched::wait::{Outcome, Waiters};
@@ -182,8 +182,10 @@ fn describe(kind: &str, key: &impl Debug) -> String {
         .next()
         .and_then(|path| path.rsplit("::").next())
         .unwrap_or(kind);
-    let text = catch_unwind(AssertUnwindSafe(|| format!("{key:?}")))
-        .unwrap_or_else(|_| "(its Debug panicked)".to_owned());
+    let text = catch_unwind(AssertUnwindSafe(|| format!("{key:?}"))).unwrap_or_else(|payload| {
+        discard(payload);
+        "(its Debug panicked)".to_owned()
+    });
     if text.starts_with(short) {
         text
     } else {

@@ -18,6 +18,8 @@ pub(crate) enum Wake {
     Worker(*const Worker),
     /// It is an OS thread that parks.
     Thread(ThreadWake),
+    /// It is a sequential run inside a job of another executor: with that job's fiber, which outlives it.
+    Outer(*const FiberRecord),
 }
 
 /// An OS thread that waits, and the flag that tells its wake from a spurious one (wait.md W4).
@@ -78,6 +80,11 @@ impl FiberRecord {
         Self::new(Wake::Thread(wake), executor, &raw const CALM)
     }
 
+    /// The record of a sequential run on `outer`, the current fiber.
+    pub(crate) fn inside(outer: &FiberRecord, executor: usize) -> Self {
+        Self::new(Wake::Outer(outer), executor, &raw const CALM)
+    }
+
     fn new(wake: Wake, executor: usize, attention: *const AtomicBool) -> Self {
         FiberRecord {
             wake,
@@ -92,12 +99,35 @@ impl FiberRecord {
         }
     }
 
-    /// The worker that owns this fiber; `None` for an OS thread.
+    /// The worker that owns this fiber and runs its jobs; `None` for an OS thread and a sequential run.
     pub(crate) fn worker(&self) -> Option<&Worker> {
         match self.wake {
             // SAFETY: a worker outlives its fibers (it ends them before it ends).
             Wake::Worker(worker) => Some(unsafe { &*worker }),
-            Wake::Thread(_) => None,
+            Wake::Thread(_) | Wake::Outer(_) => None,
+        }
+    }
+
+    /// The fiber whose stack this is.
+    fn outermost(&self) -> &FiberRecord {
+        match self.wake {
+            // SAFETY: the outer fiber runs us, so it is alive.
+            Wake::Outer(outer) => unsafe { &*outer }.outermost(),
+            Wake::Worker(_) | Wake::Thread(_) => self,
+        }
+    }
+
+    /// Makes sure that its worker can go on with another fiber while this one waits.
+    pub(crate) fn prepare_suspension(&self) -> Result<(), Error> {
+        self.outermost()
+            .worker()
+            .map_or(Ok(()), Worker::prepare_suspension)
+    }
+
+    /// The same for a wait that cannot be refused.
+    pub(crate) fn prepare_child_wait(&self) {
+        if let Some(worker) = self.outermost().worker() {
+            worker.prepare_child_wait();
         }
     }
 
@@ -111,9 +141,13 @@ impl FiberRecord {
         self.holder.get()
     }
 
-    /// Whether it works for this executor.
+    /// Whether it works for this executor, or is inside a job of it.
     pub(crate) fn is_of(&self, executor: usize) -> bool {
-        self.executor == executor
+        let is_inside = |outer: *const FiberRecord| {
+            // SAFETY: the outer fiber runs us, so it is alive.
+            unsafe { &*outer }.is_of(executor)
+        };
+        self.executor == executor || matches!(self.wake, Wake::Outer(outer) if is_inside(outer))
     }
 
     /// Whether somebody wants this fiber's worker: the one compare of a scheduling point.
@@ -128,6 +162,10 @@ impl FiberRecord {
     pub(crate) fn suspend(&self) {
         match &self.wake {
             Wake::Worker(_) => self.worker().expect("checked by the match").suspend(self),
+            Wake::Outer(_) => {
+                self.outermost().suspend();
+                set_current(self);
+            }
             Wake::Thread(wake) => {
                 // Acquire: pairs with the Release in `wake`: what the waker did is visible.
                 while !wake.is_woken.swap(false, Ordering::Acquire) {
@@ -149,6 +187,8 @@ impl FiberRecord {
         match &record.wake {
             // SAFETY: a worker outlives its fibers.
             Wake::Worker(worker) => unsafe { &**worker }.make_ready(record),
+            // SAFETY: it waits with us, so it is woken once, too.
+            Wake::Outer(outer) => unsafe { FiberRecord::wake(*outer) },
             Wake::Thread(wake) => {
                 let thread = wake.thread.clone();
                 // Release: pairs with the Acquire in `suspend`. Then the record may be gone: only our clone is used.

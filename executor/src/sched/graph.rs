@@ -3,13 +3,12 @@
 //! Used by everything that waits. Knows nothing of queries: an awaited thing says by its [`Kind`] what it is called and
 //! how a cycle's error is put into it.
 
-use std::cell::Cell;
+use std::cell::UnsafeCell;
 use std::ptr::{self, NonNull};
 
 use super::cycle::Cycle;
 use super::fiber::FiberRecord;
-use super::pool::Worker;
-use super::wait::{Outcome, WaitList, Waiter, Waiters};
+use super::wait::{WaitList, Waiter, Waiters};
 use crate::error::Error;
 use crate::sync::{AtomicPtr, GlobalLock, Ordering};
 
@@ -56,92 +55,109 @@ impl Awaited {
 pub(crate) struct Frame {
     pub(super) awaited: NonNull<Awaited>,
     pub(super) below: *const Frame,
-    /// The cycle that decided it, if any (an identity, for comparison only).
-    pub(super) cycle: Cell<usize>,
+    /// The error of the cycle that decided it. Written by the decider while the frame's fiber is stuck, else read and
+    /// written by that fiber alone.
+    cycle: UnsafeCell<Option<Error>>,
 }
 
 impl Frame {
     /// Enters a frame on `fiber` for the time of `body`, which must not unwind and does `awaited`. The pointer may be
-    /// turned back into what `awaited` is the head of. Gives `body`'s result, and the cycle
-    /// that decided this frame meanwhile, if any (zero: none).
+    /// turned back into what `awaited` is the head of. Gives `body`'s result, and the error of the cycle that decided this frame
+    /// meanwhile, if one did.
     pub(crate) fn enter<R>(
         fiber: &FiberRecord,
         awaited: NonNull<Awaited>,
         body: impl FnOnce() -> R,
-    ) -> (R, usize) {
+    ) -> (R, Option<Error>) {
         let below = fiber.frames.get();
         let frame = Frame {
             awaited,
             below,
-            cycle: Cell::new(0),
+            cycle: UnsafeCell::new(None),
         };
         fiber.frames.set(&raw const frame);
         let result = body();
         fiber.frames.set(below);
-        (result, frame.cycle.get())
+        (result, frame.cycle.into_inner())
     }
 
-    /// The cycle that decided the innermost frame of `fiber`; zero: none.
-    pub(crate) fn innermost_cycle(fiber: &FiberRecord) -> usize {
+    /// Whether the cycle with this error decided the innermost frame of `fiber`, the current one, too: then whoever asked
+    /// from there is part of it.
+    pub(crate) fn is_innermost_in(fiber: &FiberRecord, cycle: &Error) -> bool {
         let innermost = fiber.frames.get();
         // SAFETY: a fiber's frames are alive while they are linked (`enter` unlinks them).
-        unsafe { innermost.as_ref() }.map_or(0, |frame| frame.cycle.get())
+        let innermost = unsafe { innermost.as_ref() };
+        innermost
+            .and_then(Frame::cycle)
+            .is_some_and(|own| own.has_cause_of(cycle))
+    }
+
+    /// The error of the cycle that decided it. Called by its fiber, or under the graph's lock while that is stuck.
+    pub(super) fn cycle(&self) -> Option<&Error> {
+        // SAFETY: written only by a decider, to whom the frame's fiber is stuck or is himself (G5, G6).
+        unsafe { &*self.cycle.get() }.as_ref()
+    }
+
+    /// # Safety
+    ///
+    /// The caller decides a cycle that the frame is on, and its fiber is stuck or the caller.
+    pub(super) unsafe fn set_cycle(&self, error: Error) {
+        // SAFETY: by contract.
+        unsafe { *self.cycle.get() = Some(error) };
+    }
+
+    /// The kind of what it does.
+    pub(super) fn kind(&self) -> &'static Kind {
+        // SAFETY: what a frame does is alive while the frame is linked.
+        unsafe { self.awaited.as_ref() }.kind
     }
 }
 
 /// One lock for the edges of the whole process (graph.md G1).
 static GRAPH: GlobalLock = GlobalLock::new();
 
-/// Suspends `fiber` until `awaited` is closed, and tells how it ended.
+/// Suspends `fiber` until `awaited` was closed.
 ///
 /// # Errors
 ///
 /// The error of a cycle that this wait is part of (the wait never returns to its asker: raise it), or that no stack is
 /// left to go on with while this one waits.
-pub(crate) fn wait_for(fiber: &FiberRecord, awaited: &Awaited) -> Result<Outcome, Stopped> {
-    if let Some(outcome) = awaited.list.outcome() {
-        return Ok(outcome);
+pub(crate) fn wait_for(fiber: &FiberRecord, awaited: &Awaited) -> Result<(), Stopped> {
+    if awaited.list.outcome().is_some() {
+        return Ok(());
     }
     prepare_suspension(fiber).map_err(Stopped::Refused)?;
     wait_on_edge(fiber, awaited).map_err(Stopped::Cycle)
 }
 
-/// Suspends `fiber` until `awaited`, a child that borrows from it, is closed, come what may.
+/// Suspends `fiber` until `awaited`, a child that borrows from it and is not opened again, is closed, come what may.
 ///
 /// Gives the error of a cycle that this wait was part of: raise it.
 pub(crate) fn wait_for_child(fiber: &FiberRecord, awaited: &Awaited) -> Option<Error> {
-    if awaited.list.outcome().is_some() {
-        return None;
+    let mut cycle = None;
+    while awaited.list.outcome().is_none() {
+        fiber.prepare_child_wait();
+        // Whoever closes a cycle did not suspend for it: the child goes on now that the cycle is decided. It may run
+        // into another.
+        cycle = cycle.or(wait_on_edge(fiber, awaited).err());
     }
-    debug_assert!(
-        !std::thread::panicking(),
-        "forks stay private during an unwind"
-    );
-    if let Some(worker) = fiber.worker() {
-        worker.prepare_child_wait();
-    }
-    let cycle = wait_on_edge(fiber, awaited).err()?;
-    // Whoever closes a cycle does not suspend for it; the child ends now that the cycle is decided.
-    park(fiber, awaited);
-    Some(cycle)
+    cycle
 }
 
 /// As [`wait_for`], for what is owned by nobody (events): no edge, no cycle.
-pub(crate) fn wait_without_edge(fiber: &FiberRecord, awaited: &Awaited) -> Result<Outcome, Error> {
+pub(crate) fn wait_without_edge(fiber: &FiberRecord, awaited: &Awaited) -> Result<(), Error> {
     if awaited.list.outcome().is_none() {
         prepare_suspension(fiber)?;
         park(fiber, awaited);
     }
-    Ok(closed(awaited))
+    Ok(())
 }
 
-fn wait_on_edge(fiber: &FiberRecord, awaited: &Awaited) -> Result<Outcome, Error> {
-    if let Err(cycle) = add_edge(fiber, awaited) {
-        return Err(cycle.decide(fiber));
-    }
+fn wait_on_edge(fiber: &FiberRecord, awaited: &Awaited) -> Result<(), Error> {
+    add_edge(fiber, awaited).map_err(Cycle::decide)?;
     park(fiber, awaited);
     remove_edge(fiber);
-    fiber.take_cycle().map_or_else(|| Ok(closed(awaited)), Err)
+    fiber.take_cycle().map_or(Ok(()), Err)
 }
 
 /// Why a wait did not come to its end.
@@ -156,14 +172,7 @@ fn prepare_suspension(fiber: &FiberRecord) -> Result<(), Error> {
     if std::thread::panicking() {
         return Err(Error::unwinding());
     }
-    fiber.worker().map_or(Ok(()), Worker::prepare_suspension)
-}
-
-fn closed(awaited: &Awaited) -> Outcome {
-    awaited
-        .list
-        .outcome()
-        .expect("a wake comes after the close (wait.md W1)")
+    fiber.prepare_suspension()
 }
 
 fn park(fiber: &FiberRecord, awaited: &Awaited) {
@@ -178,7 +187,7 @@ fn park(fiber: &FiberRecord, awaited: &Awaited) {
 fn add_edge(fiber: &FiberRecord, awaited: &Awaited) -> Result<(), Cycle> {
     let _guard = GRAPH.lock();
     if is_cycle(fiber, awaited) {
-        return Err(Cycle::mark(fiber, awaited));
+        return Err(Cycle::collect(fiber, awaited));
     }
     fiber.edge.set(awaited);
     Ok(())
@@ -189,17 +198,24 @@ fn remove_edge(fiber: &FiberRecord) {
     fiber.edge.set(ptr::null());
 }
 
-/// Runs `body` on `inner`, a record of this same OS thread, while `outer` waits for `awaited`, which `body` does.
-pub(crate) fn with_inner<R>(outer: &FiberRecord, awaited: &Awaited, body: impl FnOnce() -> R) -> R {
+/// Runs `body` on an inner record of this same stack, while `outer` waits for `awaited`, which `body` does. Gives the error
+/// of a cycle that this wait was part of: raise it.
+pub(crate) fn with_inner(
+    outer: &FiberRecord,
+    awaited: &Awaited,
+    body: impl FnOnce(),
+) -> Option<Error> {
     // No cycle can close here: what `awaited` belongs to has not started.
     let before = {
         let _guard = GRAPH.lock();
         outer.edge.replace(awaited)
     };
-    let result = body();
-    let _guard = GRAPH.lock();
-    outer.edge.set(before);
-    result
+    body();
+    {
+        let _guard = GRAPH.lock();
+        outer.edge.set(before);
+    }
+    outer.take_cycle()
 }
 
 /// Who does `awaited` now, if it is open and somebody does.

@@ -47,13 +47,28 @@ impl JobRef {
         ptr::eq(self.0.as_ptr(), job)
     }
 
-    /// Starts the job on `fiber`, the current one. Never unwinds.
+    /// Starts the job on `fiber`, the current one.
     pub(crate) fn run(self, fiber: &FiberRecord) {
         // SAFETY: alive and not started (`new`): a `JobRef` is taken out of a queue by one worker only.
         let run = unsafe { self.0.as_ref() }.run;
         // SAFETY: as above; `run` is the function this job was made with.
-        unsafe { run(self.0, fiber) }
+        without_unwinding(|| unsafe { run(self.0, fiber) });
     }
+}
+
+/// Calls what must carry panics as values: others would wait for ever, or read a frame that is gone.
+pub(crate) fn without_unwinding<R>(body: impl FnOnce() -> R) -> R {
+    struct Abort;
+    impl Drop for Abort {
+        fn drop(&mut self) {
+            eprintln!("dagwood: a panic left a job, which is a bug of the library; aborting");
+            std::process::abort();
+        }
+    }
+    let abort = Abort;
+    let result = body();
+    std::mem::forget(abort);
+    result
 }
 
 /// The jobs that a fiber has forked and nobody else can see: a list through their frames.

@@ -10,7 +10,7 @@ use dagwood_fibers::{Mechanism, StackPool};
 
 use super::fiber::FiberRecord;
 use super::idle::Idle;
-use super::job::JobRef;
+use super::job::{JobRef, without_unwinding};
 use super::queue::{Deque, Injector, Stealer};
 use super::ready::Inbox;
 use super::stats::{Counters, Statistics};
@@ -97,7 +97,7 @@ impl Pool {
                     let _ = started.send(prepared);
                     drop(started);
                     if is_prepared {
-                        worker.run();
+                        without_unwinding(|| worker.run());
                     }
                 });
             threads

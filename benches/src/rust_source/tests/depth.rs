@@ -88,6 +88,11 @@ fn nested(n: usize) -> Vec<(&'static str, String)> {
         ),
         ("binders", format!("type T = {}A;", "for<'a> ".repeat(n))),
         ("unclosed", "(".repeat(n)),
+        ("unmatched", "{ || > * ) self ".repeat(n)),
+        (
+            "brackets in parentheses",
+            format!("const X: u8 = {}", "(] ".repeat(n)),
+        ),
         ("comments", format!("{}{}", "/*".repeat(n), "*/".repeat(n))),
         ("operators", around("1 + ", "1", "")),
         ("equality", around("1 == ", "1", "")),

@@ -117,6 +117,8 @@ impl Worker {
             worker_fiber.suspender.set(suspender);
             set_current(&raw const worker_fiber.record);
             worker.run_jobs(worker_fiber);
+            // The stack, or the thread, may be used for another fiber, or end.
+            set_current(ptr::null());
         };
         match Fiber::new(&mut self.stacks.borrow_mut(), body) {
             Ok(fiber) => {
