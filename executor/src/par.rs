@@ -6,7 +6,7 @@ use crate::cx::Cx;
 
 /// What a parallel loop goes over: items that can be had by index.
 ///
-/// Ranges of `usize` and `u32`, slices and references to vectors and arrays are such sources.
+/// Ranges of `usize`, slices, and references to vectors and arrays are such sources.
 pub trait Indexed: Sync {
     /// What the loop's closure gets.
     type Item;
@@ -32,18 +32,6 @@ impl Indexed for Range<usize> {
 
     fn item(&self, index: usize) -> usize {
         self.start + index
-    }
-}
-
-impl Indexed for Range<u32> {
-    type Item = u32;
-
-    fn len(&self) -> usize {
-        self.end.saturating_sub(self.start) as usize
-    }
-
-    fn item(&self, index: usize) -> u32 {
-        self.start + index as u32
     }
 }
 

@@ -270,13 +270,21 @@ fn c10_right_member_behind_a_slow_left_branch(bed: &Bed) {
     );
 }
 
+/// The members of a walk, without the places of tasks.
+fn walk_of(text: &str) -> Vec<&str> {
+    let walk = text.strip_prefix("query cycle: ").expect("a cycle");
+    let short = |member: &str| match member.split_once(" at ") {
+        Some(("task", _)) => 4,
+        _ => member.len(),
+    };
+    walk.split(" -> ")
+        .map(|member| &member[..short(member)])
+        .collect()
+}
+
 fn c8_through_a_spawned_task(bed: &Bed) {
     let text = cycle_of(bed, Way::Task);
-    let is_whole =
-        text.starts_with("query cycle: Way Task -> task at ") && text.ends_with(" -> Way Task");
-    let is_either =
-        text.starts_with("query cycle: task at ") && text.contains(" -> Way Task -> task at ");
-    assert!(is_whole || is_either, "{text}");
+    assert_eq!(walk_of(&text), ["Way Task", "task", "Way Task"]);
 }
 
 fn c8_through_a_scope(bed: &Bed) {
@@ -294,7 +302,9 @@ fn c8_through_a_parallel_loop(bed: &Bed) {
 }
 
 fn c8_two_tasks_that_wait_for_each_others_queries(bed: &Bed) {
-    let text = cycle_of(bed, Way::Pair(0));
-    assert_eq!(text.matches("Way Pair(0)").count(), 1, "{text}");
-    assert_eq!(text.matches("Way Pair(1)").count(), 1, "{text}");
+    for side in 0..2 {
+        let text = cycle_of(bed, Way::Pair(side));
+        let members = ["Way Pair(0)", "task", "Way Pair(1)", "task", "Way Pair(0)"];
+        assert_eq!(walk_of(&text), members);
+    }
 }

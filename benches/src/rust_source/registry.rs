@@ -18,10 +18,11 @@ struct Unpacked {
     directory: PathBuf,
 }
 
-/// Reads whole packages in the order of names, then versions; one that would lead past `target_lines` is passed over,
-/// unless nothing has been taken yet.
+/// Reads whole packages in the order of names, then versions; one that would lead past `target_lines` is passed over.
+/// If none is small enough, the first alone.
 pub(super) fn default_input(target_lines: usize) -> Result<Found, InputError> {
     let mut taken = Found::default();
+    let mut first = None;
     let mut lines = 0;
     for package in packages()? {
         let prefix = format!("{}-{}", package.name, package.version);
@@ -31,15 +32,18 @@ pub(super) fn default_input(target_lines: usize) -> Result<Found, InputError> {
             .iter()
             .map(|(_, bytes)| count_lines(bytes))
             .sum();
-        if more == 0 || (lines > 0 && lines + more > target_lines as u64) {
-            continue;
+        if lines + more <= target_lines as u64 {
+            lines += more;
+            taken.add(found);
+        } else if first.is_none() && lines == 0 {
+            first = Some(found);
         }
-        lines += more;
-        taken.files.extend(found.files);
-        taken.manifests.extend(found.manifests);
-        taken.skipped.extend(found.skipped);
     }
-    Ok(taken)
+    Ok(if lines > 0 {
+        taken
+    } else {
+        first.unwrap_or_default()
+    })
 }
 
 fn packages() -> Result<Vec<Unpacked>, InputError> {

@@ -48,6 +48,12 @@ pub(super) fn walk(root: &Path, prefix: &str) -> Found {
 }
 
 impl Found {
+    pub(super) fn add(&mut self, other: Found) {
+        self.files.extend(other.files);
+        self.manifests.extend(other.manifests);
+        self.skipped.extend(other.skipped);
+    }
+
     fn take(&mut self, root: &Path, prefix: &str, entry: &DirEntry) {
         let path = entry.path();
         let is_source = path.extension().is_some_and(|extension| extension == "rs");

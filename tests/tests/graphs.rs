@@ -1,0 +1,173 @@
+//! C6, S1 and D3: random and large graphs give what one thread in program order gives, on every backend.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use dagwood::{Backend, Cx, Database, Executor, Query};
+use dagwood_tests::{Bed, Dag, Node, Outcome, Random, at_once_from_tasks, scenarios};
+
+scenarios! {
+    all [1, 2, 3, 8, 16]: c6_random_graphs_without_cycles;
+    all [1, 2, 3, 8]: s1_random_graphs_with_cycles_and_panics;
+    all [1, 4]: d3_fan_in_and_fan_out_of_ten_thousand;
+}
+
+/// A copy with nothing computed.
+fn fresh(seed: u64) -> Dag {
+    let mut random = Random::new(seed);
+    let len = 1 + random.below(300);
+    Dag::random(&mut random, len)
+}
+
+fn c6_random_graphs_without_cycles(bed: &Bed) {
+    let executor = bed.executor();
+    for seed in 0..40 {
+        let db = Database::new(fresh(seed));
+        let len = db.data().len();
+        let values = executor.run(&db, |cx| {
+            // From the top and from everywhere at once.
+            let all = |cx: &Cx<'_, Dag>| cx.par_map(0..len, |cx, i| *cx.get(Node(i)));
+            cx.join(|cx| *cx.get(Node(len - 1)), all).1
+        });
+        assert_eq!(values.expect("no cycle"), db.data().oracle(), "seed {seed}");
+        let runs = db.data().runs();
+        assert!(runs.iter().all(|runs| *runs == 1), "seed {seed}: {runs:?}");
+    }
+}
+
+fn outcome(cx: &Cx<'_, Dag>, index: usize) -> Outcome {
+    cx.try_get(Node(index))
+        .copied()
+        .map_err(|error| error.to_string())
+}
+
+fn failing(seed: u64) -> Dag {
+    let mut random = Random::new(seed);
+    let len = 2 + random.below(12);
+    Dag::random_with_failures(&mut random, len)
+}
+
+/// What one thread in program order finds, entered from `first` before the others.
+fn in_program_order(seed: u64, first: usize) -> Vec<Outcome> {
+    let builder = Executor::builder().backend(Backend::Sequential);
+    let db = Database::new(failing(seed));
+    let all = |cx: &Cx<'_, Dag>| {
+        let _ = outcome(cx, first);
+        (0..cx.data().len()).map(|i| outcome(cx, i)).collect()
+    };
+    let executor = builder.build().expect("it is in every build");
+    executor.run(&db, all).expect("errors are held back")
+}
+
+fn s1_random_graphs_with_cycles_and_panics(bed: &Bed) {
+    let executor = bed.executor();
+    for seed in 0..300 {
+        let len = failing(seed).len();
+        let expected = in_program_order(seed, 0);
+        for first in 0..len {
+            let entered_there = in_program_order(seed, first);
+            assert_eq!(entered_there, expected, "seed {seed}, entered at {first}");
+        }
+        for _ in 0..3 {
+            let db = Database::new(failing(seed));
+            let outcomes = at_once_from_tasks(&executor, &db, len, outcome);
+            assert_eq!(outcomes, expected, "seed {seed}");
+            assert!(
+                db.data().runs().iter().all(|runs| *runs == 1),
+                "seed {seed}"
+            );
+        }
+    }
+}
+
+/// Layers of nodes, each of which asks three of the layer below; one node on top asks for many, and many ask for one.
+struct Layers {
+    width: usize,
+    depth: usize,
+    runs: AtomicUsize,
+}
+
+/// How many ask for [`Part::One`], and how many [`Part::Many`] asks for.
+const FAN: usize = 10_000;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Part {
+    /// Asked by all of the fan.
+    One,
+    /// One of the fan.
+    Fan(usize),
+    /// Asks for all of the fan.
+    Many,
+    /// A layer, and the place in it.
+    Inner(usize, usize),
+}
+
+impl Query<Layers> for Part {
+    type Value = u64;
+
+    fn provide(self, cx: &Cx<'_, Layers>) -> u64 {
+        let layers = cx.data();
+        layers.runs.fetch_add(1, Ordering::Relaxed);
+        match self {
+            Part::One => *cx.get(Part::Inner(layers.depth - 1, 0)),
+            Part::Fan(index) => cx.get(Part::One).wrapping_add(index as u64),
+            Part::Many => {
+                let fan = cx.par_map(0..FAN, |cx, i| *cx.get(Part::Fan(i)));
+                fan.into_iter().fold(0, u64::wrapping_add)
+            }
+            Part::Inner(0, place) => place as u64,
+            Part::Inner(depth, place) => {
+                let below = |by: usize| Part::Inner(depth - 1, (place + by) % layers.width);
+                let (left, right) = cx.join(|cx| *cx.get(below(0)), |cx| *cx.get(below(7)));
+                left.wrapping_mul(3) ^ right.wrapping_add(*cx.get(below(1)))
+            }
+        }
+    }
+}
+
+/// The value of [`Part::Many`] by plain loops.
+fn oracle(width: usize, depth: usize) -> u64 {
+    let mut layer: Vec<u64> = (0..width as u64).collect();
+    for _ in 1..depth {
+        let node = |place: usize| {
+            let below = |by: usize| layer[(place + by) % width];
+            below(0).wrapping_mul(3) ^ below(7).wrapping_add(below(1))
+        };
+        layer = (0..width).map(node).collect();
+    }
+    (0..FAN as u64).fold(0, |sum, i| sum.wrapping_add(layer[0].wrapping_add(i)))
+}
+
+fn check_layers(bed: &Bed, width: usize, depth: usize) {
+    let db = Database::new(Layers {
+        width,
+        depth,
+        runs: AtomicUsize::new(0),
+    });
+    let asked = bed.executor().run(&db, |cx| {
+        let top = |cx: &Cx<'_, Layers>| {
+            cx.par_for_each(0..width, |cx, place| {
+                cx.get(Part::Inner(depth - 1, place));
+            });
+        };
+        cx.join(|cx| *cx.get(Part::Many), top).0
+    });
+    assert_eq!(asked.expect("no cycle"), oracle(width, depth));
+    let nodes = width * depth + FAN + 2;
+    assert_eq!(db.data().runs.load(Ordering::Relaxed), nodes);
+}
+
+/// A hundred thousand nodes, on paths of at most a hundred.
+fn d3_fan_in_and_fan_out_of_ten_thousand(bed: &Bed) {
+    check_layers(bed, 950, 95);
+}
+
+/// As above with a million nodes: some seconds in release.
+#[test]
+#[ignore = "takes long in debug"]
+fn d3_a_million_nodes() {
+    for backend in Executor::backends() {
+        dagwood_tests::run_scenario("d3_a_million_nodes", *backend, &[1, 4], |bed| {
+            check_layers(bed, 10_500, 95);
+        });
+    }
+}
