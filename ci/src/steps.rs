@@ -55,11 +55,6 @@ pub(crate) const STEPS: &[Step] = &[
         commands: release,
     },
     Step {
-        name: "models",
-        about: "loom tries all orders of the protocols",
-        commands: models,
-    },
-    Step {
         name: "examples",
         about: "each example runs, on each backend",
         commands: examples,

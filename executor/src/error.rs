@@ -62,6 +62,8 @@ enum Cause {
     Exhausted(String),
     /// A destructor would have to wait during an unwind.
     Unwinding,
+    /// Work for a query that a cycle has decided already.
+    LeftOver,
     /// `run` inside the same executor.
     NestedRun,
     /// The executor could not be made, or cannot be used here.
@@ -82,6 +84,10 @@ impl Error {
 
     pub(crate) fn unwinding() -> Self {
         Self::new(Cause::Unwinding)
+    }
+
+    pub(crate) fn left_over() -> Self {
+        Self::new(Cause::LeftOver)
     }
 
     pub(crate) fn nested_run() -> Self {
@@ -142,7 +148,10 @@ impl Error {
 
     /// Whether the failure is of the moment, and must not be remembered as a query's result.
     pub(crate) fn is_transient(&self) -> bool {
-        matches!(*self.cause, Cause::Exhausted(_) | Cause::Unwinding)
+        matches!(
+            *self.cause,
+            Cause::Exhausted(_) | Cause::Unwinding | Cause::LeftOver
+        )
     }
 
     /// Unwinds the current provider with this error. No panic message is printed.
@@ -260,6 +269,7 @@ impl fmt::Display for Error {
             Cause::NeverSet(what) => write!(f, "{what} is awaited, and nobody can set it any more")?,
             Cause::Exhausted(what) => write!(f, "cannot wait: {what}")?,
             Cause::Unwinding => f.write_str("a destructor that runs during an unwind cannot wait")?,
+            Cause::LeftOver => f.write_str("the query that asked is decided by a cycle already")?,
             Cause::NestedRun => f.write_str(
                 "`run` was called inside a job of the same executor: use the `Cx` at hand (`get`, `join`, `spawn`)",
             )?,

@@ -108,7 +108,7 @@ impl<'db, D> Cx<'db, D> {
     /// Runs both closures, perhaps at the same time, and gives both results.
     ///
     /// `a` runs here and now. `b` may be taken by another worker; if none does, it runs here afterwards.
-    /// With one worker and on the sequential backend the order is always `a`, `b`.
+    /// On the sequential backend, and with one worker as long as `a` does not wait, the order is `a`, `b`.
     ///
     /// # Panics
     ///

@@ -6,7 +6,7 @@ use crate::cx::Cx;
 
 /// What a parallel loop goes over: items that can be had by index.
 ///
-/// Ranges of `usize`, slices, and references to vectors and arrays are such sources.
+/// Ranges of integers (but for those that may be wider than `usize`), slices, and references to vectors and arrays are such sources.
 pub trait Indexed: Sync {
     /// What the loop's closure gets.
     type Item;
@@ -23,17 +23,25 @@ pub trait Indexed: Sync {
     fn item(&self, index: usize) -> Self::Item;
 }
 
-impl Indexed for Range<usize> {
-    type Item = usize;
+macro_rules! indexed_ranges {
+    ($($number:ty),*) => {$(
+        impl Indexed for Range<$number> {
+            type Item = $number;
 
-    fn len(&self) -> usize {
-        ExactSizeIterator::len(self)
-    }
+            fn len(&self) -> usize {
+                if Range::is_empty(self) { 0 } else { self.end.abs_diff(self.start) as usize }
+            }
 
-    fn item(&self, index: usize) -> usize {
-        self.start + index
-    }
+            fn item(&self, index: usize) -> $number {
+                // Wrapping: the index of an `i32` range may be more than an `i32` holds.
+                self.start.wrapping_add(index as $number)
+            }
+        }
+    )*};
 }
+
+// No more bits than every target's `usize` has.
+indexed_ranges!(u8, u16, u32, usize, i8, i16, i32, isize);
 
 impl<'a, T: Sync> Indexed for &'a [T] {
     type Item = &'a T;

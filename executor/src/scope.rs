@@ -65,8 +65,9 @@ impl Spawner {
 impl<'scope, 'env, 'db: 'env, D: 'static> Scope<'scope, 'env, 'db, D> {
     /// Starts a closure that ends before the scope does.
     ///
-    /// `cx` is the context at hand, of the scope's body, of a child, or of a branch of theirs. With one worker children start in the order of
-    /// spawning once the body has ended; on the sequential backend each runs to its end right here.
+    /// `cx` is the context at hand, of the scope's body, of a child, or of a branch of theirs. On the sequential backend
+    /// the child runs to its end right here. With one worker, children start in the order of spawning once the body has
+    /// ended (if the body waits before, they start meanwhile, the last first).
     ///
     /// The child sees the [`FiberLocal`](crate::FiberLocal)s that were bound around the scope, not those bound inside it.
     ///

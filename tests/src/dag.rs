@@ -54,19 +54,27 @@ impl Dag {
         Dag::new((0..len).map(node).collect())
     }
 
-    /// A random graph in which a node may ask for any, itself too, and some nodes panic. No tasks: the sequential
-    /// backend runs a task at its own place in program order, so their cycles may differ.
-    pub fn random_with_failures(random: &mut Random, len: usize) -> Self {
-        let mut node = |_| {
-            if random.once_in(8) {
-                return vec![Step::Panic];
-            }
-            if random.once_in(3) {
-                return Vec::new();
-            }
-            steps(random, len, 4)
+    /// The same with nodes that panic.
+    pub fn random_with_panics(random: &mut Random, len: usize) -> Self {
+        let node = |index: usize| match index {
+            0 => Vec::new(),
+            _ if random.once_in(10) => vec![Step::Panic],
+            _ => steps(random, index, 4),
         };
-        Dag::new((0..len).map(&mut node).collect())
+        Dag::new((0..len).map(node).collect())
+    }
+
+    /// A random graph in which a node may ask for any, itself too, and some nodes panic; forks only if `has_forks`.
+    ///
+    /// No tasks: the sequential backend runs a task at its own place in program order, so their cycles may differ.
+    pub fn random_with_cycles(random: &mut Random, len: usize, has_forks: bool) -> Self {
+        let kinds = if has_forks { 4 } else { 1 };
+        let node = |_| match () {
+            () if random.once_in(10) => vec![Step::Panic],
+            () if random.once_in(3) => Vec::new(),
+            () => steps(random, len, kinds),
+        };
+        Dag::new((0..len).map(node).collect())
     }
 
     /// The number of nodes.

@@ -139,7 +139,11 @@ where
             .collect();
         threads
             .into_iter()
-            .map(|thread| thread.join().unwrap_or_else(|payload| resume_unwind(payload)))
+            .map(|thread| {
+                thread
+                    .join()
+                    .unwrap_or_else(|payload| resume_unwind(payload))
+            })
             .collect()
     })
 }

@@ -7,7 +7,9 @@ use dagwood_tests::{Bed, Dag, Node, Outcome, Random, at_once_from_tasks, scenari
 
 scenarios! {
     all [1, 2, 3, 8, 16]: c6_random_graphs_without_cycles;
-    all [1, 2, 3, 8]: s1_random_graphs_with_cycles_and_panics;
+    all [1, 2, 3, 8]: s1_random_graphs_with_cycles;
+    all [1, 2, 3, 8]: s1_random_graphs_with_forks_and_panics;
+    all [1, 2, 3, 8]: s1_random_graphs_with_forks_and_cycles_fail_in_the_same_nodes;
     all [1, 4]: d3_fan_in_and_fan_out_of_ten_thousand;
 }
 
@@ -40,43 +42,61 @@ fn outcome(cx: &Cx<'_, Dag>, index: usize) -> Outcome {
         .map_err(|error| error.to_string())
 }
 
-fn failing(seed: u64) -> Dag {
-    let mut random = Random::new(seed);
-    let len = 2 + random.below(12);
-    Dag::random_with_failures(&mut random, len)
-}
-
-/// What one thread in program order finds, entered from `first` before the others.
-fn in_program_order(seed: u64, first: usize) -> Vec<Outcome> {
+/// What one thread in program order finds, entered at `first` before the others.
+fn in_program_order(dag: Dag, first: usize) -> Vec<Outcome> {
     let builder = Executor::builder().backend(Backend::Sequential);
-    let db = Database::new(failing(seed));
+    let executor = builder.build().expect("it is in every build");
     let all = |cx: &Cx<'_, Dag>| {
         let _ = outcome(cx, first);
         (0..cx.data().len()).map(|i| outcome(cx, i)).collect()
     };
-    let executor = builder.build().expect("it is in every build");
-    executor.run(&db, all).expect("errors are held back")
+    let outcomes = executor.run(&Database::new(dag), all);
+    outcomes.expect("errors are held back")
 }
 
-fn s1_random_graphs_with_cycles_and_panics(bed: &Bed) {
+/// Compares what all nodes give, entered at once, to program order from each entry, by what `part` sees of it.
+fn check<P: PartialEq + std::fmt::Debug>(
+    bed: &Bed,
+    make: impl Fn(&mut Random, usize) -> Dag,
+    part: impl Fn(Outcome) -> P,
+) {
     let executor = bed.executor();
-    for seed in 0..300 {
-        let len = failing(seed).len();
-        let expected = in_program_order(seed, 0);
-        for first in 0..len {
-            let entered_there = in_program_order(seed, first);
+    for seed in 0..200 {
+        let fresh = || {
+            let mut random = Random::new(seed);
+            let len = 2 + random.below(20);
+            make(&mut random, len)
+        };
+        let len = fresh().len();
+        let parts = |outcomes: Vec<Outcome>| outcomes.into_iter().map(&part).collect::<Vec<_>>();
+        let expected = parts(in_program_order(fresh(), 0));
+        for first in 1..len {
+            let entered_there = parts(in_program_order(fresh(), first));
             assert_eq!(entered_there, expected, "seed {seed}, entered at {first}");
         }
         for _ in 0..3 {
-            let db = Database::new(failing(seed));
+            let db = Database::new(fresh());
             let outcomes = at_once_from_tasks(&executor, &db, len, outcome);
-            assert_eq!(outcomes, expected, "seed {seed}");
-            assert!(
-                db.data().runs().iter().all(|runs| *runs == 1),
-                "seed {seed}"
-            );
+            assert_eq!(parts(outcomes), expected, "seed {seed}");
+            let runs = db.data().runs();
+            assert!(runs.iter().all(|runs| *runs == 1), "seed {seed}: {runs:?}");
         }
     }
+}
+
+fn s1_random_graphs_with_cycles(bed: &Bed) {
+    let make = |random: &mut Random, len| Dag::random_with_cycles(random, len, false);
+    check(bed, make, |outcome| outcome);
+}
+
+fn s1_random_graphs_with_forks_and_panics(bed: &Bed) {
+    check(bed, Dag::random_with_panics, |outcome| outcome);
+}
+
+/// Where a branch asks for what lies below the fork, which of several cycles is told depends on the entry.
+fn s1_random_graphs_with_forks_and_cycles_fail_in_the_same_nodes(bed: &Bed) {
+    let make = |random: &mut Random, len| Dag::random_with_cycles(random, len, true);
+    check(bed, make, Result::ok);
 }
 
 /// Layers of nodes, each of which asks three of the layer below; one node on top asks for many, and many ask for one.

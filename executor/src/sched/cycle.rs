@@ -13,6 +13,8 @@ pub(super) struct Cycle {
     frames: Vec<NonNull<Frame>>,
     /// The suspended fibers on it.
     fibers: Vec<NonNull<FiberRecord>>,
+    /// Whether the asker works for a provider whose slot is decided already, so that only this ask must end (G7).
+    is_left_over: bool,
 }
 
 impl Cycle {
@@ -21,10 +23,15 @@ impl Cycle {
         let mut cycle = Cycle {
             frames: Vec::new(),
             fibers: Vec::new(),
+            is_left_over: false,
         };
         let mut awaited = first;
         loop {
             let owner = owner_of(awaited).expect("a cycle is stable");
+            if awaited.kind.fail.is_some() {
+                // What this query does is wanted by others.
+                cycle.is_left_over = false;
+            }
             cycle.collect_frames(owner, awaited);
             if ptr::eq(owner, fiber) {
                 return cycle;
@@ -43,6 +50,8 @@ impl Cycle {
         while let Some(frame) = unsafe { next.as_ref() } {
             if frame.cycle().is_none() {
                 self.frames.push(NonNull::from(frame));
+            } else {
+                self.is_left_over = true;
             }
             if ptr::eq(frame.awaited.as_ptr(), awaited) {
                 break;
@@ -50,6 +59,15 @@ impl Cycle {
             next = frame.below;
         }
         self.frames[start..].reverse();
+    }
+
+    /// Ends an ask: [`decide`](Self::decide), or, if it is left over from a decided provider, an error for it alone.
+    pub(super) fn end_ask(self) -> Error {
+        if self.is_left_over {
+            Error::left_over()
+        } else {
+            self.decide()
+        }
     }
 
     /// Names the members, puts the error into each, and wakes who waits (G6). Gives the error, for the caller to raise.

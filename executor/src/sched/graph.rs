@@ -127,7 +127,7 @@ pub(crate) fn wait_for(fiber: &FiberRecord, awaited: &Awaited) -> Result<(), Sto
         return Ok(());
     }
     prepare_suspension(fiber).map_err(Stopped::Refused)?;
-    wait_on_edge(fiber, awaited).map_err(Stopped::Cycle)
+    wait_on_edge(fiber, awaited, Cycle::end_ask).map_err(Stopped::Cycle)
 }
 
 /// Suspends `fiber` until `awaited`, a child that borrows from it and is not opened again, is closed, come what may.
@@ -139,7 +139,7 @@ pub(crate) fn wait_for_child(fiber: &FiberRecord, awaited: &Awaited) -> Option<E
         fiber.prepare_child_wait();
         // Whoever closes a cycle did not suspend for it: the child goes on now that the cycle is decided. It may run
         // into another.
-        cycle = cycle.or(wait_on_edge(fiber, awaited).err());
+        cycle = cycle.or(wait_on_edge(fiber, awaited, Cycle::decide).err());
     }
     cycle
 }
@@ -153,8 +153,12 @@ pub(crate) fn wait_without_edge(fiber: &FiberRecord, awaited: &Awaited) -> Resul
     Ok(())
 }
 
-fn wait_on_edge(fiber: &FiberRecord, awaited: &Awaited) -> Result<(), Error> {
-    add_edge(fiber, awaited).map_err(Cycle::decide)?;
+fn wait_on_edge(
+    fiber: &FiberRecord,
+    awaited: &Awaited,
+    on_cycle: fn(Cycle) -> Error,
+) -> Result<(), Error> {
+    add_edge(fiber, awaited).map_err(on_cycle)?;
     park(fiber, awaited);
     remove_edge(fiber);
     fiber.take_cycle().map_or(Ok(()), Err)
