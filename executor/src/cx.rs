@@ -69,6 +69,17 @@ impl<'db, D> Cx<'db, D> {
         }
     }
 
+    /// What the context of a job that another worker runs for `cx`'s shares with it.
+    ///
+    /// # Safety
+    ///
+    /// `cx` is alive.
+    pub(crate) unsafe fn shared_parts(cx: *const Self) -> (*const Run<'db, D>, *const Binding) {
+        // SAFETY: by contract; the fields never change.
+        let cx = unsafe { &*cx };
+        (cx.run, cx.locals)
+    }
+
     /// The same job, inside a provider: what the asker has bound is not seen, since the result must not depend on it.
     pub(crate) fn in_provider(&self) -> Self {
         self.with_locals(std::ptr::null())

@@ -12,12 +12,6 @@ use crate::sched::graph::{self, Awaited, Kind};
 use crate::sched::wait::Outcome;
 use crate::sync::{AtomicBool, Ordering, ThreadBound};
 
-/// An event has no owner, so it is never part of a cycle that can be found.
-const EVENT: &Kind = &Kind {
-    describe: None,
-    fail: None,
-};
-
 /// A value that is set once, by any thread, and that any number of jobs may wait for.
 ///
 /// Nobody is known to be about to set an event, so a wait for one that never comes is not an error on the parallel
@@ -63,7 +57,7 @@ impl<T> Event<T> {
     /// An event that is not set, named for errors.
     pub fn named(name: impl Into<Cow<'static, str>>) -> Self {
         Event {
-            awaited: Awaited::new(EVENT, ptr::null()),
+            awaited: Awaited::new(Kind::UNNAMED, ptr::null()),
             is_taken: AtomicBool::new(false),
             value: UnsafeCell::new(None),
             name: name.into(),

@@ -1,106 +1,97 @@
 //! `join`: two closures, perhaps at once. The second is a job in this frame that costs next to nothing until somebody
-//! wants it. Rules: job.md.
+//! wants it.
 
 use std::cell::UnsafeCell;
+use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::NonNull;
 
 use crate::cx::Cx;
 use crate::error::{Payload, discard};
-use crate::local::Binding;
-use crate::run::Run;
 use crate::sched::fiber::FiberRecord;
-use crate::sched::graph::{self, Awaited, Frame, Kind};
+use crate::sched::fork::Fork;
+use crate::sched::graph::{self, Frame};
 use crate::sched::job::Job;
 use crate::sched::wait::Outcome;
 
 /// How often a join looks for its second half to be done before it suspends: well under a microsecond.
 const PROBES_MAX: u32 = 64;
 
-/// A join's half has no name in a cycle's report: the query that forked it has.
-const HALF: &Kind = &Kind {
-    describe: None,
-    fail: None,
-};
-
-/// The second half of a join, in the frame of the join. Begins with the job's head.
+/// The second half of a join, in the frame of the join. Begins with the fork.
 #[repr(C)]
 struct Half<'db, D, B, RB> {
-    job: Job,
-    awaited: Awaited,
-    run: *const Run<'db, D>,
-    locals: *const Binding,
-    body: UnsafeCell<Option<B>>,
-    /// Written by the thief before it closes `awaited`.
-    result: UnsafeCell<Option<Result<RB, Payload>>>,
+    fork: Fork,
+    /// The context of the join, for what a thief's own context is made of.
+    cx: *const Cx<'db, D>,
+    /// Taken once: by the join if nobody else has the half, else by who popped it.
+    body: UnsafeCell<MaybeUninit<B>>,
+    /// Written by the thief before it closes the fork; taken by the join afterwards.
+    result: UnsafeCell<MaybeUninit<Result<RB, Payload>>>,
 }
 
 impl<'db, D, B, RB> Half<'db, D, B, RB>
 where
     B: FnOnce(&Cx<'db, D>) -> RB,
 {
+    #[inline]
     fn new(cx: &Cx<'db, D>, body: B) -> Self {
         Half {
-            job: Job::new(Self::start),
-            awaited: Awaited::new(HALF, std::ptr::null()),
-            run: cx.run(),
-            locals: cx.locals(),
-            body: UnsafeCell::new(Some(body)),
-            result: UnsafeCell::new(None),
+            fork: Fork::new(Self::start),
+            cx,
+            body: UnsafeCell::new(MaybeUninit::new(body)),
+            result: UnsafeCell::new(MaybeUninit::uninit()),
         }
-    }
-
-    /// The body, which was not started.
-    fn into_body(self) -> B {
-        self.body.into_inner().expect("a body is taken once")
     }
 
     /// Runs a published half on `fiber`.
     ///
     /// # Safety
     ///
-    /// `job` is the head of a living half that nobody else starts.
+    /// `job` is the head of a living, published half that nobody else starts.
     unsafe fn start(job: NonNull<Job>, fiber: &FiberRecord) {
-        // SAFETY: by contract; the head is the first field of a `repr(C)` struct. The frame stays until we close.
+        // SAFETY: by contract; the head is the first field of `repr(C)` structs. The frame stays until we close.
         let half = unsafe { job.cast::<Self>().as_ref() };
-        half.awaited.set_owner(fiber);
-        // SAFETY: only who starts the half touches its body.
-        let body = unsafe { &mut *half.body.get() }
-            .take()
-            .expect("a job is started once");
-        let (result, _) = Frame::enter(fiber, NonNull::from(&half.awaited), || {
+        // SAFETY: by contract.
+        let awaited = unsafe { half.fork.awaited() };
+        awaited.set_owner(fiber);
+        // SAFETY: only who starts the half takes its body.
+        let body = unsafe { half.take_body() };
+        // SAFETY: the join's context lies in the frame of the join or around it; what we read of it does not change.
+        let (run, locals) = unsafe { Cx::shared_parts(half.cx) };
+        let (result, _) = Frame::enter(fiber, NonNull::from(awaited), || {
             // SAFETY: the current fiber; run and bindings outlive the join that waits for us.
-            let cx = unsafe { Cx::new(half.run, fiber, half.locals) };
+            let cx = unsafe { Cx::new(run, fiber, locals) };
             catch_unwind(AssertUnwindSafe(|| body(&cx)))
         });
         // SAFETY: the join reads after the close only.
-        unsafe { *half.result.get() = Some(result) };
-        half.awaited.list.close(Outcome::READY).wake();
+        unsafe { &mut *half.result.get() }.write(result);
+        awaited.list.close(Outcome::READY).wake();
         // The frame may be gone from here on.
     }
 
-    /// Takes the body of a half that was published and popped again, unstarted.
+    /// Takes the body.
     ///
     /// # Safety
     ///
-    /// The half was popped by the caller, so nobody else starts it.
+    /// Nobody else takes it.
+    #[inline]
     unsafe fn take_body(&self) -> B {
         // SAFETY: by contract.
-        unsafe { &mut *self.body.get() }
-            .take()
-            .expect("a body is taken once")
+        let body = unsafe { &*self.body.get() };
+        // SAFETY: written by `new`, and taken once.
+        unsafe { body.assume_init_read() }
     }
 
     /// Takes the result of a half that was started elsewhere.
     ///
     /// # Safety
     ///
-    /// The half is closed.
+    /// The half is closed, and nobody else takes its result.
     unsafe fn take_result(&self) -> Result<RB, Payload> {
         // SAFETY: by contract, and the thief touches nothing after the close.
-        unsafe { &mut *self.result.get() }
-            .take()
-            .expect("written before the close")
+        let result = unsafe { &*self.result.get() };
+        // SAFETY: written before the close, and taken once.
+        unsafe { result.assume_init_read() }
     }
 }
 
@@ -141,18 +132,20 @@ impl<'db, D> Cx<'db, D> {
         let half = Half::new(self, b);
         let fiber = self.fiber();
         // SAFETY: `half` stays in this frame until it was taken back (`remove`), or, if it was published, until it is
-        // closed or popped again (`finish_published`): nothing between here and there unwinds. `B` and `RB` are `Send`.
-        unsafe { fiber.jobs.push(NonNull::from(&half).cast()) };
+        // popped or closed (`finish_published`): nothing between here and there unwinds. `B` and `RB` are `Send`. The
+        // record of a running fiber does not move.
+        unsafe { fiber.forks.push(NonNull::from(&half).cast()) };
         self.scheduling_point();
         let ra = catch_unwind(AssertUnwindSafe(|| a(self)));
-        if fiber.jobs.remove(&half.job) {
-            let b = half.into_body();
-            return match ra {
-                Ok(ra) => (ra, b(self)),
-                Err(payload) => self.finish_panicked(payload, b),
-            };
+        if !fiber.forks.remove(&half.fork) {
+            return self.finish_published(ra, &half);
         }
-        self.finish_published(ra, &half)
+        // SAFETY: nobody else has seen the half.
+        let b = unsafe { half.take_body() };
+        match ra {
+            Ok(ra) => (ra, b(self)),
+            Err(payload) => self.finish_panicked(payload, b),
+        }
     }
 
     /// `a` has panicked: `b` runs all the same, so that what happens does not depend on who takes it.
@@ -176,18 +169,20 @@ impl<'db, D> Cx<'db, D> {
         let mut cycle = None;
         let rb = if fiber
             .worker()
-            .is_some_and(|worker| worker.take_back(&half.job))
+            .is_some_and(|worker| worker.take_back(half.fork.job()))
         {
             // SAFETY: just popped.
             let b = unsafe { half.take_body() };
             catch_unwind(AssertUnwindSafe(|| b(self)))
         } else {
+            // SAFETY: published, since it was not taken back by `remove`.
+            let awaited = unsafe { half.fork.awaited() };
             let is_done = (0..PROBES_MAX).any(|_| {
                 std::hint::spin_loop();
-                half.awaited.list.outcome().is_some()
+                awaited.list.outcome().is_some()
             });
             if !is_done {
-                cycle = graph::wait_for_child(fiber, &half.awaited);
+                cycle = graph::wait_for_child(fiber, awaited);
             }
             // SAFETY: seen to be closed, or waited for.
             unsafe { half.take_result() }

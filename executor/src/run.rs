@@ -15,12 +15,6 @@ use crate::sched::stats::Counters;
 use crate::sched::wait::Outcome;
 use crate::sync::{AtomicUsize, Mutex, Ordering};
 
-/// A root job has no name in a cycle's report.
-const ROOT: &Kind = &Kind {
-    describe: None,
-    fail: None,
-};
-
 /// Gives the error of a failed task, if nobody has asked for it.
 pub(crate) type Failure<'db> = Box<dyn Fn() -> Option<Error> + Send + 'db>;
 
@@ -70,7 +64,7 @@ impl<'db, D> Run<'db, D> {
             counters,
             tasks: Tasks {
                 pending: AtomicUsize::new(1),
-                all_done: Awaited::new(ROOT, ptr::null()),
+                all_done: Awaited::new(Kind::UNNAMED, ptr::null()),
                 failed: Mutex::new(Vec::new()),
                 open: is_nested.then(|| Mutex::new(Vec::new())),
             },
@@ -171,7 +165,7 @@ where
     fn new(run: &'r Run<'db, D>, body: F, owner: *const FiberRecord) -> Self {
         Root {
             job: Job::new(Self::start),
-            awaited: Awaited::new(ROOT, owner),
+            awaited: Awaited::new(Kind::UNNAMED, owner),
             run,
             body: UnsafeCell::new(Some(body)),
             result: UnsafeCell::new(None),

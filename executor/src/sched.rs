@@ -2,6 +2,7 @@
 
 mod cycle;
 pub(crate) mod fiber;
+pub(crate) mod fork;
 pub(crate) mod graph;
 pub(crate) mod job;
 pub(crate) mod stats;

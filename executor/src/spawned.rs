@@ -28,7 +28,7 @@ pub(crate) struct SpawnedJob {
     body: UnsafeCell<Option<Body>>,
 }
 
-// SAFETY: the body is `Send` and touched by the claimer only; a `Job`'s own cells are not used for spawned jobs.
+// SAFETY: the body is `Send` and touched by the claimer only.
 unsafe impl Send for SpawnedJob {}
 // SAFETY: as above.
 unsafe impl Sync for SpawnedJob {}
@@ -108,15 +108,13 @@ impl<T> TaskCell<T> {
         describe: Some(Self::describe_head),
         fail: None,
     };
-    /// A scope's child has no name in a cycle's report: the query that has the scope has.
-    const CHILD: &'static Kind = &Kind {
-        describe: None,
-        fail: None,
-    };
 
     pub(crate) fn new(is_named: bool, location: &'static Location<'static>) -> Arc<Self> {
         Arc::new(TaskCell {
-            awaited: Awaited::new(if is_named { Self::TASK } else { Self::CHILD }, ptr::null()),
+            awaited: Awaited::new(
+                if is_named { Self::TASK } else { Kind::UNNAMED },
+                ptr::null(),
+            ),
             location,
             result: UnsafeCell::new(None),
             cycle: UnsafeCell::new(None),

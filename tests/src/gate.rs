@@ -1,5 +1,6 @@
 //! Gates: what makes scenarios step by events, and many ask at once.
 
+use std::any::Any;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Barrier, Condvar, Mutex};
@@ -12,9 +13,26 @@ pub fn open(gate: &Event<()>) {
     gate.set(()).expect("a gate is opened once");
 }
 
+/// Opens the gate when it is dropped, that is, also when a provider is unwound.
+#[derive(Debug)]
+pub struct OpenOnDrop<'e>(pub &'e Event<()>);
+
+impl Drop for OpenOnDrop<'_> {
+    fn drop(&mut self) {
+        open(self.0);
+    }
+}
+
 /// Panics with `message`, without the note on standard error: for scenarios that do so thousands of times.
 pub fn fail_quietly(message: &str) -> ! {
     resume_unwind(Box::new(message.to_owned()))
+}
+
+/// The text of a panic's payload.
+pub fn panic_text(payload: Box<dyn Any + Send>) -> String {
+    payload
+        .downcast::<String>()
+        .map_or_else(|_| "no text".to_owned(), |text| *text)
 }
 
 /// A gate that blocks OS threads.

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dagwood::{Cx, Database, Event, Query};
-use dagwood_tests::{Bed, open, scenarios};
+use dagwood_tests::{Bed, OpenOnDrop, open, scenarios};
 
 scenarios! {
     all [1, 2, 4]: c5_an_innocent_branch_ends_and_stays;
@@ -16,15 +16,6 @@ scenarios! {
     all [1, 2, 4]: c8_through_a_scope;
     all [1, 2, 4]: c8_through_a_parallel_loop;
     all [1, 2, 4]: c8_two_tasks_that_wait_for_each_others_queries;
-}
-
-/// Opens the gate when it is dropped, that is, also when a provider is unwound.
-struct OpenOnDrop<'e>(&'e Event<()>);
-
-impl Drop for OpenOnDrop<'_> {
-    fn drop(&mut self) {
-        open(self.0);
-    }
 }
 
 /// In what order the branches of [`Fork::Root`] ask.

@@ -185,7 +185,7 @@ impl Query<Nested> for Inside {
     fn provide(self, cx: &Cx<'_, Nested>) -> String {
         let db = cx.data().db.get().expect("set before the run");
         let inner = cx.data().other.run(db, |cx| cx.get(Inside).clone());
-        inner.map_or_else(|error| error.to_string(), |value| value)
+        inner.unwrap_or_else(|error| error.to_string())
     }
 }
 

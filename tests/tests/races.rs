@@ -12,7 +12,6 @@ scenarios! {
     shared [2, 3]: w7_a_miss_that_is_overtaken_before_its_claim;
     pools [4, 1, 2]: w8_completion_at_the_moment_of_listing;
     pools [4, 1, 2]: w8_panic_at_the_moment_of_listing;
-    pools [4, 2]: w8_abandonment_at_the_moment_of_listing;
 }
 
 /// A key of which one copy is held when it is cloned: that is between a miss and the claim.
@@ -142,53 +141,4 @@ fn w8_panic_at_the_moment_of_listing(bed: &Bed) {
     race(bed, End::Panic, |text| {
         assert_eq!(text, "panicked: at that moment (in Race)");
     });
-}
-
-/// How many have asked, and how often the provider ran.
-struct Scarce {
-    asking: Meeting,
-    runs: AtomicUsize,
-}
-
-/// Needs a fiber to wait, of which there are too few: some of its computations are abandoned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Needy;
-
-impl Query<Scarce> for Needy {
-    type Value = u32;
-
-    fn provide(self, cx: &Cx<'_, Scarce>) -> u32 {
-        cx.data().runs.fetch_add(1, Ordering::SeqCst);
-        // Not from here: its own wait may be refused.
-        cx.join(|cx| cx.data().asking.wait(cx), |_| ());
-        12
-    }
-}
-
-fn w8_abandonment_at_the_moment_of_listing(bed: &Bed) {
-    let executor = bed
-        .builder()
-        .max_fibers(bed.workers() + 6)
-        .build()
-        .expect("the workers have a fiber each");
-    for round in 0..100 {
-        let db = Database::new(Scarce {
-            asking: Meeting::new(1 + round % 30),
-            runs: AtomicUsize::new(0),
-        });
-        let asked = executor.run(&db, |cx| {
-            cx.par_map(0..40_usize, |cx, _| {
-                cx.data().asking.come();
-                cx.try_get(Needy).copied()
-            })
-        });
-        for result in asked.expect("errors are held back") {
-            match result {
-                Ok(value) => assert_eq!(value, 12),
-                Err(error) => assert!(error.is_exhausted(), "{error}"),
-            }
-        }
-        let again = executor.run(&db, |cx| *cx.get(Needy));
-        assert_eq!(again.expect("there is room for one"), 12);
-    }
 }

@@ -12,7 +12,6 @@ scenarios! {
     pools [4, 1, 2]: w2_crossed_stacks_are_no_cycle;
     pools [4, 1]: w3_more_waiters_than_workers;
     pools [4, 1]: w3_more_waiting_tasks_than_workers;
-    pools [1, 4]: w3_past_the_cap_is_an_error_and_nothing_is_lost;
     pools [4, 1]: w4_siblings_of_waiting_items_go_on;
     all [1, 4]: w6_asked_first_inside_a_loop_and_looping_itself;
 }
@@ -234,50 +233,6 @@ impl Query<Event<()>> for Gated {
         cx.data().wait(cx);
         self.0
     }
-}
-
-fn w3_past_the_cap_is_an_error_and_nothing_is_lost(bed: &Bed) {
-    let executor = bed
-        .builder()
-        .max_fibers(bed.workers() + 8)
-        .build()
-        .expect("the workers have a fiber each");
-    for _ in 0..20 {
-        let db = Database::new(Event::new());
-        let refused = Event::new();
-        let refusals = executor.run(&db, |cx| {
-            let ask = |cx: &Cx<'_, Event<()>>, item| match cx.try_get(Gated(item)) {
-                Ok(value) => {
-                    assert_eq!(*value, item);
-                    0
-                }
-                Err(error) => {
-                    assert!(error.is_exhausted(), "{error}");
-                    assert!(error.to_string().contains("max_fibers"), "{error}");
-                    // Only the first sets it.
-                    let _ = refused.set(());
-                    1
-                }
-            };
-            let open_after_a_refusal = |cx: &Cx<'_, Event<()>>| {
-                // This wait may be the one that is refused.
-                let is_refused = refused.try_wait(cx).is_err();
-                open(cx.data());
-                usize::from(is_refused)
-            };
-            let asked = |cx: &Cx<'_, _>| cx.par_map(0..64_usize, ask);
-            let (own, others) = cx.join(open_after_a_refusal, asked);
-            own + others.into_iter().sum::<usize>()
-        });
-        assert!(refusals.expect("errors are held back") > 0);
-        let again = executor.run(&db, |cx| cx.par_map(0..64_usize, |cx, i| *cx.get(Gated(i))));
-        assert_eq!(again.expect("now nobody waits"), Vec::from_iter(0..64));
-    }
-    let event = Event::new();
-    let woken = executor.run(&Database::new(()), |cx| {
-        cx.join(|cx| *event.wait(cx), |_| event.set(3)).0
-    });
-    assert_eq!(woken.expect("there is room for one"), 3);
 }
 
 fn w4_siblings_of_waiting_items_go_on(bed: &Bed) {

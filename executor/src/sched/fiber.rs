@@ -6,8 +6,8 @@
 use std::cell::{Cell, UnsafeCell};
 use std::ptr::{self, NonNull};
 
+use super::fork::ForkList;
 use super::graph::{Awaited, Frame};
-use super::job::JobList;
 use super::pool::Worker;
 use crate::error::Error;
 use crate::sync::{AtomicBool, Ordering};
@@ -41,7 +41,7 @@ pub(crate) struct FiberRecord {
     /// Raised when somebody wants the fiber's worker at its next scheduling point. Never in sequential mode.
     attention: *const AtomicBool,
     /// The forked jobs that nobody else can see yet.
-    pub(crate) jobs: JobList,
+    pub(crate) forks: ForkList,
     /// The innermost provider or job that runs on this fiber.
     pub(crate) frames: Cell<*const Frame>,
     /// What the fiber waits for.
@@ -91,7 +91,7 @@ impl FiberRecord {
             executor,
             holder: Cell::new(NonNull::dangling()),
             attention,
-            jobs: JobList::new(),
+            forks: ForkList::new(),
             frames: Cell::new(ptr::null()),
             edge: Cell::new(ptr::null()),
             cycle: UnsafeCell::new(None),

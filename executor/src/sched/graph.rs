@@ -20,6 +20,14 @@ pub(crate) struct Kind {
     pub(crate) fail: Option<unsafe fn(NonNull<Awaited>, &Error) -> Waiters>,
 }
 
+impl Kind {
+    /// Has no name in reports (the query that forked or ran it has), and ends by itself.
+    pub(crate) const UNNAMED: &'static Kind = &Kind {
+        describe: None,
+        fail: None,
+    };
+}
+
 /// What a thing is called in reports, ordered by kind, then by key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Name {

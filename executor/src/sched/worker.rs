@@ -89,7 +89,7 @@ impl Worker {
             } else if let Some(job) = self.take_job() {
                 job.run(&fiber.record);
                 debug_assert!(
-                    fiber.record.jobs.take_oldest().is_none(),
+                    fiber.record.forks.take_oldest().is_none(),
                     "a job takes back what it forked"
                 );
             } else if self.search(&fiber.record) {
@@ -185,7 +185,7 @@ impl Worker {
     }
 
     fn publish_all(&self, fiber: &FiberRecord) {
-        while let Some(job) = fiber.jobs.take_oldest() {
+        while let Some(job) = fiber.forks.take_oldest() {
             self.publish(job);
         }
     }
@@ -207,7 +207,7 @@ impl Worker {
         }
         let wanted = (pool.idle.hungry() + 1).max(2);
         while self.deque.len() < wanted {
-            let Some(job) = fiber.jobs.take_oldest() else {
+            let Some(job) = fiber.forks.take_oldest() else {
                 attention.store(true, Ordering::Relaxed);
                 return;
             };
