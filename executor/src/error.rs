@@ -213,6 +213,11 @@ impl Error {
         }
     }
 
+    /// Whether it ended work for a query that a cycle had decided: nobody's failure.
+    pub(crate) fn is_left_over(&self) -> bool {
+        matches!(*self.cause, Cause::LeftOver)
+    }
+
     /// Whether both come from the same failure.
     pub(crate) fn has_cause_of(&self, other: &Error) -> bool {
         Arc::ptr_eq(&self.cause, &other.cause)

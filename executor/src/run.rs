@@ -1,6 +1,7 @@
 //! One `run` of an executor: its root job, and the tasks that must end before it returns.
 
 use std::cell::UnsafeCell;
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
@@ -41,7 +42,7 @@ struct Tasks<'db> {
     all_done: Awaited,
     failed: Mutex<Vec<Failure<'db>>>,
     /// In a run inside a job of another executor, the tasks one by one: that job may be part of a cycle through one.
-    open: Option<Mutex<Vec<Arc<dyn OpenTask + Send + Sync + 'db>>>>,
+    open: Option<Mutex<VecDeque<Arc<dyn OpenTask + Send + Sync + 'db>>>>,
 }
 
 impl<'db, D> Run<'db, D> {
@@ -66,7 +67,7 @@ impl<'db, D> Run<'db, D> {
                 pending: AtomicUsize::new(1),
                 all_done: Awaited::new(Kind::UNNAMED, ptr::null()),
                 failed: Mutex::new(Vec::new()),
-                open: is_nested.then(|| Mutex::new(Vec::new())),
+                open: is_nested.then(|| Mutex::new(VecDeque::new())),
             },
         }
     }
@@ -95,14 +96,19 @@ impl<'db, D> Run<'db, D> {
         self.tasks.pending.fetch_add(1, Ordering::Relaxed);
         if let Some(open) = &self.tasks.open {
             let task = Arc::clone(task);
-            open.lock().push(task);
+            open.lock().push_back(task);
         }
     }
 
     /// Waits for the tasks of a nested run, one by one. Gives the error of a cycle that a wait was part of.
     fn wait_for_open_tasks(&self, fiber: &FiberRecord) -> Option<Error> {
         let mut cycle = None;
-        while let Some(task) = self.tasks.open.as_ref().and_then(|open| open.lock().pop()) {
+        while let Some(task) = self
+            .tasks
+            .open
+            .as_ref()
+            .and_then(|open| open.lock().pop_front())
+        {
             cycle = cycle.or(graph::wait_for_child(fiber, task.awaited()));
             discard(task);
         }
@@ -215,15 +221,15 @@ where
     F: FnOnce(&Cx<'db, D>) -> T + Send,
     T: Send,
 {
+    // SAFETY: null, or the fiber that runs this.
+    let here = unsafe { current().as_ref() };
+    let thread = here.is_none().then(|| FiberRecord::of_thread(0));
+    let fiber = here.or(thread.as_ref()).expect("one of the two");
     let root = Root::new(run, body, ptr::null());
     // SAFETY: `root` stays in this frame until it is closed (the wait below does not unwind); it is injected once; body
     // and result are `Send`, and so is a reference to the run (its counters are atomic, its database is `Sync`).
     inject(unsafe { JobRef::new(NonNull::from(&root).cast()) });
-    // SAFETY: null, or the fiber that runs this.
-    let cycle = match unsafe { current().as_ref() } {
-        Some(fiber) => graph::wait_for_child(fiber, &root.awaited),
-        None => graph::wait_for_child(&FiberRecord::of_thread(0), &root.awaited),
-    };
+    let cycle = graph::wait_for_child(fiber, &root.awaited);
     finish(root, cycle)
 }
 

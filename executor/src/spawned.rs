@@ -6,14 +6,14 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
 use crate::cx::Cx;
-use crate::error::Error;
+use crate::error::{Error, discard};
 use crate::local::Binding;
 use crate::run::{OpenTask, Run};
 use crate::sched::fiber::FiberRecord;
 use crate::sched::graph::{Awaited, Frame, Kind, Name};
 use crate::sched::job::{Job, JobRef, without_unwinding};
 use crate::sched::wait::Outcome;
-use crate::sync::{AtomicBool, Ordering};
+use crate::sync::{AtomicBool, Ordering, ThreadBound};
 
 /// What a spawned job runs, given the fiber it runs on.
 type Body = Box<dyn FnOnce(&FiberRecord) + Send>;
@@ -96,6 +96,7 @@ pub(crate) struct TaskCell<T> {
     cycle: UnsafeCell<Option<Error>>,
     /// Whether somebody has seen the failure.
     is_observed: AtomicBool,
+    bound: ThreadBound,
 }
 
 // SAFETY: the result is written before the close and only read after it; `Error` is `Send` and `Sync`.
@@ -119,7 +120,18 @@ impl<T> TaskCell<T> {
             result: UnsafeCell::new(None),
             cycle: UnsafeCell::new(None),
             is_observed: AtomicBool::new(false),
+            bound: ThreadBound::new(),
         })
+    }
+
+    /// Whether the closure has ended.
+    pub(crate) fn is_done(&self) -> bool {
+        assert!(
+            self.bound.is_here(),
+            "{} belongs to another thread (sequential build)",
+            self.name()
+        );
+        self.awaited.list.outcome().is_some()
     }
 
     /// The result, once there.
@@ -144,7 +156,14 @@ impl<T> TaskCell<T> {
             let cx = unsafe { Cx::new(run, fiber, locals) };
             catch_unwind(AssertUnwindSafe(|| body(&cx)))
         });
-        let result = result.map_err(Error::from_payload);
+        let result = match &cycle {
+            // Whatever the closure made of it: it was for a query that is decided.
+            Some(error) if error.is_left_over() => {
+                discard(result);
+                Err(error.clone())
+            }
+            _ => result.map_err(Error::from_payload),
+        };
         let is_failed = result.is_err();
         // SAFETY: this is the one run of the closure, and nobody reads before the close.
         unsafe { *self.result.get() = Some(result) };
@@ -250,7 +269,9 @@ impl<T: Send + Sync> TaskCell<T> {
     /// The error of a failed closure that nobody has asked for.
     pub(crate) fn unobserved_failure(&self) -> Option<Error> {
         match self.result() {
-            Some(Err(error)) if !self.is_observed.load(Ordering::Relaxed) => {
+            Some(Err(error))
+                if !error.is_left_over() && !self.is_observed.load(Ordering::Relaxed) =>
+            {
                 Some(error.in_query(self.name()))
             }
             _ => None,

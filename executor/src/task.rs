@@ -113,7 +113,7 @@ impl<T: Send + Sync> Task<'_, T> {
 
     /// Whether the task has ended. A matter of the schedule: decide nothing by it that others can see.
     pub fn is_done(&self) -> bool {
-        self.cell.awaited.list.outcome().is_some()
+        self.cell.is_done()
     }
 }
 

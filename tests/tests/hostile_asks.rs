@@ -1,15 +1,18 @@
 //! F5: asks where it hurts: under `catch_unwind`, and in a destructor during an unwind.
 
+use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use dagwood::{Cx, Database, Event, Query};
+use dagwood::{Cx, Database, Event, Executor, Query};
 use dagwood_tests::{Bed, fail_quietly, open, scenarios};
 
 scenarios! {
     all [1, 3]: f5_a_caught_ask;
     all [1, 3]: f5_an_ask_in_a_destructor_during_an_unwind;
     pools [1, 3]: f5_a_wait_in_a_destructor_during_an_unwind;
+    pools [1]: f5_a_get_that_would_wait_in_a_destructor_aborts_with_a_message;
 }
 
 /// Gates, and a count, of the queries below.
@@ -147,4 +150,55 @@ fn f5_a_wait_in_a_destructor_during_an_unwind(bed: &Bed) {
         );
         assert_eq!(db.data().refused.load(Ordering::SeqCst), 1);
     }
+}
+
+/// Tells the process below what to run on.
+const CHILD_BACKEND: &str = "DAGWOOD_TESTS_CHILD_BACKEND";
+
+/// Gets, in its destructor, what is in progress.
+struct GetOnDrop<'c, 'db>(&'c Cx<'db, Yard>);
+
+impl Drop for GetOnDrop<'_, '_> {
+    fn drop(&mut self) {
+        self.0.get(Ask::Slow);
+    }
+}
+
+/// What runs in a process of its own, which it ends; does nothing in any other.
+#[test]
+#[ignore = "ends its process; another test starts it"]
+fn f5_child_process() {
+    let Ok(backend) = env::var(CHILD_BACKEND) else {
+        return;
+    };
+    let builder = Executor::builder().workers(1);
+    let builder = builder.backend(backend.parse().expect("a backend"));
+    let executor = builder.build().expect("an executor can be made");
+    let _ = executor.run(&Database::new(Yard::default()), |cx| {
+        let get = |cx: &Cx<'_, Yard>| {
+            cx.data().started.wait(cx);
+            let _get = GetOnDrop(cx);
+            fail_quietly("unwinding")
+        };
+        cx.join(|cx| *cx.get(Ask::Slow), get);
+    });
+}
+
+fn f5_a_get_that_would_wait_in_a_destructor_aborts_with_a_message(bed: &Bed) {
+    let child = Command::new(env::current_exe().expect("this program"))
+        .args(["--exact", "f5_child_process", "--ignored", "--nocapture"])
+        .env(CHILD_BACKEND, bed.backend().to_string())
+        .output()
+        .expect("this program can be started");
+    let text = String::from_utf8_lossy(&child.stderr);
+    assert!(
+        text.contains("a destructor that runs during an unwind asked for what it cannot have"),
+        "{text}"
+    );
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::ExitStatusExt;
+        assert!(child.status.signal().is_some(), "{}: {text}", child.status);
+    }
+    assert!(!child.status.success());
 }

@@ -85,7 +85,7 @@ fn compute<'db, Q: Query<D>, D: 'static>(
     });
     if let Some(cycle) = cycle {
         discard(result);
-        return Err(decided(cx, cycle));
+        return Err(decided(cx, slot, cycle));
     }
     match result {
         // SAFETY: the claim is ours: we inserted or reopened the slot, and no cycle has decided it.
@@ -108,9 +108,15 @@ fn fail<Q: Query<D>, D>(slot: &Slot<Q, D>, payload: Payload) -> Error {
     error
 }
 
-/// A cycle decided the slot while its provider ran; what the provider made of it does not count.
+/// A cycle decided the slot while its provider ran, or nobody needs it from here any more; what the provider made of it
+/// does not count.
 #[cold]
-fn decided<D>(cx: &Cx<'_, D>, cycle: Error) -> Error {
+fn decided<Q: Query<D>, D>(cx: &Cx<'_, D>, slot: &Slot<Q, D>, cycle: Error) -> Error {
+    if cycle.is_left_over() {
+        // SAFETY: as in `compute`: no cycle has decided the slot.
+        unsafe { slot.abandon() }.wake();
+        cycle.raise();
+    }
     if Frame::is_innermost_in(cx.fiber(), &cycle) {
         // The asker is a member too: its ask never returns.
         cycle.raise();

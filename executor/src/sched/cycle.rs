@@ -1,107 +1,115 @@
-//! A cycle of waits: collected under the graph's lock, named and decided outside of it. Rules: graph.md G5 and G6.
+//! A circle of waits: collected under the graph's lock, and ended. Rules: graph.md G5, G6 and G7.
 
 use std::ptr::{self, NonNull};
 
 use super::fiber::FiberRecord;
-use super::graph::{Awaited, Frame, Kind, Name, edge_of, owner_of};
+use super::graph::{Awaited, Frame, GRAPH, Name, edge_of, owner_of};
 use super::wait::Waiters;
 use crate::error::Error;
 
-/// A cycle that was found: what lies on it is stuck until it is decided.
+/// A circle that was found: what lies on it is stuck until it is ended.
 pub(super) struct Cycle {
-    /// The frames, in the order of the walk: each waits for the next, the last for the first.
+    /// The waits, in the order of the walk; the first is that of the finder, who does not wait yet.
+    waits: Vec<Wait>,
+}
+
+/// One wait on a circle, and what it waits for.
+struct Wait {
+    waiter: NonNull<FiberRecord>,
+    awaited: NonNull<Awaited>,
+    /// The owner's frames, from the one that does what is awaited to the innermost: each waits for the next.
     frames: Vec<NonNull<Frame>>,
-    /// The suspended fibers on it.
-    fibers: Vec<NonNull<FiberRecord>>,
-    /// Whether the asker works for a provider whose slot is decided already, so that only this ask must end (G7).
-    is_left_over: bool,
+}
+
+/// What is left over from a decided provider on a circle (G7).
+pub(super) struct LeftOver<'c> {
+    /// The first ask that the provider's code, or a fork of it, waits in.
+    ask: &'c Wait,
+    /// What was begun for it since: nobody needs it from there.
+    frames: Vec<NonNull<Frame>>,
 }
 
 impl Cycle {
-    /// Collects what lies on the cycle that an edge from `fiber` to `first` would close. The lock is held.
-    pub(super) fn collect(fiber: &FiberRecord, first: &Awaited) -> Cycle {
-        let mut cycle = Cycle {
-            frames: Vec::new(),
-            fibers: Vec::new(),
-            is_left_over: false,
-        };
-        let mut awaited = first;
+    /// Collects what lies on the circle that an edge from `finder` to `first` would close. The lock is held.
+    pub(super) fn collect(finder: &FiberRecord, first: &Awaited) -> Cycle {
+        let mut waits = Vec::new();
+        let (mut waiter, mut awaited) = (finder, first);
         loop {
-            let owner = owner_of(awaited).expect("a cycle is stable");
-            if awaited.kind.fail.is_some() {
-                // What this query does is wanted by others.
-                cycle.is_left_over = false;
+            let owner = owner_of(awaited).expect("a circle of waits is stable");
+            let frames = frames_of(owner, awaited);
+            waits.push(Wait {
+                waiter: NonNull::from(waiter),
+                awaited: NonNull::from(awaited),
+                frames,
+            });
+            if ptr::eq(owner, finder) {
+                return Cycle { waits };
             }
-            cycle.collect_frames(owner, awaited);
-            if ptr::eq(owner, fiber) {
-                return cycle;
-            }
-            cycle.fibers.push(NonNull::from(owner));
-            awaited = edge_of(owner).expect("a cycle is stable");
+            awaited = edge_of(owner).expect("a circle of waits is stable");
+            waiter = owner;
         }
     }
 
-    /// The frames of `owner` from the one that does `awaited` to the innermost, without those that an earlier cycle
-    /// decided and whose providers still run.
-    fn collect_frames(&mut self, owner: &FiberRecord, awaited: &Awaited) {
-        let start = self.frames.len();
-        let mut next = owner.frames.get();
-        // SAFETY: `owner` waits (or is the caller), so its frames are linked and stand still (G1).
-        while let Some(frame) = unsafe { next.as_ref() } {
-            if frame.cycle().is_none() {
-                self.frames.push(NonNull::from(frame));
-            } else {
-                self.is_left_over = true;
+    /// What must end if the circle passes through a decided provider. The lock is held.
+    pub(super) fn left_over(&self) -> Option<LeftOver<'_>> {
+        let decided_in = |wait: &Wait| wait.frames.iter().rposition(|frame| is_decided(*frame));
+        let (place, innermost) = self
+            .waits
+            .iter()
+            .enumerate()
+            .find_map(|(place, wait)| Some((place, decided_in(wait)?)))?;
+        let mut frames = self.waits[place].frames[innermost + 1..].to_vec();
+        let (before, after) = self.waits.split_at(place + 1);
+        for wait in after.iter().chain(before) {
+            if wait.is_ask() {
+                return Some(LeftOver { ask: wait, frames });
             }
-            if ptr::eq(frame.awaited.as_ptr(), awaited) {
-                break;
-            }
-            next = frame.below;
+            frames.extend(&wait.frames);
         }
-        self.frames[start..].reverse();
+        None
     }
 
-    /// Ends an ask: [`decide`](Self::decide), or, if it is left over from a decided provider, an error for it alone.
-    pub(super) fn end_ask(self) -> Error {
-        if self.is_left_over {
-            Error::left_over()
-        } else {
-            self.decide()
-        }
+    /// The undecided frames, in the order of the walk.
+    fn undecided(&self) -> impl Iterator<Item = NonNull<Frame>> {
+        self.waits
+            .iter()
+            .flat_map(|wait| &wait.frames)
+            .copied()
+            .filter(|frame| !is_decided(*frame))
     }
 
-    /// Names the members, puts the error into each, and wakes who waits (G6). Gives the error, for the caller to raise.
+    /// Names the members, puts the error into each, and wakes who waits (G6). Gives the error, for the finder to raise.
     pub(super) fn decide(self) -> Error {
         let error = Error::cycle(self.walk());
-        for fiber in &self.fibers {
-            // SAFETY: the fiber is stuck in its wait until we close what it waits for, or its owner ends it after us.
-            let fiber = unsafe { fiber.as_ref() };
-            // SAFETY: while it is stuck nobody else reads or writes the field (G5).
-            unsafe { *fiber.cycle.get() = Some(error.clone()) };
-        }
-        let mut woken = Vec::with_capacity(self.frames.len());
-        for frame in &self.frames {
-            // SAFETY: the frame belongs to a stuck fiber, or to the caller's own stack.
-            let frame = unsafe { frame.as_ref() };
-            // SAFETY: as above; decided once, since `collect_frames` leaves out what is decided.
-            unsafe { frame.set_cycle(error.clone()) };
-            if let Some(fail) = frame.kind().fail {
-                // SAFETY: of this kind, and in progress by a fiber that is stuck: nobody else completes it.
-                woken.push(unsafe { fail(frame.awaited, &error) });
-            }
-        }
+        let woken = self.publish(&error);
         // Only when all are decided does the first go on. From here on frames and fibers may be gone.
         woken.into_iter().for_each(Waiters::wake);
         error
     }
 
+    fn publish(&self, error: &Error) -> Vec<Waiters> {
+        let _guard = GRAPH.lock();
+        let mut woken = Vec::new();
+        for frame in self.undecided().collect::<Vec<_>>() {
+            mark(frame, error);
+            // SAFETY: the frame belongs to a stuck fiber, or to the finder's own stack.
+            let frame = unsafe { frame.as_ref() };
+            if let Some(fail) = frame.kind().fail {
+                // SAFETY: of this kind, and in progress by a fiber that is stuck: nobody else completes it.
+                woken.push(unsafe { fail(frame.awaited, error) });
+            }
+        }
+        woken.extend(
+            self.waits[1..]
+                .iter()
+                .filter_map(|wait| wait.call_back(error)),
+        );
+        woken
+    }
+
     /// The names along the walk, beginning with the smallest. Runs user code (`Debug`): no lock is held.
     fn walk(&self) -> Vec<String> {
-        let mut names: Vec<Name> = self
-            .frames
-            .iter()
-            .filter_map(|frame| describe(*frame))
-            .collect();
+        let mut names: Vec<Name> = self.undecided().filter_map(describe).collect();
         let smallest = (0..names.len())
             .min_by(|a, b| names[*a].cmp(&names[*b]))
             .unwrap_or(0);
@@ -110,12 +118,76 @@ impl Cycle {
     }
 }
 
+impl LeftOver<'_> {
+    /// Ends it: with an error for `finder` to raise, if the ask is its own, else by calling the waiter back. The lock is held.
+    pub(super) fn end(&self, finder: &FiberRecord) -> Result<Option<Waiters>, Error> {
+        let error = Error::left_over();
+        self.frames.iter().for_each(|frame| mark(*frame, &error));
+        if ptr::eq(self.ask.waiter.as_ptr(), finder) {
+            return Err(error);
+        }
+        Ok(self.ask.call_back(&error))
+    }
+}
+
+impl Wait {
+    /// Whether it is a wait for a query or a task, rather than for a fork of the waiter's own.
+    fn is_ask(&self) -> bool {
+        // SAFETY: what is waited for is alive while the wait is (G1), and this one is stuck or the finder's own.
+        unsafe { self.awaited.as_ref() }.kind.describe.is_some()
+    }
+
+    /// Calls the waiter back from its wait, with an error. The lock is held; the waiters must be woken.
+    fn call_back(&self, error: &Error) -> Option<Waiters> {
+        // SAFETY: as in `is_ask`.
+        let awaited = unsafe { self.awaited.as_ref() };
+        // SAFETY: a waiting fiber's record is alive, and it cannot leave its wait while the lock is held (G1).
+        let waiter = unsafe { self.waiter.as_ref() };
+        if waiter.is_outer_of(awaited.owner()) {
+            // It does not sleep: it runs what it waits for, and looks at its frame afterwards.
+            return None;
+        }
+        // SAFETY: the lock is held.
+        unsafe { *waiter.cycle.get() = Some(error.clone()) };
+        Some(awaited.list.detach())
+    }
+}
+
+/// The frames of `owner`, which waits or is the finder, from the one that does `awaited` to the innermost.
+fn frames_of(owner: &FiberRecord, awaited: &Awaited) -> Vec<NonNull<Frame>> {
+    let mut frames = Vec::new();
+    let mut next = owner.frames.get();
+    // SAFETY: the frames are linked and stand still (G1).
+    while let Some(frame) = unsafe { next.as_ref() } {
+        frames.push(NonNull::from(frame));
+        if ptr::eq(frame.awaited.as_ptr(), awaited) {
+            break;
+        }
+        next = frame.below;
+    }
+    frames.reverse();
+    frames
+}
+
+/// Whether a cycle has decided the frame, or what it does is left over. The lock is held, or its circle stands still.
+fn is_decided(frame: NonNull<Frame>) -> bool {
+    // SAFETY: the frame belongs to a stuck fiber, or to the finder's own stack.
+    unsafe { frame.as_ref() }.cycle().is_some()
+}
+
+/// Writes the end of a frame on a circle into it. The lock is held.
+fn mark(frame: NonNull<Frame>, error: &Error) {
+    // SAFETY: the frame belongs to a stuck fiber, or to the finder's own stack.
+    let frame = unsafe { frame.as_ref() };
+    // SAFETY: as above, and the lock is held.
+    unsafe { frame.set_cycle(error.clone()) };
+}
+
 /// What the work of a frame on an undecided cycle is called, if it has a name.
 fn describe(frame: NonNull<Frame>) -> Option<Name> {
-    // SAFETY: the frame belongs to a stuck fiber, or to the caller's own stack.
+    // SAFETY: the frame belongs to a stuck fiber, or to the finder's own stack.
     let frame = unsafe { frame.as_ref() };
-    let kind: &Kind = frame.kind();
+    let describe = frame.kind().describe?;
     // SAFETY: `describe` belongs to the kind of what the frame does, which is alive while the frame is.
-    kind.describe
-        .map(|describe| unsafe { describe(frame.awaited) })
+    Some(unsafe { describe(frame.awaited) })
 }

@@ -46,7 +46,7 @@ pub(crate) struct FiberRecord {
     pub(crate) frames: Cell<*const Frame>,
     /// What the fiber waits for.
     pub(crate) edge: Cell<*const Awaited>,
-    /// Set when the wait was decided to be part of a cycle.
+    /// Why it is called back from its wait: a cycle. Read and written under the graph's lock.
     pub(crate) cycle: UnsafeCell<Option<Error>>,
     /// Link of the owner's ready queue.
     pub(crate) next_ready: Cell<*const FiberRecord>,
@@ -198,12 +198,17 @@ impl FiberRecord {
         }
     }
 
-    /// Takes the error of a cycle that the last wait turned out to be part of.
-    pub(crate) fn take_cycle(&self) -> Option<Error> {
-        // SAFETY: called by the fiber itself after its wait; the decider wrote before it woke us, and nobody writes to
-        // a fiber that does not wait.
-        let cycle = unsafe { &mut *self.cycle.get() };
-        cycle.take()
+    /// Whether it was called back from its wait and has not left it yet. The graph's lock is held.
+    pub(super) fn is_called_back(&self) -> bool {
+        // SAFETY: the field is read and written under the lock.
+        unsafe { &*self.cycle.get() }.is_some()
+    }
+
+    /// Whether `inner` is the record of a sequential run on this fiber.
+    pub(super) fn is_outer_of(&self, inner: *const FiberRecord) -> bool {
+        // SAFETY: the caller knows of `inner` as the owner of something open, under the graph's lock (graph.md G4).
+        let inner = unsafe { inner.as_ref() };
+        inner.is_some_and(|inner| matches!(inner.wake, Wake::Outer(outer) if ptr::eq(outer, self)))
     }
 }
 

@@ -54,8 +54,14 @@ impl Awaited {
 
     /// Says who does it (graph.md G3).
     pub(crate) fn set_owner(&self, owner: *const FiberRecord) {
-        // Release: pairs with the Acquire in `find_cycle`.
+        // Release: pairs with the Acquire in `owner`.
         self.owner.store(owner.cast_mut(), Ordering::Release);
+    }
+
+    /// Who does it; only an address, unless it is open and the lock is held (G4).
+    pub(super) fn owner(&self) -> *const FiberRecord {
+        // Acquire: pairs with the Release in `set_owner`.
+        self.owner.load(Ordering::Acquire)
     }
 }
 
@@ -92,23 +98,25 @@ impl Frame {
     /// Whether the cycle with this error decided the innermost frame of `fiber`, the current one, too: then whoever asked
     /// from there is part of it.
     pub(crate) fn is_innermost_in(fiber: &FiberRecord, cycle: &Error) -> bool {
-        let innermost = fiber.frames.get();
-        // SAFETY: a fiber's frames are alive while they are linked (`enter` unlinks them).
-        let innermost = unsafe { innermost.as_ref() };
-        innermost
-            .and_then(Frame::cycle)
-            .is_some_and(|own| own.has_cause_of(cycle))
+        Frame::innermost_cycle(fiber).is_some_and(|own| own.has_cause_of(cycle))
     }
 
-    /// The error of the cycle that decided it. Called by its fiber, or under the graph's lock while that is stuck.
+    /// The error of the cycle that decided the innermost frame of `fiber`, the current one.
+    fn innermost_cycle(fiber: &FiberRecord) -> Option<&Error> {
+        let innermost = fiber.frames.get();
+        // SAFETY: a fiber's frames are alive while they are linked (`enter` unlinks them).
+        unsafe { innermost.as_ref() }.and_then(Frame::cycle)
+    }
+
+    /// The error of the cycle that decided it. Called by its fiber, or under the graph's lock.
     pub(super) fn cycle(&self) -> Option<&Error> {
-        // SAFETY: written only by a decider, to whom the frame's fiber is stuck or is himself (G5, G6).
+        // SAFETY: written under the lock, while the frame's fiber is stuck or is the writer (G6).
         unsafe { &*self.cycle.get() }.as_ref()
     }
 
     /// # Safety
     ///
-    /// The caller decides a cycle that the frame is on, and its fiber is stuck or the caller.
+    /// The caller decides a cycle that the frame is on, its fiber is stuck or the caller, and the lock is held.
     pub(super) unsafe fn set_cycle(&self, error: Error) {
         // SAFETY: by contract.
         unsafe { *self.cycle.get() = Some(error) };
@@ -122,7 +130,7 @@ impl Frame {
 }
 
 /// One lock for the edges of the whole process (graph.md G1).
-static GRAPH: GlobalLock = GlobalLock::new();
+pub(super) static GRAPH: GlobalLock = GlobalLock::new();
 
 /// Suspends `fiber` until `awaited` was closed.
 ///
@@ -135,7 +143,7 @@ pub(crate) fn wait_for(fiber: &FiberRecord, awaited: &Awaited) -> Result<(), Sto
         return Ok(());
     }
     prepare_suspension(fiber).map_err(Stopped::Refused)?;
-    wait_on_edge(fiber, awaited, Cycle::end_ask).map_err(Stopped::Cycle)
+    wait_on_edge(fiber, awaited).map_err(Stopped::Cycle)
 }
 
 /// Suspends `fiber` until `awaited`, a child that borrows from it and is not opened again, is closed, come what may.
@@ -145,9 +153,8 @@ pub(crate) fn wait_for_child(fiber: &FiberRecord, awaited: &Awaited) -> Option<E
     let mut cycle = None;
     while awaited.list.outcome().is_none() {
         fiber.prepare_child_wait();
-        // Whoever closes a cycle did not suspend for it: the child goes on now that the cycle is decided. It may run
-        // into another.
-        cycle = cycle.or(wait_on_edge(fiber, awaited, Cycle::decide).err());
+        // Once a cycle is decided the child goes on; it may run into another.
+        cycle = cycle.or(wait_on_edge(fiber, awaited).err());
     }
     cycle
 }
@@ -161,15 +168,18 @@ pub(crate) fn wait_without_edge(fiber: &FiberRecord, awaited: &Awaited) -> Resul
     Ok(())
 }
 
-fn wait_on_edge(
-    fiber: &FiberRecord,
-    awaited: &Awaited,
-    on_cycle: fn(Cycle) -> Error,
-) -> Result<(), Error> {
-    add_edge(fiber, awaited).map_err(on_cycle)?;
-    park(fiber, awaited);
-    remove_edge(fiber);
-    fiber.take_cycle().map_or(Ok(()), Err)
+fn wait_on_edge(fiber: &FiberRecord, awaited: &Awaited) -> Result<(), Error> {
+    match add_edge(fiber, awaited) {
+        Added::Waiting => (),
+        Added::Closes(cycle) => return Err(cycle.decide()),
+        Added::LeftOver(error) => return Err(error),
+    }
+    loop {
+        park(fiber, awaited);
+        if let Some(end) = end_wait(fiber, awaited) {
+            return end;
+        }
+    }
 }
 
 /// Why a wait did not come to its end.
@@ -195,19 +205,44 @@ fn park(fiber: &FiberRecord, awaited: &Awaited) {
     }
 }
 
-/// Adds the edge of `fiber`, unless it closes a cycle (G2).
-fn add_edge(fiber: &FiberRecord, awaited: &Awaited) -> Result<(), Cycle> {
-    let _guard = GRAPH.lock();
-    if is_cycle(fiber, awaited) {
-        return Err(Cycle::collect(fiber, awaited));
-    }
-    fiber.edge.set(awaited);
-    Ok(())
+/// What came of adding an edge.
+#[must_use]
+enum Added {
+    /// It is there: the fiber must wait.
+    Waiting,
+    /// It would close a cycle, which the caller must decide.
+    Closes(Cycle),
+    /// The ask is left over from a decided provider, and ends with this error.
+    LeftOver(Error),
 }
 
-fn remove_edge(fiber: &FiberRecord) {
+/// Adds the edge of `fiber`, unless it closes a cycle (G2).
+fn add_edge(fiber: &FiberRecord, awaited: &Awaited) -> Added {
     let _guard = GRAPH.lock();
+    if is_cycle(fiber, awaited) {
+        let cycle = Cycle::collect(fiber, awaited);
+        let Some(left_over) = cycle.left_over() else {
+            return Added::Closes(cycle);
+        };
+        match left_over.end(fiber) {
+            Ok(woken) => woken.into_iter().for_each(Waiters::wake),
+            Err(error) => return Added::LeftOver(error),
+        }
+    }
+    fiber.edge.set(awaited);
+    Added::Waiting
+}
+
+/// After a wake: removes the edge and tells how the wait ended; `None` if the list was only detached for another's sake.
+fn end_wait(fiber: &FiberRecord, awaited: &Awaited) -> Option<Result<(), Error>> {
+    let _guard = GRAPH.lock();
+    // SAFETY: the lock is held.
+    let cycle = unsafe { &mut *fiber.cycle.get() }.take();
+    if cycle.is_none() && awaited.list.outcome().is_none() {
+        return None;
+    }
     fiber.edge.set(ptr::null());
+    Some(cycle.map_or(Ok(()), Err))
 }
 
 /// Runs `body` on an inner record of this same stack, while `outer` waits for `awaited`, which `body` does. Gives the error
@@ -217,25 +252,27 @@ pub(crate) fn with_inner(
     awaited: &Awaited,
     body: impl FnOnce(),
 ) -> Option<Error> {
-    // No cycle can close here: what `awaited` belongs to has not started.
-    let before = {
+    let set_edge = |edge: *const Awaited| {
         let _guard = GRAPH.lock();
-        outer.edge.replace(awaited)
+        outer.edge.set(edge);
     };
+    let was_decided = Frame::innermost_cycle(outer).is_some();
+    // No cycle can close here: what `awaited` belongs to has not started.
+    set_edge(awaited);
     body();
-    {
-        let _guard = GRAPH.lock();
-        outer.edge.set(before);
+    set_edge(ptr::null());
+    if was_decided {
+        None
+    } else {
+        Frame::innermost_cycle(outer).cloned()
     }
-    outer.take_cycle()
 }
 
 /// Who does `awaited` now, if it is open and somebody does.
 ///
 /// The graph's lock is held; the owner's record is alive then (G4).
 pub(super) fn owner_of<'a>(awaited: &Awaited) -> Option<&'a FiberRecord> {
-    // Acquire: pairs with the Release in `set_owner`.
-    let owner = awaited.owner.load(Ordering::Acquire);
+    let owner = awaited.owner();
     if awaited.list.outcome().is_some() {
         return None;
     }
@@ -258,6 +295,9 @@ fn is_cycle(fiber: &FiberRecord, first: &Awaited) -> bool {
         };
         if ptr::eq(owner, fiber) {
             return true;
+        }
+        if owner.is_called_back() {
+            return false;
         }
         match edge_of(owner) {
             Some(next) => awaited = next,

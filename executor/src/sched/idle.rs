@@ -12,6 +12,8 @@ const SLEEPER: usize = 1 << 16;
 enum State {
     Awake,
     Sleeping,
+    /// Asleep, and unable to start a job: only a fiber of its own wakes it.
+    Blocked,
     Notified,
 }
 
@@ -35,6 +37,23 @@ impl Sleeper {
         self.state
             .compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst)
             .is_ok()
+    }
+}
+
+impl Sleeper {
+    fn notify(&self) {
+        // The lock: the sleeper is either before its check of the state or inside the wait.
+        drop(self.lock.lock());
+        self.wake.notify_one();
+    }
+
+    fn wait_while(&self, state: State, mut wait: impl FnMut(&Condvar, &mut SleepGuard<'_>)) {
+        let mut guard = self.lock.lock();
+        while self.state.load(Ordering::SeqCst) == state as usize {
+            wait(&self.wake, &mut guard);
+        }
+        drop(guard);
+        self.state.store(State::Awake as usize, Ordering::SeqCst);
     }
 }
 
@@ -85,7 +104,7 @@ impl Idle {
     /// A fiber was put into the inbox of `worker` (I4). Whether it was woken.
     pub(crate) fn fiber_posted(&self, worker: usize) -> bool {
         fence(Ordering::SeqCst);
-        self.wake(worker)
+        self.wake(worker) || self.unblock(worker)
     }
 
     /// Wakes everybody: the pool stops.
@@ -111,10 +130,31 @@ impl Idle {
             return false;
         }
         self.counts.fetch_sub(SLEEPER - 1, Ordering::SeqCst);
-        // The lock: the sleeper is either before its check of the state or inside the wait.
-        drop(sleeper.lock.lock());
-        sleeper.wake.notify_one();
+        sleeper.notify();
         true
+    }
+
+    /// Wakes `worker` if it is blocked (I7).
+    fn unblock(&self, worker: usize) -> bool {
+        let sleeper = &self.sleepers[worker];
+        let is_ours = sleeper.swap_state(State::Blocked, State::Notified);
+        if is_ours {
+            sleeper.notify();
+        }
+        is_ours
+    }
+
+    /// `worker`, which can start no job, sleeps until it is woken for a fiber of its own, unless `is_ready` finds one.
+    pub(crate) fn block(&self, worker: usize, is_ready: impl FnOnce() -> bool) {
+        let sleeper = &self.sleepers[worker];
+        sleeper
+            .state
+            .store(State::Blocked as usize, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        if is_ready() && sleeper.swap_state(State::Blocked, State::Awake) {
+            return;
+        }
+        sleeper.wait_while(State::Blocked, |wake, guard| wake.wait(guard));
     }
 
     /// `worker`, a searcher, sleeps until it is woken, unless `is_work_there` finds something (I2). It is a searcher
@@ -123,7 +163,7 @@ impl Idle {
         &self,
         worker: usize,
         is_work_there: impl FnOnce() -> bool,
-        mut wait: impl FnMut(&Condvar, &mut SleepGuard<'_>),
+        wait: impl FnMut(&Condvar, &mut SleepGuard<'_>),
     ) {
         let sleeper = &self.sleepers[worker];
         self.counts.fetch_add(SLEEPER - 1, Ordering::SeqCst);
@@ -135,12 +175,7 @@ impl Idle {
             self.counts.fetch_sub(SLEEPER - 1, Ordering::SeqCst);
             return;
         }
-        let mut guard = sleeper.lock.lock();
-        while sleeper.state.load(Ordering::SeqCst) == State::Sleeping as usize {
-            wait(&sleeper.wake, &mut guard);
-        }
-        drop(guard);
-        sleeper.state.store(State::Awake as usize, Ordering::SeqCst);
+        sleeper.wait_while(State::Sleeping, wait);
     }
 }
 

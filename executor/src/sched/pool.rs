@@ -173,19 +173,10 @@ impl Pool {
 
     /// Lets a worker sleep until there is something for it.
     pub(crate) fn sleep(&self, worker: usize) {
-        self.sleep_until(worker, || {
-            self.is_stopping() || !self.seat(worker).inbox.is_empty() || self.has_jobs()
-        });
-    }
-
-    /// Lets a worker sleep that can start no job, until one of its fibers is ready.
-    pub(crate) fn sleep_for_fibers(&self, worker: usize) {
-        self.sleep_until(worker, || !self.seat(worker).inbox.is_empty());
-    }
-
-    fn sleep_until(&self, worker: usize, is_work_there: impl Fn() -> bool) {
+        let seat = self.seat(worker);
+        let is_work_there = || self.is_stopping() || !seat.inbox.is_empty() || self.has_jobs();
         let mut found_in_a_row = 0;
-        self.idle.sleep(worker, &is_work_there, |wake, guard| {
+        self.idle.sleep(worker, is_work_there, |wake, guard| {
             if !self.has_statistics {
                 return wake.wait(guard);
             }
@@ -197,9 +188,15 @@ impl Pool {
                 0
             };
             if found_in_a_row == 2 {
-                self.seat(worker).counters.sleeps_with_work.add();
+                seat.counters.sleeps_with_work.add();
             }
         });
+    }
+
+    /// Lets a worker sleep that can start no job, until one of its fibers is ready.
+    pub(crate) fn block(&self, worker: usize) {
+        self.idle
+            .block(worker, || !self.seat(worker).inbox.is_empty());
     }
 
     /// Takes one off the number of fibers that may still be made.

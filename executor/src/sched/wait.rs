@@ -111,6 +111,24 @@ impl WaitList {
         Waiters::from_newest(self.0.swap(outcome.as_word(), Ordering::AcqRel))
     }
 
+    /// Takes the waiters off an open list, to be woken and to look again (W6).
+    pub(crate) fn detach(&self) -> Waiters {
+        let mut head = self.0.load(Ordering::Acquire);
+        while !head.is_null() && Outcome::from_word(head).is_none() {
+            // AcqRel: as in `close`.
+            match self.0.compare_exchange_weak(
+                head,
+                ptr::null_mut(),
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
+                Ok(_) => return Waiters::from_newest(head),
+                Err(now) => head = now,
+            }
+        }
+        Waiters(ptr::null_mut())
+    }
+
     /// Opens a list that was closed as [`Outcome::EMPTY`]; `false` if somebody else did or it is not empty.
     pub(crate) fn reopen(&self) -> bool {
         let empty = Outcome::EMPTY.as_word();

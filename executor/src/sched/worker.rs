@@ -44,7 +44,7 @@ impl Worker {
     /// A worker of `pool`, to be [`run`](Self::run) on its own thread.
     pub(crate) fn new(pool: &Arc<Pool>, index: usize, deque: Deque, stacks: StackPool) -> Worker {
         Worker {
-            pool: NonNull::from(&**pool),
+            pool: NonNull::new(Arc::as_ptr(pool).cast_mut()).expect("an Arc is not null"),
             index,
             deque,
             ready: ReadyList::new(),
@@ -229,7 +229,7 @@ impl Worker {
                 .store(true, Ordering::Relaxed);
         } else {
             // Somebody else's: it must not run on this stack (invariant 3).
-            self.deque.push(top);
+            self.publish(top);
         }
         is_it
     }

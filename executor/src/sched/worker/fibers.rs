@@ -64,6 +64,9 @@ impl Worker {
                     let done = handle.take().expect("just resumed");
                     done.recycle(&mut self.stacks.borrow_mut());
                     self.forget(fiber);
+                    if self.pool().has_statistics() {
+                        self.counters().fibers.sub();
+                    }
                 }
             }
         }
@@ -86,9 +89,7 @@ impl Worker {
             if let Some(fiber) = self.next_fiber() {
                 return Some(fiber);
             }
-            pool.idle.start_search();
-            pool.sleep_for_fibers(self.index);
-            pool.idle.end_search(|| pool.has_jobs());
+            pool.block(self.index);
         }
         None
     }
@@ -148,9 +149,6 @@ impl Worker {
         let fiber = unsafe { Box::from_raw(fiber.as_ptr()) };
         graph::retire(fiber);
         self.pool().release_fiber();
-        if self.pool().has_statistics() && self.counters().fibers.get() > 0 {
-            self.counters().fibers.sub();
-        }
     }
 
     pub(super) fn switch_to_base(&self, fiber: &WorkerFiber, left: Left) {
