@@ -64,7 +64,7 @@ impl Cycle {
             if wait.is_ask() {
                 return Some(LeftOver { ask: wait, frames });
             }
-            frames.extend(&wait.frames);
+            frames.extend(wait.frames.iter().filter(|frame| !is_decided(**frame)));
         }
         None
     }
