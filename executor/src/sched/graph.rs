@@ -163,20 +163,28 @@ pub(crate) fn wait_for_child(fiber: &FiberRecord, awaited: &Awaited) -> Option<E
 pub(crate) fn wait_without_edge(fiber: &FiberRecord, awaited: &Awaited) -> Result<(), Error> {
     if awaited.list.outcome().is_none() {
         prepare_suspension(fiber)?;
-        park(fiber, awaited);
+        let waiter = Waiter::new(fiber);
+        // SAFETY: `waiter` lies in this frame, which is not left before `suspend` returns, that is, before the wake.
+        if unsafe { awaited.list.list(&waiter) }.is_ok() {
+            fiber.suspend();
+        }
     }
     Ok(())
 }
 
 fn wait_on_edge(fiber: &FiberRecord, awaited: &Awaited) -> Result<(), Error> {
-    match add_edge(fiber, awaited) {
+    let waiter = Waiter::new(fiber);
+    // SAFETY: `waiter` lies in this frame, which is left only when the wait has ended: not listed, or woken.
+    match unsafe { add_edge(fiber, awaited, &waiter) } {
         Added::Waiting => (),
+        Added::Done => return Ok(()),
         Added::Closes(cycle) => return Err(cycle.decide()),
         Added::LeftOver(error) => return Err(error),
     }
     loop {
-        park(fiber, awaited);
-        if let Some(end) = end_wait(fiber, awaited) {
+        fiber.suspend();
+        // SAFETY: as above.
+        if let Some(end) = unsafe { end_wait(fiber, awaited, &waiter) } {
             return end;
         }
     }
@@ -197,27 +205,25 @@ fn prepare_suspension(fiber: &FiberRecord) -> Result<(), Error> {
     fiber.prepare_suspension()
 }
 
-fn park(fiber: &FiberRecord, awaited: &Awaited) {
-    let waiter = Waiter::new(fiber);
-    // SAFETY: `waiter` lies in this frame, which is not left before `suspend` returns, that is, before the wake.
-    if unsafe { awaited.list.list(&waiter) }.is_ok() {
-        fiber.suspend();
-    }
-}
-
 /// What came of adding an edge.
 #[must_use]
 enum Added {
-    /// It is there: the fiber must wait.
+    /// It is there, and the fiber is listed: it must suspend.
     Waiting,
+    /// What was awaited is closed meanwhile.
+    Done,
     /// It would close a cycle, which the caller must decide.
     Closes(Cycle),
     /// The ask is left over from a decided provider, and ends with this error.
     LeftOver(Error),
 }
 
-/// Adds the edge of `fiber`, unless it closes a cycle (G2).
-fn add_edge(fiber: &FiberRecord, awaited: &Awaited) -> Added {
+/// Adds the edge of `fiber` and lists it, unless that closes a cycle (G2).
+///
+/// # Safety
+///
+/// As for [`WaitList::list`].
+unsafe fn add_edge(fiber: &FiberRecord, awaited: &Awaited, waiter: &Waiter) -> Added {
     let _guard = GRAPH.lock();
     if is_cycle(fiber, awaited) {
         let cycle = Cycle::collect(fiber, awaited);
@@ -229,16 +235,30 @@ fn add_edge(fiber: &FiberRecord, awaited: &Awaited) -> Added {
             Err(error) => return Added::LeftOver(error),
         }
     }
+    // SAFETY: the caller's contract.
+    if unsafe { awaited.list.list(waiter) }.is_err() {
+        return Added::Done;
+    }
     fiber.edge.set(awaited);
     Added::Waiting
 }
 
-/// After a wake: removes the edge and tells how the wait ended; `None` if the list was only detached for another's sake.
-fn end_wait(fiber: &FiberRecord, awaited: &Awaited) -> Option<Result<(), Error>> {
+/// After a wake: removes the edge and tells how the wait ended. `None`: the list was only detached for another's sake; the
+/// fiber is listed again.
+///
+/// # Safety
+///
+/// As for [`WaitList::list`]; `waiter` was woken.
+unsafe fn end_wait(
+    fiber: &FiberRecord,
+    awaited: &Awaited,
+    waiter: &Waiter,
+) -> Option<Result<(), Error>> {
     let _guard = GRAPH.lock();
     // SAFETY: the lock is held.
     let cycle = unsafe { &mut *fiber.cycle.get() }.take();
-    if cycle.is_none() && awaited.list.outcome().is_none() {
+    // SAFETY: the caller's contract.
+    if cycle.is_none() && unsafe { awaited.list.list(waiter) }.is_ok() {
         return None;
     }
     fiber.edge.set(ptr::null());
