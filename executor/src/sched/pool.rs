@@ -135,6 +135,10 @@ impl Pool {
         &self.seats[worker]
     }
 
+    pub(crate) fn fibers_max(&self) -> usize {
+        self.fibers_max
+    }
+
     pub(crate) fn has_statistics(&self) -> bool {
         self.has_statistics
     }

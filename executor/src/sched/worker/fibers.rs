@@ -14,7 +14,8 @@ use crate::sched::fiber::{FiberRecord, current, set_current};
 use crate::sched::graph;
 use crate::sched::pool::Pool;
 
-/// A worker keeps at most this many spare fibers; the others give their stacks back.
+/// A worker keeps at most this many spare fibers; the others give their stacks back. Fewer, where that many of all
+/// workers would leave too few to wait with.
 const SPARES_MAX: usize = 64;
 
 /// Why a fiber went back to the base.
@@ -211,6 +212,8 @@ impl Worker {
 
     /// Whether another spare fiber would be one too many.
     pub(super) fn has_spares_enough(&self) -> bool {
-        self.spares.borrow().len() >= SPARES_MAX
+        let pool = self.pool();
+        let share = pool.fibers_max() / (2 * pool.seats().len());
+        self.spares.borrow().len() >= share.clamp(1, SPARES_MAX)
     }
 }
