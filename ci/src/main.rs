@@ -1,4 +1,5 @@
-//! The gate: what must pass before a change is taken. The same program on a developer's machine and in CI.
+//! The gate: what must pass before a change is taken. The same program on a developer's machine and
+//! in CI.
 
 mod steps;
 
@@ -10,7 +11,8 @@ use crate::steps::{STEPS, Step};
 
 /// Runs the checks of the gate, in order, and stops at the first that fails.
 ///
-/// Needs Cargo with rustfmt and clippy, and a C linker; nothing else is installed or fetched but crates.
+/// Needs Cargo with rustfmt and clippy, and a C linker; nothing else is installed or fetched but
+/// crates.
 #[derive(Debug, Parser)]
 #[command(name = "dagwood-ci")]
 struct Cli {

@@ -1,4 +1,5 @@
-//! What the compiler does not check of the tree: cited rules exist, names stand only where they belong.
+//! What the compiler does not check of the tree: cited rules exist, names stand only where they
+//! belong.
 
 use std::fs;
 use std::path::{Path, PathBuf};

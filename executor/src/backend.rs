@@ -1,4 +1,5 @@
-//! What an executor runs on: a pool of workers, or the caller's thread. The one place where builds differ in kind.
+//! What an executor runs on: a pool of workers, or the caller's thread. The one place where builds
+//! differ in kind.
 
 #[cfg(any(feature = "fibers", feature = "threads"))]
 #[path = "backend/parallel.rs"]

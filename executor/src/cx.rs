@@ -12,10 +12,11 @@ use crate::sched::fiber::FiberRecord;
 use crate::sched::stats::{Counter, Counters};
 use crate::sched::wait::Outcome;
 
-/// What a provider, or a closure that the library runs, gets: the data, the queries, and ways to go parallel.
+/// What a provider, or a closure that the library runs, gets: the data, the queries, and ways to go
+/// parallel.
 ///
-/// A `Cx` belongs to one running job. It is neither `Send` nor `Sync`, so that the `cx` of an outer closure cannot be
-/// used in a closure that another worker may run; each closure gets its own.
+/// A `Cx` belongs to one running job. It is neither `Send` nor `Sync`, so that the `cx` of an outer
+/// closure cannot be used in a closure that another worker may run; each closure gets its own.
 ///
 /// ```compile_fail,E0277
 /// fn is_send<T: Send>() {}
@@ -54,7 +55,8 @@ impl<'db, D> Cx<'db, D> {
     ///
     /// # Safety
     ///
-    /// `fiber` is the current fiber, and it, `run` and the bindings of `locals` outlive the context.
+    /// `fiber` is the current fiber, and it, `run` and the bindings of `locals` outlive the
+    /// context.
     #[inline]
     pub(crate) unsafe fn new(
         run: *const Run<'db, D>,
@@ -80,7 +82,8 @@ impl<'db, D> Cx<'db, D> {
         (cx.run, cx.locals)
     }
 
-    /// The same job, inside a provider: what the asker has bound is not seen, since the result must not depend on it.
+    /// The same job, inside a provider: what the asker has bound is not seen, since the result must
+    /// not depend on it.
     pub(crate) fn in_provider(&self) -> Self {
         self.with_locals(std::ptr::null())
     }
@@ -157,12 +160,14 @@ impl<'db, D> Cx<'db, D> {
 impl<'db, D: 'static> Cx<'db, D> {
     /// The result of a query, computed now if it is not known yet.
     ///
-    /// If another job computes it, the current fiber waits and its OS thread goes on with other work.
+    /// If another job computes it, the current fiber waits and its OS thread goes on with other
+    /// work.
     ///
     /// # Panics
     ///
-    /// If the query failed, or it asks (in the end) for itself, the asker cannot go on: its provider is unwound, without
-    /// a panic message, and fails for the same reason. Outside of providers `run` gives the [`Error`].
+    /// If the query failed, or it asks (in the end) for itself, the asker cannot go on: its
+    /// provider is unwound, without a panic message, and fails for the same reason. Outside of
+    /// providers `run` gives the [`Error`].
     #[inline]
     pub fn get<Q: Query<D>>(&self, query: Q) -> &'db Q::Value {
         match ask(self, query) {
@@ -177,8 +182,8 @@ impl<'db, D: 'static> Cx<'db, D> {
     ///
     /// # Errors
     ///
-    /// The query panicked, is part of a cycle, or failed because one it asked for did; or there is no memory left to
-    /// wait for it ([`Error::is_exhausted`]).
+    /// The query panicked, is part of a cycle, or failed because one it asked for did; or there is
+    /// no memory left to wait for it ([`Error::is_exhausted`]).
     #[inline]
     pub fn try_get<Q: Query<D>>(&self, query: Q) -> Result<&'db Q::Value, Error> {
         ask(self, query)

@@ -10,8 +10,9 @@ pub(crate) type Payload = Box<dyn Any + Send>;
 
 /// Why a query, a task, a wait or an executor gave nothing.
 ///
-/// Cheap to clone: all who asked for a failed query share one. What it says is a function of the queries, not of the
-/// schedule: the queries that led to the failure are counted from the failure outwards, along the asker's own path.
+/// Cheap to clone: all who asked for a failed query share one. What it says is a function of the
+/// queries, not of the schedule: the queries that led to the failure are counted from the failure
+/// outwards, along the asker's own path.
 ///
 /// # Examples
 ///
@@ -157,7 +158,8 @@ impl Error {
     /// Unwinds the current provider with this error. No panic message is printed.
     pub(crate) fn raise(self) -> ! {
         if std::thread::panicking() {
-            // If this leaves a destructor the process aborts; then at least the reason stands there.
+            // If this leaves a destructor the process aborts; then at least the reason stands
+            // there.
             eprintln!(
                 "dagwood: a destructor that runs during an unwind asked for what it cannot have: {self}"
             );
@@ -183,8 +185,8 @@ impl Error {
         matches!(*self.cause, Cause::Cycle(_))
     }
 
-    /// The queries of the cycle in the order in which they ask each other, beginning with the smallest (by the name of
-    /// its type, then by its text); the last asks the first.
+    /// The queries of the cycle in the order in which they ask each other, beginning with the
+    /// smallest (by the name of its type, then by its text); the last asks the first.
     pub fn cycle_members(&self) -> Option<&[String]> {
         match &*self.cause {
             Cause::Cycle(walk) => Some(walk),
@@ -304,7 +306,8 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {}
 
-/// What a panic left, for one to take. Its drop is user code, but must not panic where an error happens to be dropped.
+/// What a panic left, for one to take. Its drop is user code, but must not panic where an error
+/// happens to be dropped.
 struct PanicPayload(Mutex<Option<Payload>>);
 
 impl PanicPayload {

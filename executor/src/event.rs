@@ -14,10 +14,12 @@ use crate::sync::{AtomicBool, Ordering, ThreadBound};
 
 /// A value that is set once, by any thread, and that any number of jobs may wait for.
 ///
-/// Nobody is known to be about to set an event, so a wait for one that never comes is not an error on the parallel
-/// backends: it lasts. The sequential backend, on which nothing else runs while a job waits, tells it at once.
+/// Nobody is known to be about to set an event, so a wait for one that never comes is not an error
+/// on the parallel backends: it lasts. The sequential backend, on which nothing else runs while a
+/// job waits, tells it at once.
 ///
-/// In the sequential build an event can be used only on the thread that made it; another thread's use panics.
+/// In the sequential build an event can be used only on the thread that made it; another thread's
+/// use panics.
 ///
 /// # Examples
 ///
@@ -82,7 +84,8 @@ impl<T> Event<T> {
         Ok(())
     }
 
-    /// The value, if the event is set. A matter of the schedule: decide nothing by it that others can see.
+    /// The value, if the event is set. A matter of the schedule: decide nothing by it that others
+    /// can see.
     pub fn get(&self) -> Option<&T> {
         self.check();
         self.awaited.list.outcome()?;
@@ -103,7 +106,8 @@ impl<T> Event<T> {
     ///
     /// # Errors
     ///
-    /// On the sequential backend: the event is not set. Elsewhere: no memory is left to wait ([`Error::is_exhausted`]).
+    /// On the sequential backend: the event is not set. Elsewhere: no memory is left to wait
+    /// ([`Error::is_exhausted`]).
     pub fn try_wait<D>(&self, cx: &Cx<'_, D>) -> Result<&T, Error> {
         if let Some(value) = self.get() {
             return Ok(value);

@@ -17,7 +17,8 @@ use crate::sched::stats::Statistics;
 pub enum Backend {
     /// A stack of its own on a worker's thread: a wait is a switch, some nanoseconds.
     Fibers,
-    /// An OS thread: a wait blocks it, and another goes on in its place. For targets without a switch, and for comparison.
+    /// An OS thread: a wait blocks it, and another goes on in its place. For targets without a
+    /// switch, and for comparison.
     Threads,
     /// There are no fibers: everything runs in program order on the thread that calls `run`.
     Sequential,
@@ -48,7 +49,8 @@ impl FromStr for Backend {
     }
 }
 
-/// Runs jobs on its workers. A handle: clones share the workers, which end when the last handle is dropped.
+/// Runs jobs on its workers. A handle: clones share the workers, which end when the last handle is
+/// dropped.
 ///
 /// # Examples
 ///
@@ -83,7 +85,8 @@ const STACK_BYTES: usize = 8 << 20;
 const STACK_BYTES: usize = 512 << 10;
 
 impl Executor {
-    /// An executor to be: as many workers as processors, on the first of [`backends`](Self::backends).
+    /// An executor to be: as many workers as processors, on the first of
+    /// [`backends`](Self::backends).
     pub fn builder() -> Builder {
         Builder {
             workers: None,
@@ -94,7 +97,8 @@ impl Executor {
         }
     }
 
-    /// The backends of this build, the best one first; [`Backend::Sequential`] is always there, and last.
+    /// The backends of this build, the best one first; [`Backend::Sequential`] is always there, and
+    /// last.
     pub fn backends() -> &'static [Backend] {
         Engine::backends()
     }
@@ -116,12 +120,14 @@ impl Executor {
 
     /// Runs `body` as a job, and blocks until it and all tasks that it spawned have ended.
     ///
-    /// Any thread may call it, many at once. On a fiber of *another* executor the call suspends that fiber.
+    /// Any thread may call it, many at once. On a fiber of *another* executor the call suspends
+    /// that fiber.
     ///
     /// # Errors
     ///
-    /// A query that `body` got by [`Cx::get`] failed, or a task failed that nobody waited for; `run` was called inside
-    /// a job of the same executor; or (sequential build) the database belongs to another thread.
+    /// A query that `body` got by [`Cx::get`] failed, or a task failed that nobody waited for;
+    /// `run` was called inside a job of the same executor; or (sequential build) the database
+    /// belongs to another thread.
     ///
     /// # Panics
     ///
@@ -176,7 +182,8 @@ impl fmt::Debug for Executor {
 }
 
 impl Builder {
-    /// How many jobs run at once at the most. The sequential backend has one worker, whatever is asked for.
+    /// How many jobs run at once at the most. The sequential backend has one worker, whatever is
+    /// asked for.
     pub fn workers(mut self, count: usize) -> Self {
         self.workers = Some(count);
         self
@@ -188,22 +195,24 @@ impl Builder {
         self
     }
 
-    /// Address space for each fiber's stack, in bytes; memory is used as it is touched. By default 8 MiB (512 KiB on
-    /// 32-bit targets). The sequential backend uses its caller's stack.
+    /// Address space for each fiber's stack, in bytes; memory is used as it is touched. By default
+    /// 8 MiB (512 KiB on 32-bit targets). The sequential backend uses its caller's stack.
     pub fn stack_bytes(mut self, bytes: usize) -> Self {
         self.stack_bytes = bytes;
         self
     }
 
-    /// How many fibers may exist at once, running, waiting and spare; an ask that would have to wait for want of another fails with
-    /// [`Error::is_exhausted`], and so do the queries around it, which are not remembered as failed. By default 16,000,
-    /// on the threads backend 8,000: both are well under what Linux allows a process by default.
+    /// How many fibers may exist at once, running, waiting and spare; an ask that would have to
+    /// wait for want of another fails with [`Error::is_exhausted`], and so do the queries around
+    /// it, which are not remembered as failed. By default 16,000, on the threads backend 8,000:
+    /// both are well under what Linux allows a process by default.
     pub fn max_fibers(mut self, count: usize) -> Self {
         self.fibers_max = Some(count);
         self
     }
 
-    /// Whether to count what happens ([`Executor::statistics`]). Costs time on every ask: not for timed runs.
+    /// Whether to count what happens ([`Executor::statistics`]). Costs time on every ask: not for
+    /// timed runs.
     pub fn statistics(mut self, is_on: bool) -> Self {
         self.has_statistics = is_on;
         self
@@ -213,7 +222,8 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// No worker was asked for, the backend is not part of this build, or a thread or stack could not be made.
+    /// No worker was asked for, the backend is not part of this build, or a thread or stack could
+    /// not be made.
     pub fn build(self) -> Result<Executor, Error> {
         if self.workers == Some(0) {
             return Err(Error::setup(

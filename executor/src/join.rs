@@ -1,5 +1,5 @@
-//! `join`: two closures, perhaps at once. The second is a job in this frame that costs next to nothing until somebody
-//! wants it.
+//! `join`: two closures, perhaps at once. The second is a job in this frame that costs next to
+//! nothing until somebody wants it.
 
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
@@ -14,7 +14,8 @@ use crate::sched::graph::{self, Frame};
 use crate::sched::job::Job;
 use crate::sched::wait::Outcome;
 
-/// How often a join looks for its second half to be done before it suspends: well under a microsecond.
+/// How often a join looks for its second half to be done before it suspends: well under a
+/// microsecond.
 const PROBES_MAX: u32 = 64;
 
 /// The second half of a join, in the frame of the join. Begins with the fork.
@@ -49,14 +50,16 @@ where
     ///
     /// `job` is the head of a living, published half that nobody else starts.
     unsafe fn start(job: NonNull<Job>, fiber: &FiberRecord) {
-        // SAFETY: by contract; the head is the first field of `repr(C)` structs. The frame stays until we close.
+        // SAFETY: by contract; the head is the first field of `repr(C)` structs. The frame stays
+        // until we close.
         let half = unsafe { job.cast::<Self>().as_ref() };
         // SAFETY: by contract.
         let awaited = unsafe { half.fork.awaited() };
         awaited.set_owner(fiber);
         // SAFETY: only who starts the half takes its body.
         let body = unsafe { half.take_body() };
-        // SAFETY: the join's context lies in the frame of the join or around it; what we read of it does not change.
+        // SAFETY: the join's context lies in the frame of the join or around it; what we read of it
+        // does not change.
         let (run, locals) = unsafe { Cx::shared_parts(half.cx) };
         let (result, _) = Frame::enter(fiber, NonNull::from(awaited), || {
             // SAFETY: the current fiber; run and bindings outlive the join that waits for us.
@@ -98,12 +101,14 @@ where
 impl<'db, D> Cx<'db, D> {
     /// Runs both closures, perhaps at the same time, and gives both results.
     ///
-    /// `a` runs here and now. `b` may be taken by another worker; if none does, it runs here afterwards.
-    /// On the sequential backend, and with one worker as long as `a` does not wait, the order is `a`, `b`.
+    /// `a` runs here and now. `b` may be taken by another worker; if none does, it runs here
+    /// afterwards. On the sequential backend, and with one worker as long as `a` does not wait, the
+    /// order is `a`, `b`.
     ///
     /// # Panics
     ///
-    /// If one of them panics, the other still runs to its end; then the panic goes on, that of `a` if both panic.
+    /// If one of them panics, the other still runs to its end; then the panic goes on, that of `a`
+    /// if both panic.
     ///
     /// # Examples
     ///
@@ -131,9 +136,9 @@ impl<'db, D> Cx<'db, D> {
     {
         let half = Half::new(self, b);
         let fiber = self.fiber();
-        // SAFETY: `half` stays in this frame until it was taken back (`remove`), or, if it was published, until it is
-        // popped or closed (`finish_published`): nothing between here and there unwinds. `B` and `RB` are `Send`. The
-        // record of a running fiber does not move.
+        // SAFETY: `half` stays in this frame until it was taken back (`remove`), or, if it was
+        // published, until it is popped or closed (`finish_published`): nothing between here and
+        // there unwinds. `B` and `RB` are `Send`. The record of a running fiber does not move.
         unsafe { fiber.forks.push(NonNull::from(&half).cast()) };
         self.scheduling_point();
         let ra = catch_unwind(AssertUnwindSafe(|| a(self)));
@@ -148,7 +153,8 @@ impl<'db, D> Cx<'db, D> {
         }
     }
 
-    /// `a` has panicked: `b` runs all the same, so that what happens does not depend on who takes it.
+    /// `a` has panicked: `b` runs all the same, so that what happens does not depend on who takes
+    /// it.
     #[cold]
     fn finish_panicked<RB>(&self, payload: Payload, b: impl FnOnce(&Cx<'db, D>) -> RB) -> ! {
         discard(catch_unwind(AssertUnwindSafe(|| b(self))));

@@ -1,5 +1,5 @@
-//! Demand-driven, memoised queries and tasks on stackful fibers: plain function bodies, a freed thread while waiting,
-//! parallelism inside a query, and output that never depends on the schedule.
+//! Demand-driven, memoised queries and tasks on stackful fibers: plain function bodies, a freed
+//! thread while waiting, parallelism inside a query, and output that never depends on the schedule.
 //!
 //! | to | use |
 //! | --- | --- |
@@ -45,15 +45,17 @@
 //!
 //! # Features
 //!
-//! `fibers` (default) and `threads` bring those backends; they add up, and [`Builder::backend`] chooses. With neither,
-//! this is the *sequential build*: no threads, locks or atomics in what runs your code (an error or a task handle is
-//! still an `Arc`), the same API and the same bounds on your types.
+//! `fibers` (default) and `threads` bring those backends; they add up, and [`Builder::backend`]
+//! chooses. With neither, this is the *sequential build*: no threads, locks or atomics in what runs
+//! your code (an error or a task handle is still an `Arc`), the same API and the same bounds on
+//! your types.
 //!
 //! # Locks and thread-locals
 //!
-//! While a fiber waits (in `get`, `join`, `scope`, a task or an event) its thread runs other fibers. A `std` or
-//! `parking_lot` lock that is held over a wait blocks the thread for whoever takes it next, and a thread-local that is set
-//! around a wait is seen by others: keep locks short, and use [`FiberLocal`].
+//! While a fiber waits (in `get`, `join`, `scope`, a task or an event) its thread runs other
+//! fibers. A `std` or `parking_lot` lock that is held over a wait blocks the thread for whoever
+//! takes it next, and a thread-local that is set around a wait is seen by others: keep locks short,
+//! and use [`FiberLocal`].
 
 #![cfg_attr(
     not(any(feature = "fibers", feature = "threads")),

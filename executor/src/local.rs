@@ -1,4 +1,5 @@
-//! Values bound for the time of a call, seen by what runs inside it on whatever worker: a list through the frames.
+//! Values bound for the time of a call, seen by what runs inside it on whatever worker: a list
+//! through the frames.
 
 use std::cell::UnsafeCell;
 use std::marker::PhantomData;
@@ -31,7 +32,8 @@ pub(crate) fn bind<'db, D, R>(
 /// The innermost value that `key` is bound to.
 pub(crate) fn lookup<D>(cx: &Cx<'_, D>, key: *const ()) -> Option<*const ()> {
     let mut next = cx.locals();
-    // SAFETY: a binding outlives every context that leads to it: the call that binds waits for all it forks.
+    // SAFETY: a binding outlives every context that leads to it: the call that binds waits for all
+    // it forks.
     while let Some(binding) = unsafe { next.as_ref() } {
         if ptr::eq(binding.key, key) {
             return Some(binding.value);
@@ -43,12 +45,13 @@ pub(crate) fn lookup<D>(cx: &Cx<'_, D>, key: *const ()) -> Option<*const ()> {
 
 /// A value that belongs to the running piece of work rather than to a thread.
 ///
-/// Bound for the time of a closure by [`scope`](Self::scope), it is seen by that closure and by all that it forks with `join`,
-/// `scope` and the parallel loops, on whatever worker they run and however often they wait. It is not seen by
-/// *providers* (a query's result must not depend on who asks) nor by spawned tasks (which may outlive it).
+/// Bound for the time of a closure by [`scope`](Self::scope), it is seen by that closure and by all
+/// that it forks with `join`, `scope` and the parallel loops, on whatever worker they run and
+/// however often they wait. It is not seen by *providers* (a query's result must not depend on who
+/// asks) nor by spawned tasks (which may outlive it).
 ///
-/// Use it where a `thread_local!` would be set around a call: a fiber that waits inside such a call leaves its thread to
-/// other fibers, which would see (and reset) the thread-local.
+/// Use it where a `thread_local!` would be set around a call: a fiber that waits inside such a call
+/// leaves its thread to other fibers, which would see (and reset) the thread-local.
 ///
 /// # Examples
 ///
@@ -68,8 +71,8 @@ pub(crate) fn lookup<D>(cx: &Cx<'_, D>, key: *const ()) -> Option<*const ()> {
 /// ```
 #[derive(Debug)]
 pub struct FiberLocal<T> {
-    /// The address is the identity: not zero-sized, and a cell, so that two constants are never merged into one. Never
-    /// touched.
+    /// The address is the identity: not zero-sized, and a cell, so that two constants are never
+    /// merged into one. Never touched.
     _address: UnsafeCell<u8>,
     value: PhantomData<fn(T) -> T>,
 }
@@ -104,8 +107,9 @@ impl<T: Sync> FiberLocal<T> {
     /// The innermost value that this local is bound to.
     pub fn get<'c, D>(&self, cx: &'c Cx<'_, D>) -> Option<&'c T> {
         let value = lookup(cx, ptr::from_ref(self).cast())?;
-        // SAFETY: bound by `scope` of this very local (its address is its own while it is borrowed there), so it is a `T`,
-        // and it lives as long as the contexts inside that call, of which `cx` is one.
+        // SAFETY: bound by `scope` of this very local (its address is its own while it is borrowed
+        // there), so it is a `T`, and it lives as long as the contexts inside that call, of which
+        // `cx` is one.
         Some(unsafe { &*value.cast::<T>() })
     }
 }

@@ -6,7 +6,8 @@ use crate::cx::Cx;
 
 /// What a parallel loop goes over: items that can be had by index.
 ///
-/// Ranges of integers (but for those that may be wider than `usize`), slices, and references to vectors and arrays are such sources.
+/// Ranges of integers (but for those that may be wider than `usize`), slices, and references to
+/// vectors and arrays are such sources.
 pub trait Indexed: Sync {
     /// What the loop's closure gets.
     type Item;
@@ -80,13 +81,16 @@ impl<'a, T: Sync, const N: usize> Indexed for &'a [T; N] {
 }
 
 impl<'db, D: 'static> Cx<'db, D> {
-    /// Runs `body` on each item, perhaps at the same time, and gives the results in the order of the items.
+    /// Runs `body` on each item, perhaps at the same time, and gives the results in the order of
+    /// the items.
     ///
-    /// Each item may be taken by another worker on its own, so an item that waits holds up no other.
+    /// Each item may be taken by another worker on its own, so an item that waits holds up no
+    /// other.
     ///
     /// # Panics
     ///
-    /// If it panics on some items, all others are still done; then the panic of the first of them, in order, goes on.
+    /// If it panics on some items, all others are still done; then the panic of the first of them,
+    /// in order, goes on.
     ///
     /// # Examples
     ///

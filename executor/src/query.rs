@@ -12,16 +12,19 @@ use crate::cx::Cx;
 
 /// A kind of computation whose results are remembered. A value of the type is one query: its *key*.
 ///
-/// `D` is the user's data that the [`Database`](crate::Database) holds. Within one database each query is computed
-/// at most once, by its *provider* [`provide`](Query::provide); all who ask get a reference to the same value.
+/// `D` is the user's data that the [`Database`](crate::Database) holds. Within one database each
+/// query is computed at most once, by its *provider* [`provide`](Query::provide); all who ask get a
+/// reference to the same value.
 ///
-/// A provider is a plain function. It should read only `cx.data()` and answers of other queries: then its value, and
-/// everything else that the library tells, is the same for every backend, worker count and schedule.
+/// A provider is a plain function. It should read only `cx.data()` and answers of other queries:
+/// then its value, and everything else that the library tells, is the same for every backend,
+/// worker count and schedule.
 ///
 /// # Panics in user code
 ///
-/// `Hash`, `Eq` and `Debug` of a key are called by the library, never under a lock. If one of them panics in an ask,
-/// the asker unwinds and the tables stay valid; a `Debug` that panics is replaced by a note in reports.
+/// `Hash`, `Eq` and `Debug` of a key are called by the library, never under a lock. If one of them
+/// panics in an ask, the asker unwinds and the tables stay valid; a `Debug` that panics is replaced
+/// by a note in reports.
 ///
 /// # Examples
 ///

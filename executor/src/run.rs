@@ -28,7 +28,8 @@ pub(crate) trait OpenTask {
 /// What all jobs of a run share. It lies in the frame of `run`, which outlives them.
 pub(crate) struct Run<'db, D> {
     database: &'db Database<D>,
-    /// [`Outcome::READY`]; with statistics what no slot ever is, so that each hit is seen and counted.
+    /// [`Outcome::READY`]; with statistics what no slot ever is, so that each hit is seen and
+    /// counted.
     hit_tag: Outcome,
     /// Where jobs on OS threads count.
     counters: *const Counters,
@@ -41,7 +42,8 @@ struct Tasks<'db> {
     pending: AtomicUsize,
     all_done: Awaited,
     failed: Mutex<Vec<Failure<'db>>>,
-    /// In a run inside a job of another executor, the tasks one by one: that job may be part of a cycle through one.
+    /// In a run inside a job of another executor, the tasks one by one: that job may be part of a
+    /// cycle through one.
     open: Option<Mutex<VecDeque<Arc<dyn OpenTask + Send + Sync + 'db>>>>,
 }
 
@@ -100,7 +102,8 @@ impl<'db, D> Run<'db, D> {
         }
     }
 
-    /// Waits for the tasks of a nested run, one by one. Gives the error of a cycle that a wait was part of.
+    /// Waits for the tasks of a nested run, one by one. Gives the error of a cycle that a wait was
+    /// part of.
     fn wait_for_open_tasks(&self, fiber: &FiberRecord) -> Option<Error> {
         let mut cycle = None;
         while let Some(task) = self
@@ -128,8 +131,8 @@ impl<'db, D> Run<'db, D> {
         }
     }
 
-    /// The root job: the user's closure, then all tasks. The error of a task that failed without anybody asking counts as
-    /// the run's own; of several, the smallest text.
+    /// The root job: the user's closure, then all tasks. The error of a task that failed without
+    /// anybody asking counts as the run's own; of several, the smallest text.
     fn root<T>(
         &self,
         fiber: &FiberRecord,
@@ -182,7 +185,8 @@ where
     ///
     /// `job` is the head of a living root job that nobody else starts.
     unsafe fn start(job: NonNull<Job>, fiber: &FiberRecord) {
-        // SAFETY: by contract; the head is the first field of a `repr(C)` struct. The frame stays until we close.
+        // SAFETY: by contract; the head is the first field of a `repr(C)` struct. The frame stays
+        // until we close.
         let root = unsafe { job.cast::<Self>().as_ref() };
         root.awaited.set_owner(fiber);
         // SAFETY: only who starts the job touches its body.
@@ -211,7 +215,8 @@ where
     }
 }
 
-/// Runs a root job that `inject` gives to a pool, and waits for it: on a fiber of another executor by suspending.
+/// Runs a root job that `inject` gives to a pool, and waits for it: on a fiber of another executor
+/// by suspending.
 pub(crate) fn run_on_pool<'db, D, F, T>(
     run: &Run<'db, D>,
     body: F,
@@ -226,8 +231,9 @@ where
     let thread = here.is_none().then(|| FiberRecord::of_thread(0));
     let fiber = here.or(thread.as_ref()).expect("one of the two");
     let root = Root::new(run, body, ptr::null());
-    // SAFETY: `root` stays in this frame until it is closed (the wait below does not unwind); it is injected once; body
-    // and result are `Send`, and so is a reference to the run (its counters are atomic, its database is `Sync`).
+    // SAFETY: `root` stays in this frame until it is closed (the wait below does not unwind); it is
+    // injected once; body and result are `Send`, and so is a reference to the run (its counters are
+    // atomic, its database is `Sync`).
     inject(unsafe { JobRef::new(NonNull::from(&root).cast()) });
     let cycle = graph::wait_for_child(fiber, &root.awaited);
     finish(root, cycle)

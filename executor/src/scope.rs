@@ -38,7 +38,8 @@ struct Child {
     path: Path,
 }
 
-/// A place in the order of spawning: the index at the scope, then the index among that child's own, and so on.
+/// A place in the order of spawning: the index at the scope, then the index among that child's own,
+/// and so on.
 type Path = Vec<usize>;
 
 /// Who spawns into a scope: its body or one of its children.
@@ -65,11 +66,13 @@ impl Spawner {
 impl<'scope, 'env, 'db: 'env, D: 'static> Scope<'scope, 'env, 'db, D> {
     /// Starts a closure that ends before the scope does.
     ///
-    /// `cx` is the context at hand, of the scope's body, of a child, or of a branch of theirs. On the sequential backend
-    /// the child runs to its end right here. With one worker, children start in the order of spawning once the body has
-    /// ended (if the body waits before, they start meanwhile, the last first).
+    /// `cx` is the context at hand, of the scope's body, of a child, or of a branch of theirs. On
+    /// the sequential backend the child runs to its end right here. With one worker, children start
+    /// in the order of spawning once the body has ended (if the body waits before, they start
+    /// meanwhile, the last first).
     ///
-    /// The child sees the [`FiberLocal`](crate::FiberLocal)s that were bound around the scope, not those bound inside it.
+    /// The child sees the [`FiberLocal`](crate::FiberLocal)s that were bound around the scope, not
+    /// those bound inside it.
     ///
     /// # Panics
     ///
@@ -83,7 +86,8 @@ impl<'scope, 'env, 'db: 'env, D: 'static> Scope<'scope, 'env, 'db, D> {
             ptr::eq(cx.run(), self.run.0),
             "a scope's child was spawned with the `Cx` of another `run`"
         );
-        // SAFETY: what this scope is bound to is a `Spawner` (`Cx::scope` and below), which outlives its contexts.
+        // SAFETY: what this scope is bound to is a `Spawner` (`Cx::scope` and below), which
+        // outlives its contexts.
         let spawner = lookup(cx, self.key())
             .map_or(&self.root, |spawner| unsafe { &*spawner.cast::<Spawner>() });
         let path = spawner.next_path();
@@ -94,8 +98,8 @@ impl<'scope, 'env, 'db: 'env, D: 'static> Scope<'scope, 'env, 'db, D> {
             let key = key;
             bind(cx, key.0, (&raw const own).cast(), body);
         };
-        // SAFETY: `'scope`, the run and the bindings around the scope last until `Cx::scope` returns, which waits for the
-        // cell of every child on the list.
+        // SAFETY: `'scope`, the run and the bindings around the scope last until `Cx::scope`
+        // returns, which waits for the cell of every child on the list.
         let job = unsafe { make_child(self.run, self.locals, &cell, with_spawner) };
         let child = Child {
             job: Arc::clone(&job),
@@ -110,8 +114,8 @@ impl<'scope, 'env, 'db: 'env, D: 'static> Scope<'scope, 'env, 'db, D> {
         ptr::from_ref(self).cast()
     }
 
-    /// Waits for all children, generation by generation in the order of spawning, and gives the first failure in that
-    /// order. Children that nobody has started run here.
+    /// Waits for all children, generation by generation in the order of spawning, and gives the
+    /// first failure in that order. Children that nobody has started run here.
     fn finish(&self, cx: &Cx<'db, D>) -> Option<Error> {
         let mut failure = None;
         loop {
@@ -133,8 +137,8 @@ impl<'scope, 'env, 'db: 'env, D: 'static> Scope<'scope, 'env, 'db, D> {
         }
     }
 
-    /// The children of the oldest generation that is left. All of its members are there: those who could spawn more of
-    /// them have ended.
+    /// The children of the oldest generation that is left. All of its members are there: those who
+    /// could spawn more of them have ended.
     fn take_generation(&self) -> Vec<Child> {
         let mut children = self.children.lock();
         let depth = children.iter().map(|child| child.path.len()).min();
@@ -147,13 +151,15 @@ impl<'scope, 'env, 'db: 'env, D: 'static> Scope<'scope, 'env, 'db, D> {
 }
 
 impl<'db, D: 'static> Cx<'db, D> {
-    /// Runs a closure that may spawn others which borrow from outside of it, and waits for all of them.
+    /// Runs a closure that may spawn others which borrow from outside of it, and waits for all of
+    /// them.
     ///
     /// # Panics
     ///
-    /// If the closure or a child panics, all others still run to their end; then the panic goes on: the closure's own, else
-    /// that of the first child in the order of spawning (children of children come after all children; those that
-    /// concurrent branches of one child spawn come in the order of their arrival).
+    /// If the closure or a child panics, all others still run to their end; then the panic goes on:
+    /// the closure's own, else that of the first child in the order of spawning (children of
+    /// children come after all children; those that concurrent branches of one child spawn come in
+    /// the order of their arrival).
     ///
     /// # Examples
     ///

@@ -18,8 +18,9 @@ use crate::sync::{AtomicBool, Ordering, ThreadBound};
 /// What a spawned job runs, given the fiber it runs on.
 type Body = Box<dyn FnOnce(&FiberRecord) + Send>;
 
-/// A job on the heap that is started once, by a worker that takes it from a queue or by who waits for it. A queue's
-/// entry may stay behind when it was started otherwise: it holds no user's value then.
+/// A job on the heap that is started once, by a worker that takes it from a queue or by who waits
+/// for it. A queue's entry may stay behind when it was started otherwise: it holds no user's value
+/// then.
 #[repr(C)]
 pub(crate) struct SpawnedJob {
     job: Job,
@@ -52,7 +53,8 @@ impl SpawnedJob {
     fn publish(self: &Arc<Self>, fiber: &FiberRecord) {
         let entry = Arc::into_raw(Arc::clone(self)).cast_mut().cast::<Job>();
         let entry = NonNull::new(entry).expect("an Arc is not null");
-        // SAFETY: the entry keeps the job in place; `is_claimed` sees to it that the body runs once; it is `Send`.
+        // SAFETY: the entry keeps the job in place; `is_claimed` sees to it that the body runs
+        // once; it is `Send`.
         let entry = unsafe { JobRef::new(entry) };
         fiber
             .worker()
@@ -84,7 +86,8 @@ impl SpawnedJob {
     }
 }
 
-/// The result of a spawned closure. Begins with its head, so that the wait graph can give it back to us.
+/// The result of a spawned closure. Begins with its head, so that the wait graph can give it back
+/// to us.
 #[repr(C)]
 pub(crate) struct TaskCell<T> {
     pub(crate) awaited: Awaited,
@@ -99,7 +102,8 @@ pub(crate) struct TaskCell<T> {
     bound: ThreadBound,
 }
 
-// SAFETY: the result is written before the close and only read after it; `Error` is `Send` and `Sync`.
+// SAFETY: the result is written before the close and only read after it; `Error` is `Send` and
+// `Sync`.
 unsafe impl<T: Send + Sync> Send for TaskCell<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send + Sync> Sync for TaskCell<T> {}
@@ -151,8 +155,8 @@ impl<T> TaskCell<T> {
     ) -> bool {
         self.awaited.set_owner(fiber);
         let (result, cycle) = Frame::enter(fiber, NonNull::from(self).cast(), || {
-            // SAFETY: the current fiber; run and bindings outlive the closure, since a run waits for its tasks and a
-            // scope for its children.
+            // SAFETY: the current fiber; run and bindings outlive the closure, since a run waits
+            // for its tasks and a scope for its children.
             let cx = unsafe { Cx::new(run, fiber, locals) };
             catch_unwind(AssertUnwindSafe(|| body(&cx)))
         });
@@ -176,7 +180,8 @@ impl<T> TaskCell<T> {
         self.awaited.list.close(Outcome::READY).wake();
     }
 
-    /// After the closure ran on top of a wait for it: the error of a cycle that decided both, which the waiter raises.
+    /// After the closure ran on top of a wait for it: the error of a cycle that decided both, which
+    /// the waiter raises.
     pub(crate) fn cycle_of_waiter(&self, fiber: &FiberRecord) -> Option<Error> {
         self.awaited.list.outcome()?;
         // SAFETY: closed: nobody writes any more.
@@ -246,7 +251,8 @@ pub(crate) fn start_or_publish<D>(cx: &Cx<'_, D>, job: &Arc<SpawnedJob>) {
 #[derive(Debug)]
 pub(crate) struct SendPtr<T>(pub(crate) *const T);
 
-// SAFETY: used for `Run` (its fields are atomic, locked or `Sync`) and for bindings (whose values are `Sync`).
+// SAFETY: used for `Run` (its fields are atomic, locked or `Sync`) and for bindings (whose values
+// are `Sync`).
 unsafe impl<T> Send for SendPtr<T> {}
 // SAFETY: as above.
 unsafe impl<T> Sync for SendPtr<T> {}

@@ -14,8 +14,8 @@ use crate::spawned::{SendPtr, SpawnedJob, TaskCell, start_or_publish};
 
 /// A closure that was spawned with [`Cx::spawn`]: any number of jobs may wait for its result.
 ///
-/// Dropping the handle does not stop the task: `run` returns when all its tasks have ended. If a task failed and nobody
-/// asked for its result, `run` gives its error.
+/// Dropping the handle does not stop the task: `run` returns when all its tasks have ended. If a
+/// task failed and nobody asked for its result, `run` gives its error.
 pub struct Task<'db, T> {
     job: Arc<SpawnedJob>,
     cell: Arc<TaskCell<T>>,
@@ -25,8 +25,10 @@ pub struct Task<'db, T> {
 impl<'db, D: 'static> Cx<'db, D> {
     /// Starts a closure that runs on its own, and gives a handle to wait for its result.
     ///
-    /// The closure may outlive the caller's frame, so it borrows nothing shorter than the database. Tasks that wait for
-    /// tasks make a graph, not just a tree. On the sequential backend the closure runs to its end right here.
+    /// The closure may outlive the caller's frame, so it borrows nothing shorter than the database.
+    /// Tasks that wait for tasks make a graph, not just a tree. On the sequential backend the
+    /// closure runs to its end right here; so there, and only there, a task that asks for the query
+    /// that spawned it, and that nobody waits for, is a cycle.
     ///
     /// # Examples
     ///
@@ -62,7 +64,8 @@ impl<'db, D: 'static> Cx<'db, D> {
                 run.task_failed(Box::new(move || failed.unobserved_failure()));
             }
             own.close();
-            // Our hold of the result goes before the run may return: the result may borrow from the database.
+            // Our hold of the result goes before the run may return: the result may borrow from the
+            // database.
             discard(own);
             run.task_ended();
         });
@@ -82,7 +85,8 @@ impl<T: Send + Sync> Task<'_, T> {
     ///
     /// # Panics
     ///
-    /// As [`Cx::get`]: if the task failed, or waits (in the end) for the caller, the caller is unwound.
+    /// As [`Cx::get`]: if the task failed, or waits (in the end) for the caller, the caller is
+    /// unwound.
     pub fn wait<D>(&self, cx: &Cx<'_, D>) -> &T {
         self.try_wait(cx).unwrap_or_else(|error| error.raise())
     }
@@ -111,7 +115,8 @@ impl<T: Send + Sync> Task<'_, T> {
         self.cell.observe()
     }
 
-    /// Whether the task has ended. A matter of the schedule: decide nothing by it that others can see.
+    /// Whether the task has ended. A matter of the schedule: decide nothing by it that others can
+    /// see.
     pub fn is_done(&self) -> bool {
         self.cell.is_done()
     }

@@ -1,6 +1,8 @@
-//! loom tries the orders of events of the library's protocols: the very source files, on loom's atomics.
+//! loom tries the orders of events of the library's protocols: the very source files, on loom's
+//! atomics.
 //!
-//! A model that deadlocks, reads unpublished data or breaks an assertion fails with the order that did it.
+//! A model that deadlocks, reads unpublished data or breaks an assertion fails with the order that
+//! did it.
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #![allow(
     dead_code,
@@ -81,7 +83,8 @@ fn each_waiter_of_a_list_is_woken_once_and_sees_the_value() {
     });
 }
 
-/// wait.md W5: an abandoned list is reopened by one of two askers, which then closes it for the other.
+/// wait.md W5: an abandoned list is reopened by one of two askers, which then closes it for the
+/// other.
 #[test]
 fn one_asker_reopens_an_abandoned_list() {
     explore(|| {
@@ -92,7 +95,8 @@ fn one_asker_reopens_an_abandoned_list() {
         let ask = |cell: &Cell| loop {
             match cell.list.outcome() {
                 Some(Outcome::EMPTY) if cell.list.reopen() => {
-                    // SAFETY: the claim is ours, so nobody else writes, and nobody reads before the close.
+                    // SAFETY: the claim is ours, so nobody else writes, and nobody reads before the
+                    // close.
                     cell.value.with_mut(|value| unsafe { *value += 1 });
                     cell.list.close(Outcome::READY).wake();
                 }
@@ -176,8 +180,8 @@ fn a_job_posted_to_a_sleepy_worker_is_taken() {
     });
 }
 
-/// idle.md I5: two jobs, two workers that each take one: the poster may skip a wake when somebody searches, and the
-/// last searcher makes up for it.
+/// idle.md I5: two jobs, two workers that each take one: the poster may skip a wake when somebody
+/// searches, and the last searcher makes up for it.
 #[test]
 fn two_jobs_reach_two_workers() {
     explore(|| {

@@ -16,7 +16,8 @@ use crate::sched::graph::{self, Frame, Stopped};
 ///
 /// # Errors
 ///
-/// The query failed. If the ask itself is part of a cycle it does not return: the provider around it is unwound.
+/// The query failed. If the ask itself is part of a cycle it does not return: the provider around
+/// it is unwound.
 #[inline]
 pub(crate) fn ask<'db, Q: Query<D>, D: 'static>(
     cx: &Cx<'db, D>,
@@ -108,8 +109,8 @@ fn fail<Q: Query<D>, D>(slot: &Slot<Q, D>, payload: Payload) -> Error {
     error
 }
 
-/// A cycle decided the slot while its provider ran, or nobody needs it from here any more; what the provider made of it
-/// does not count.
+/// A cycle decided the slot while its provider ran, or nobody needs it from here any more; what the
+/// provider made of it does not count.
 #[cold]
 fn decided<Q: Query<D>, D>(cx: &Cx<'_, D>, slot: &Slot<Q, D>, cycle: Error) -> Error {
     if cycle.is_left_over() {

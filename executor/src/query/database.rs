@@ -14,10 +14,11 @@ const LISTS: usize = 64;
 
 /// What queries read (`D`), and all their results so far.
 ///
-/// Results live as long as the database and are handed out by reference. Any number of executors may run on one
-/// database at once; each query is still computed once.
+/// Results live as long as the database and are handed out by reference. Any number of executors
+/// may run on one database at once; each query is still computed once.
 ///
-/// In the sequential build (neither `fibers` nor `threads`) a database can be used only on the thread that made it.
+/// In the sequential build (neither `fibers` nor `threads`) a database can be used only on the
+/// thread that made it.
 ///
 /// # Examples
 ///
@@ -28,8 +29,8 @@ const LISTS: usize = 64;
 pub struct Database<D> {
     data: D,
     lists: [AtomicPtr<TypeHead>; LISTS],
-    /// Exactly this `D`: a table is found by the query's type alone, and a query's value may differ from one `D` to a
-    /// subtype of it.
+    /// Exactly this `D`: a table is found by the query's type alone, and a query's value may differ
+    /// from one `D` to a subtype of it.
     exactly: PhantomData<fn(D) -> D>,
     pub(crate) bound: ThreadBound,
 }
@@ -63,7 +64,8 @@ impl<D> Database<D> {
         &self.data
     }
 
-    /// Forgets the results and gives the data back, for instance to change it and to make a new database.
+    /// Forgets the results and gives the data back, for instance to change it and to make a new
+    /// database.
     pub fn into_data(mut self) -> D {
         self.free_tables();
         // SAFETY: `self` is forgotten below, so the data is moved out once.

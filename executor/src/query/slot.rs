@@ -23,7 +23,8 @@ pub(crate) enum Found<'s, V> {
     Empty,
 }
 
-/// The result of one query, or who computes it. Begins with its head, so that the wait graph can give it back to us.
+/// The result of one query, or who computes it. Begins with its head, so that the wait graph can
+/// give it back to us.
 #[repr(C)]
 pub(crate) struct Slot<Q: Query<D>, D> {
     pub(crate) awaited: Awaited,
@@ -35,8 +36,8 @@ pub(crate) struct Slot<Q: Query<D>, D> {
     failure: UnsafeCell<Option<Error>>,
 }
 
-// SAFETY: key and value are `Send + Sync` (`Query`), as is `Error`; the cells are written before the close and only
-// read after it (claim.md C3).
+// SAFETY: key and value are `Send + Sync` (`Query`), as is `Error`; the cells are written before
+// the close and only read after it (claim.md C3).
 unsafe impl<Q: Query<D>, D> Send for Slot<Q, D> {}
 // SAFETY: as above.
 unsafe impl<Q: Query<D>, D> Sync for Slot<Q, D> {}
@@ -58,7 +59,8 @@ impl<Q: Query<D>, D> Slot<Q, D> {
         }
     }
 
-    /// The value, if the slot is closed as `ready`: [`Outcome::READY`], or what never is (to count hits elsewhere).
+    /// The value, if the slot is closed as `ready`: [`Outcome::READY`], or what never is (to count
+    /// hits elsewhere).
     #[inline]
     pub(crate) fn value_if(&self, ready: Outcome) -> Option<&Q::Value> {
         // SAFETY: a slot is never closed with any other outcome that an asker's tag can be.
@@ -128,7 +130,8 @@ impl<Q: Query<D>, D> Slot<Q, D> {
         self.awaited.list.close(Outcome::FAILED)
     }
 
-    /// Gives the claim back without a result; the waiters, who must be woken, look again and one of them claims.
+    /// Gives the claim back without a result; the waiters, who must be woken, look again and one of
+    /// them claims.
     ///
     /// # Safety
     ///

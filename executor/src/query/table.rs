@@ -1,4 +1,5 @@
-//! The slots of one query type: an append-only hash table that is read without a lock. Rules: claim.md C1 and C2.
+//! The slots of one query type: an append-only hash table that is read without a lock. Rules:
+//! claim.md C1 and C2.
 
 use std::hash::Hasher;
 use std::marker::PhantomData;
@@ -21,8 +22,8 @@ pub(crate) enum Placed<'t, Q: Query<D>, D> {
     Inserted(&'t Slot<Q, D>),
 }
 
-/// Open addressing over pointers to slots. Entries go from null to a slot or, in a table that is being replaced, to
-/// [`frozen`]; nothing else changes.
+/// Open addressing over pointers to slots. Entries go from null to a slot or, in a table that is
+/// being replaced, to [`frozen`]; nothing else changes.
 struct Array<S> {
     entries: Box<[AtomicPtr<S>]>,
 }
@@ -31,7 +32,8 @@ struct Array<S> {
 pub(crate) struct Table<Q: Query<D>, D> {
     current: AtomicPtr<Array<Slot<Q, D>>>,
     len: AtomicUsize,
-    /// The arrays that were replaced, for readers that still look at them. Its lock is held while a table grows.
+    /// The arrays that were replaced, for readers that still look at them. Its lock is held while a
+    /// table grows.
     replaced: Mutex<Vec<Retired<Slot<Q, D>>>>,
     data: PhantomData<fn(D)>,
 }
@@ -85,7 +87,8 @@ impl<S> Array<S> {
             }
             index = (index + 1) & mask;
             if index == start & mask {
-                // Full: more threads insert at once than half the array. Each of them is about to grow it.
+                // Full: more threads insert at once than half the array. Each of them is about to
+                // grow it.
                 return Probe::Frozen;
             }
         }
@@ -130,7 +133,8 @@ impl<Q: Query<D>, D> Table<Q, D> {
         }
     }
 
-    /// The slot of `key`, put there and claimed for `owner` if it was not there. Runs the key's `Eq` and `Clone`.
+    /// The slot of `key`, put there and claimed for `owner` if it was not there. Runs the key's
+    /// `Eq` and `Clone`.
     pub(crate) fn find_or_claim(
         &self,
         hash: u64,
@@ -155,7 +159,8 @@ impl<Q: Query<D>, D> Table<Q, D> {
                 .take()
                 .unwrap_or_else(|| Box::new(Slot::claimed(key.clone(), hash, owner)));
             let slot = Box::into_raw(slot);
-            // Release: pairs with the Acquire in `probe`. If somebody was faster, we probe again: it may be our key.
+            // Release: pairs with the Acquire in `probe`. If somebody was faster, we probe again:
+            // it may be our key.
             let put = array.entries[gap].compare_exchange(
                 ptr::null_mut(),
                 slot,
@@ -176,7 +181,8 @@ impl<Q: Query<D>, D> Table<Q, D> {
         }
     }
 
-    /// Replaces the array by one in which `len` slots fill a quarter. No user code runs: hashes are in the slots.
+    /// Replaces the array by one in which `len` slots fill a quarter. No user code runs: hashes are
+    /// in the slots.
     #[cold]
     fn grow(&self, len: usize) {
         let mut replaced = self.replaced.lock();

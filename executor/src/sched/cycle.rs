@@ -17,7 +17,8 @@ pub(super) struct Cycle {
 struct Wait {
     waiter: NonNull<FiberRecord>,
     awaited: NonNull<Awaited>,
-    /// The owner's frames, from the one that does what is awaited to the innermost: each waits for the next.
+    /// The owner's frames, from the one that does what is awaited to the innermost: each waits for
+    /// the next.
     frames: Vec<NonNull<Frame>>,
 }
 
@@ -30,7 +31,8 @@ pub(super) struct LeftOver<'c> {
 }
 
 impl Cycle {
-    /// Collects what lies on the circle that an edge from `finder` to `first` would close. The lock is held.
+    /// Collects what lies on the circle that an edge from `finder` to `first` would close. The lock
+    /// is held.
     pub(super) fn collect(finder: &FiberRecord, first: &Awaited) -> Cycle {
         let mut waits = Vec::new();
         let (mut waiter, mut awaited) = (finder, first);
@@ -78,11 +80,13 @@ impl Cycle {
             .filter(|frame| !is_decided(*frame))
     }
 
-    /// Names the members, puts the error into each, and wakes who waits (G6). Gives the error, for the finder to raise.
+    /// Names the members, puts the error into each, and wakes who waits (G6). Gives the error, for
+    /// the finder to raise.
     pub(super) fn decide(self) -> Error {
         let error = Error::cycle(self.walk());
         let woken = self.publish(&error);
-        // Only when all are decided does the first go on. From here on frames and fibers may be gone.
+        // Only when all are decided does the first go on. From here on frames and fibers may be
+        // gone.
         woken.into_iter().for_each(Waiters::wake);
         error
     }
@@ -95,7 +99,8 @@ impl Cycle {
             // SAFETY: the frame belongs to a stuck fiber, or to the finder's own stack.
             let frame = unsafe { frame.as_ref() };
             if let Some(fail) = frame.kind().fail {
-                // SAFETY: of this kind, and in progress by a fiber that is stuck: nobody else completes it.
+                // SAFETY: of this kind, and in progress by a fiber that is stuck: nobody else
+                // completes it.
                 woken.push(unsafe { fail(frame.awaited, error) });
             }
         }
@@ -107,7 +112,8 @@ impl Cycle {
         woken
     }
 
-    /// The names along the walk, beginning with the smallest. Runs user code (`Debug`): no lock is held.
+    /// The names along the walk, beginning with the smallest. Runs user code (`Debug`): no lock is
+    /// held.
     fn walk(&self) -> Vec<String> {
         let mut names: Vec<Name> = self.undecided().filter_map(describe).collect();
         let smallest = (0..names.len())
@@ -119,7 +125,8 @@ impl Cycle {
 }
 
 impl LeftOver<'_> {
-    /// Ends it: with an error for `finder` to raise, if the ask is its own, else by calling the waiter back. The lock is held.
+    /// Ends it: with an error for `finder` to raise, if the ask is its own, else by calling the
+    /// waiter back. The lock is held.
     pub(super) fn end(&self, finder: &FiberRecord) -> Result<Option<Waiters>, Error> {
         let error = Error::left_over();
         self.frames.iter().for_each(|frame| mark(*frame, &error));
@@ -133,15 +140,18 @@ impl LeftOver<'_> {
 impl Wait {
     /// Whether it is a wait for a query or a task, rather than for a fork of the waiter's own.
     fn is_ask(&self) -> bool {
-        // SAFETY: what is waited for is alive while the wait is (G1), and this one is stuck or the finder's own.
+        // SAFETY: what is waited for is alive while the wait is (G1), and this one is stuck or the
+        // finder's own.
         unsafe { self.awaited.as_ref() }.kind.describe.is_some()
     }
 
-    /// Calls the waiter back from its wait, with an error. The lock is held; the waiters must be woken.
+    /// Calls the waiter back from its wait, with an error. The lock is held; the waiters must be
+    /// woken.
     fn call_back(&self, error: &Error) -> Option<Waiters> {
         // SAFETY: as in `is_ask`.
         let awaited = unsafe { self.awaited.as_ref() };
-        // SAFETY: a waiting fiber's record is alive, and it cannot leave its wait while the lock is held (G1).
+        // SAFETY: a waiting fiber's record is alive, and it cannot leave its wait while the lock is
+        // held (G1).
         let waiter = unsafe { self.waiter.as_ref() };
         if waiter.is_outer_of(awaited.owner()) {
             // It does not sleep: it runs what it waits for, and looks at its frame afterwards.
@@ -153,7 +163,8 @@ impl Wait {
     }
 }
 
-/// The frames of `owner`, which waits or is the finder, from the one that does `awaited` to the innermost.
+/// The frames of `owner`, which waits or is the finder, from the one that does `awaited` to the
+/// innermost.
 fn frames_of(owner: &FiberRecord, awaited: &Awaited) -> Vec<NonNull<Frame>> {
     let mut frames = Vec::new();
     let mut next = owner.frames.get();
@@ -169,7 +180,8 @@ fn frames_of(owner: &FiberRecord, awaited: &Awaited) -> Vec<NonNull<Frame>> {
     frames
 }
 
-/// Whether a cycle has decided the frame, or what it does is left over. The lock is held, or its circle stands still.
+/// Whether a cycle has decided the frame, or what it does is left over. The lock is held, or its
+/// circle stands still.
 fn is_decided(frame: NonNull<Frame>) -> bool {
     // SAFETY: the frame belongs to a stuck fiber, or to the finder's own stack.
     unsafe { frame.as_ref() }.cycle().is_some()
@@ -188,6 +200,7 @@ fn describe(frame: NonNull<Frame>) -> Option<Name> {
     // SAFETY: the frame belongs to a stuck fiber, or to the finder's own stack.
     let frame = unsafe { frame.as_ref() };
     let describe = frame.kind().describe?;
-    // SAFETY: `describe` belongs to the kind of what the frame does, which is alive while the frame is.
+    // SAFETY: `describe` belongs to the kind of what the frame does, which is alive while the frame
+    // is.
     Some(unsafe { describe(frame.awaited) })
 }

@@ -1,7 +1,7 @@
 //! The record of a fiber: who runs it, what it waits for, what it holds.
 //!
-//! Everything that can wait has one: a worker's fiber, and an OS thread that runs a sequential job or waits for a
-//! `run`. Knows nothing of queries; frames are opaque links.
+//! Everything that can wait has one: a worker's fiber, and an OS thread that runs a sequential job
+//! or waits for a `run`. Knows nothing of queries; frames are opaque links.
 
 use std::cell::{Cell, UnsafeCell};
 use std::ptr::{self, NonNull};
@@ -18,7 +18,8 @@ pub(crate) enum Wake {
     Worker(*const Worker),
     /// It is an OS thread that parks.
     Thread(ThreadWake),
-    /// It is a sequential run inside a job of another executor: with that job's fiber, which outlives it.
+    /// It is a sequential run inside a job of another executor: with that job's fiber, which
+    /// outlives it.
     Outer(*const FiberRecord),
 }
 
@@ -30,15 +31,17 @@ pub(crate) struct ThreadWake {
 
 /// What the runtime knows of one fiber.
 ///
-/// Shared: `wake` and `next_ready` belong to whoever wakes the fiber (one at a time, wait.md W3); `edge`, `frames` and
-/// `cycle` of a *waiting* fiber are read and written under the graph's lock (graph.md). All else is the fiber's own.
+/// Shared: `wake` and `next_ready` belong to whoever wakes the fiber (one at a time, wait.md W3);
+/// `edge`, `frames` and `cycle` of a *waiting* fiber are read and written under the graph's lock
+/// (graph.md). All else is the fiber's own.
 pub(crate) struct FiberRecord {
     wake: Wake,
     /// The executor it works for (an identity, for comparison only; zero: none).
     executor: usize,
     /// What the record lies in, if it belongs to a worker.
     holder: Cell<NonNull<()>>,
-    /// Raised when somebody wants the fiber's worker at its next scheduling point. Never in sequential mode.
+    /// Raised when somebody wants the fiber's worker at its next scheduling point. Never in
+    /// sequential mode.
     attention: *const AtomicBool,
     /// The forked jobs that nobody else can see yet.
     pub(crate) forks: ForkList,
@@ -52,8 +55,8 @@ pub(crate) struct FiberRecord {
     pub(crate) next_ready: Cell<*const FiberRecord>,
 }
 
-// SAFETY: the fields that other threads touch are handed over as the type's documentation says: by wait.md W3 or under
-// the graph's lock.
+// SAFETY: the fields that other threads touch are handed over as the type's documentation says: by
+// wait.md W3 or under the graph's lock.
 unsafe impl Send for FiberRecord {}
 // SAFETY: as above.
 unsafe impl Sync for FiberRecord {}
@@ -99,7 +102,8 @@ impl FiberRecord {
         }
     }
 
-    /// The worker that owns this fiber and runs its jobs; `None` for an OS thread and a sequential run.
+    /// The worker that owns this fiber and runs its jobs; `None` for an OS thread and a sequential
+    /// run.
     pub(crate) fn worker(&self) -> Option<&Worker> {
         match self.wake {
             // SAFETY: a worker outlives its fibers (it ends them before it ends).
@@ -158,7 +162,8 @@ impl FiberRecord {
         attention.load(Ordering::Relaxed)
     }
 
-    /// Gives the thread back until [`wake`](Self::wake). Called by the fiber itself, once it is listed (wait.md W2).
+    /// Gives the thread back until [`wake`](Self::wake). Called by the fiber itself, once it is
+    /// listed (wait.md W2).
     pub(crate) fn suspend(&self) {
         match &self.wake {
             Wake::Worker(_) => self.worker().expect("checked by the match").suspend(self),
@@ -179,8 +184,8 @@ impl FiberRecord {
     ///
     /// # Safety
     ///
-    /// `fiber` is listed as a waiter and not woken yet; the caller is the one that wakes it (wait.md W3). From here on
-    /// the caller touches the fiber no more.
+    /// `fiber` is listed as a waiter and not woken yet; the caller is the one that wakes it
+    /// (wait.md W3). From here on the caller touches the fiber no more.
     pub(crate) unsafe fn wake(fiber: *const FiberRecord) {
         // SAFETY: alive, since it waits for this very call.
         let record = unsafe { &*fiber };
@@ -191,7 +196,8 @@ impl FiberRecord {
             Wake::Outer(outer) => unsafe { FiberRecord::wake(*outer) },
             Wake::Thread(wake) => {
                 let thread = wake.thread.clone();
-                // Release: pairs with the Acquire in `suspend`. Then the record may be gone: only our clone is used.
+                // Release: pairs with the Acquire in `suspend`. Then the record may be gone: only
+                // our clone is used.
                 wake.is_woken.store(true, Ordering::Release);
                 thread.unpark();
             }
@@ -206,7 +212,8 @@ impl FiberRecord {
 
     /// Whether `inner` is the record of a sequential run on this fiber.
     pub(super) fn is_outer_of(&self, inner: *const FiberRecord) -> bool {
-        // SAFETY: the caller knows of `inner` as the owner of something open, under the graph's lock (graph.md G4).
+        // SAFETY: the caller knows of `inner` as the owner of something open, under the graph's
+        // lock (graph.md G4).
         let inner = unsafe { inner.as_ref() };
         inner.is_some_and(|inner| matches!(inner.wake, Wake::Outer(outer) if ptr::eq(outer, self)))
     }
@@ -217,8 +224,8 @@ thread_local! {
     static CURRENT: Cell<*const FiberRecord> = const { Cell::new(ptr::null()) };
 }
 
-/// The fiber that runs on this OS thread; null outside. Never inlined: the thread-local's address must not be kept over
-/// a switch.
+/// The fiber that runs on this OS thread; null outside. Never inlined: the thread-local's address
+/// must not be kept over a switch.
 #[inline(never)]
 pub(crate) fn current() -> *const FiberRecord {
     CURRENT.with(Cell::get)

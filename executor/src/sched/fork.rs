@@ -1,6 +1,7 @@
 //! Forked jobs that lie in a frame, and the list of those that a fiber keeps to itself.
 //!
-//! The list is what makes a fork nearly free: a few stores into the frame, nothing shared. Knows nothing of what it runs.
+//! The list is what makes a fork nearly free: a few stores into the frame, nothing shared. Knows
+//! nothing of what it runs.
 
 use std::cell::{Cell, UnsafeCell};
 use std::mem::MaybeUninit;
@@ -49,11 +50,14 @@ impl Fork {
     }
 }
 
-/// The forks of a fiber that nobody else can see: a list through their frames, with a head of its own.
+/// The forks of a fiber that nobody else can see: a list through their frames, with a head of its
+/// own.
 ///
-/// Forks nest, so the newest is always the first to be taken back; the oldest is the first to be published.
+/// Forks nest, so the newest is always the first to be taken back; the oldest is the first to be
+/// published.
 pub(crate) struct ForkList {
-    /// Its `newer` is the oldest fork. Its address is taken by the first `push`: the list must not move after that.
+    /// Its `newer` is the oldest fork. Its address is taken by the first `push`: the list must not
+    /// move after that.
     head: Fork,
     /// The head, if the list is empty; null before the first `push`.
     newest: Cell<*const Fork>,
@@ -76,8 +80,8 @@ impl ForkList {
     ///
     /// # Safety
     ///
-    /// The fork stays in place until it was taken back by [`remove`](Self::remove) or, once published, popped or done; what it
-    /// runs is `Send`; and the list does not move any more.
+    /// The fork stays in place until it was taken back by [`remove`](Self::remove) or, once
+    /// published, popped or done; what it runs is `Send`; and the list does not move any more.
     #[inline]
     pub(crate) unsafe fn push(&self, fork: NonNull<Fork>) {
         let mut older = self.newest.get();
@@ -122,8 +126,8 @@ impl ForkList {
         // SAFETY: nobody else sees the fork yet.
         let awaited = unsafe { &mut *fork.awaited.get() };
         awaited.write(Awaited::new(Kind::UNNAMED, ptr::null()));
-        // SAFETY: in place until done or popped, and `Send` (`push`); started once, as it left the list and goes to one
-        // queue.
+        // SAFETY: in place until done or popped, and `Send` (`push`); started once, as it left the
+        // list and goes to one queue.
         Some(unsafe { JobRef::new(oldest.cast()) })
     }
 }

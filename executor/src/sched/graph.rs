@@ -1,7 +1,7 @@
 #![doc = include_str!("graph.md")]
 //!
-//! Used by everything that waits. Knows nothing of queries: an awaited thing says by its [`Kind`] what it is called and
-//! how a cycle's error is put into it.
+//! Used by everything that waits. Knows nothing of queries: an awaited thing says by its [`Kind`]
+//! what it is called and how a cycle's error is put into it.
 
 use std::cell::UnsafeCell;
 use std::ptr::{self, NonNull};
@@ -16,7 +16,8 @@ use crate::sync::{AtomicPtr, GlobalLock, Ordering};
 pub(crate) struct Kind {
     /// Its name in the report of a cycle: (kind, key). `None`: it is not named (a join's half).
     pub(crate) describe: Option<unsafe fn(NonNull<Awaited>) -> Name>,
-    /// Puts a cycle's error in, and closes it: queries only, others end when their fibers have unwound.
+    /// Puts a cycle's error in, and closes it: queries only, others end when their fibers have
+    /// unwound.
     pub(crate) fail: Option<unsafe fn(NonNull<Awaited>, &Error) -> Waiters>,
 }
 
@@ -38,7 +39,8 @@ pub(crate) struct Name {
 /// The head of everything that a fiber can wait for: is it done, who does it, what is it.
 pub(crate) struct Awaited {
     pub(crate) list: WaitList,
-    /// The fiber that does it; null before somebody started (or where nobody is known to, as for events).
+    /// The fiber that does it; null before somebody started (or where nobody is known to, as for
+    /// events).
     owner: AtomicPtr<FiberRecord>,
     pub(super) kind: &'static Kind,
 }
@@ -69,15 +71,15 @@ impl Awaited {
 pub(crate) struct Frame {
     pub(super) awaited: NonNull<Awaited>,
     pub(super) below: *const Frame,
-    /// The error of the cycle that decided it. Written by the decider while the frame's fiber is stuck, else read and
-    /// written by that fiber alone.
+    /// The error of the cycle that decided it. Written by the decider while the frame's fiber is
+    /// stuck, else read and written by that fiber alone.
     cycle: UnsafeCell<Option<Error>>,
 }
 
 impl Frame {
-    /// Enters a frame on `fiber` for the time of `body`, which must not unwind and does `awaited`. The pointer may be
-    /// turned back into what `awaited` is the head of. Gives `body`'s result, and the error of the cycle that decided this frame
-    /// meanwhile, if one did.
+    /// Enters a frame on `fiber` for the time of `body`, which must not unwind and does `awaited`.
+    /// The pointer may be turned back into what `awaited` is the head of. Gives `body`'s result,
+    /// and the error of the cycle that decided this frame meanwhile, if one did.
     pub(crate) fn enter<R>(
         fiber: &FiberRecord,
         awaited: NonNull<Awaited>,
@@ -95,8 +97,8 @@ impl Frame {
         (result, frame.cycle.into_inner())
     }
 
-    /// Whether the cycle with this error decided the innermost frame of `fiber`, the current one, too: then whoever asked
-    /// from there is part of it.
+    /// Whether the cycle with this error decided the innermost frame of `fiber`, the current one,
+    /// too: then whoever asked from there is part of it.
     pub(crate) fn is_innermost_in(fiber: &FiberRecord, cycle: &Error) -> bool {
         Frame::innermost_cycle(fiber).is_some_and(|own| own.has_cause_of(cycle))
     }
@@ -116,7 +118,8 @@ impl Frame {
 
     /// # Safety
     ///
-    /// The caller decides a cycle that the frame is on, its fiber is stuck or the caller, and the lock is held.
+    /// The caller decides a cycle that the frame is on, its fiber is stuck or the caller, and the
+    /// lock is held.
     pub(super) unsafe fn set_cycle(&self, error: Error) {
         // SAFETY: by contract.
         unsafe { *self.cycle.get() = Some(error) };
@@ -136,8 +139,8 @@ pub(super) static GRAPH: GlobalLock = GlobalLock::new();
 ///
 /// # Errors
 ///
-/// The error of a cycle that this wait is part of (the wait never returns to its asker: raise it), or that no stack is
-/// left to go on with while this one waits.
+/// The error of a cycle that this wait is part of (the wait never returns to its asker: raise it),
+/// or that no stack is left to go on with while this one waits.
 pub(crate) fn wait_for(fiber: &FiberRecord, awaited: &Awaited) -> Result<(), Stopped> {
     if awaited.list.outcome().is_some() {
         return Ok(());
@@ -146,7 +149,8 @@ pub(crate) fn wait_for(fiber: &FiberRecord, awaited: &Awaited) -> Result<(), Sto
     wait_on_edge(fiber, awaited).map_err(Stopped::Cycle)
 }
 
-/// Suspends `fiber` until `awaited`, a child that borrows from it and is not opened again, is closed, come what may.
+/// Suspends `fiber` until `awaited`, a child that borrows from it and is not opened again, is
+/// closed, come what may.
 ///
 /// Gives the error of a cycle that this wait was part of: raise it.
 pub(crate) fn wait_for_child(fiber: &FiberRecord, awaited: &Awaited) -> Option<Error> {
@@ -164,7 +168,8 @@ pub(crate) fn wait_without_edge(fiber: &FiberRecord, awaited: &Awaited) -> Resul
     if awaited.list.outcome().is_none() {
         prepare_suspension(fiber)?;
         let waiter = Waiter::new(fiber);
-        // SAFETY: `waiter` lies in this frame, which is not left before `suspend` returns, that is, before the wake.
+        // SAFETY: `waiter` lies in this frame, which is not left before `suspend` returns, that is,
+        // before the wake.
         if unsafe { awaited.list.list(&waiter) }.is_ok() {
             fiber.suspend();
         }
@@ -174,7 +179,8 @@ pub(crate) fn wait_without_edge(fiber: &FiberRecord, awaited: &Awaited) -> Resul
 
 fn wait_on_edge(fiber: &FiberRecord, awaited: &Awaited) -> Result<(), Error> {
     let waiter = Waiter::new(fiber);
-    // SAFETY: `waiter` lies in this frame, which is left only when the wait has ended: not listed, or woken.
+    // SAFETY: `waiter` lies in this frame, which is left only when the wait has ended: not listed,
+    // or woken.
     match unsafe { add_edge(fiber, awaited, &waiter) } {
         Added::Waiting => (),
         Added::Done => return Ok(()),
@@ -243,8 +249,8 @@ unsafe fn add_edge(fiber: &FiberRecord, awaited: &Awaited, waiter: &Waiter) -> A
     Added::Waiting
 }
 
-/// After a wake: removes the edge and tells how the wait ended. `None`: the list was only detached for another's sake; the
-/// fiber is listed again.
+/// After a wake: removes the edge and tells how the wait ended. `None`: the list was only detached
+/// for another's sake; the fiber is listed again.
 ///
 /// # Safety
 ///
@@ -265,8 +271,8 @@ unsafe fn end_wait(
     Some(cycle.map_or(Ok(()), Err))
 }
 
-/// Runs `body` on an inner record of this same stack, while `outer` waits for `awaited`, which `body` does. Gives the error
-/// of a cycle that this wait was part of: raise it.
+/// Runs `body` on an inner record of this same stack, while `outer` waits for `awaited`, which
+/// `body` does. Gives the error of a cycle that this wait was part of: raise it.
 pub(crate) fn with_inner(
     outer: &FiberRecord,
     awaited: &Awaited,
@@ -296,13 +302,15 @@ pub(super) fn owner_of<'a>(awaited: &Awaited) -> Option<&'a FiberRecord> {
     if awaited.list.outcome().is_some() {
         return None;
     }
-    // SAFETY: null or a fiber that has not closed `awaited` yet; its record is not freed while the lock is held (G4).
+    // SAFETY: null or a fiber that has not closed `awaited` yet; its record is not freed while the
+    // lock is held (G4).
     unsafe { owner.as_ref() }
 }
 
 /// What `fiber` waits for, if it waits.
 pub(super) fn edge_of<'a>(fiber: &FiberRecord) -> Option<&'a Awaited> {
-    // SAFETY: an edge is removed, under the lock that is held, before the fiber leaves the frame that borrows it (G1).
+    // SAFETY: an edge is removed, under the lock that is held, before the fiber leaves the frame
+    // that borrows it (G1).
     unsafe { fiber.edge.get().as_ref() }
 }
 
@@ -332,7 +340,8 @@ pub(crate) fn retire<T>(record: Box<T>) {
     drop(record);
 }
 
-/// Waits until no walk is under way: after this a record in the caller's frame, whose work is all closed, may go (G4).
+/// Waits until no walk is under way: after this a record in the caller's frame, whose work is all
+/// closed, may go (G4).
 pub(crate) fn settle() {
     drop(GRAPH.lock());
 }

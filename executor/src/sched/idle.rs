@@ -1,6 +1,7 @@
 #![doc = include_str!("idle.md")]
 //!
-//! Used by the workers. Knows nothing of jobs and fibers: who looks for work passes the look as a closure.
+//! Used by the workers. Knows nothing of jobs and fibers: who looks for work passes the look as a
+//! closure.
 
 use crate::sync::{AtomicUsize, Condvar, Mutex, Ordering, fence};
 
@@ -24,7 +25,8 @@ pub(crate) struct Idle {
     sleepers: Box<[Sleeper]>,
 }
 
-/// Where one worker sleeps. The state is changed by compare-and-swap only, save by its worker while awake.
+/// Where one worker sleeps. The state is changed by compare-and-swap only, save by its worker while
+/// awake.
 struct Sleeper {
     state: AtomicUsize,
     lock: Mutex<()>,
@@ -82,8 +84,8 @@ impl Idle {
         self.counts.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// The calling worker found something (I5). `is_work_left` looks for work that any worker may take.
-    /// Whether somebody was woken.
+    /// The calling worker found something (I5). `is_work_left` looks for work that any worker may
+    /// take. Whether somebody was woken.
     pub(crate) fn end_search(&self, is_work_left: impl FnOnce() -> bool) -> bool {
         let before = self.counts.fetch_sub(1, Ordering::SeqCst);
         if before % SLEEPER != 1 || before < SLEEPER {
@@ -144,7 +146,8 @@ impl Idle {
         is_ours
     }
 
-    /// `worker`, which can start no job, sleeps until it is woken for a fiber of its own, unless `is_ready` finds one.
+    /// `worker`, which can start no job, sleeps until it is woken for a fiber of its own, unless
+    /// `is_ready` finds one.
     pub(crate) fn block(&self, worker: usize, is_ready: impl FnOnce() -> bool) {
         let sleeper = &self.sleepers[worker];
         sleeper
@@ -157,8 +160,9 @@ impl Idle {
         sleeper.wait_while(State::Blocked, |wake, guard| wake.wait(guard));
     }
 
-    /// `worker`, a searcher, sleeps until it is woken, unless `is_work_there` finds something (I2). It is a searcher
-    /// again afterwards. `wait` blocks on the condition variable: it may wake early for any reason.
+    /// `worker`, a searcher, sleeps until it is woken, unless `is_work_there` finds something (I2).
+    /// It is a searcher again afterwards. `wait` blocks on the condition variable: it may wake
+    /// early for any reason.
     pub(crate) fn sleep(
         &self,
         worker: usize,

@@ -1,6 +1,7 @@
 //! What the scheduler moves: a job that has not started.
 //!
-//! It is a header that its holder (a frame or a heap cell) begins with. Knows nothing of what it runs.
+//! It is a header that its holder (a frame or a heap cell) begins with. Knows nothing of what it
+//! runs.
 
 use std::ptr::{self, NonNull};
 
@@ -23,13 +24,15 @@ impl Job {
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) struct JobRef(NonNull<Job>);
 
-// SAFETY: whoever makes a `JobRef` promises that the job may be started on any thread (`JobRef::new`).
+// SAFETY: whoever makes a `JobRef` promises that the job may be started on any thread
+// (`JobRef::new`).
 unsafe impl Send for JobRef {}
 
 impl JobRef {
     /// # Safety
     ///
-    /// The job stays in place until it was started, what it runs is `Send`, and it is started at most once.
+    /// The job stays in place until it was started, what it runs is `Send`, and it is started at
+    /// most once.
     pub(crate) unsafe fn new(job: NonNull<Job>) -> Self {
         JobRef(job)
     }
@@ -41,14 +44,16 @@ impl JobRef {
 
     /// Starts the job on `fiber`, the current one.
     pub(crate) fn run(self, fiber: &FiberRecord) {
-        // SAFETY: alive and not started (`new`): a `JobRef` is taken out of a queue by one worker only.
+        // SAFETY: alive and not started (`new`): a `JobRef` is taken out of a queue by one worker
+        // only.
         let run = unsafe { self.0.as_ref() }.run;
         // SAFETY: as above; `run` is the function this job was made with.
         without_unwinding(|| unsafe { run(self.0, fiber) });
     }
 }
 
-/// Calls what must carry panics as values: others would wait for ever, or read a frame that is gone.
+/// Calls what must carry panics as values: others would wait for ever, or read a frame that is
+/// gone.
 pub(crate) fn without_unwinding<R>(body: impl FnOnce() -> R) -> R {
     struct Abort;
     impl Drop for Abort {

@@ -93,7 +93,8 @@ impl Pool {
                     let worker = Worker::new(&pool, index, deque, stacks);
                     let prepared = worker.prepare();
                     let is_prepared = prepared.is_ok();
-                    // The starter is gone if another worker could not start; then the pool is stopping.
+                    // The starter is gone if another worker could not start; then the pool is
+                    // stopping.
                     let _ = started.send(prepared);
                     drop(started);
                     if is_prepared {

@@ -1,4 +1,5 @@
-//! Queues of jobs that have not started: each worker's deque and the injector. The only file that names crossbeam-deque.
+//! Queues of jobs that have not started: each worker's deque and the injector. The only file that
+//! names crossbeam-deque.
 
 use crossbeam_deque::{Injector as Global, Steal, Stealer as Other, Worker as Own};
 
@@ -33,8 +34,8 @@ impl Deque {
 pub(crate) struct Stealer(Other<JobRef>);
 
 impl Stealer {
-    /// Takes the oldest job. Never inlined: inside it a thread-local is read, whose address must not be kept over a
-    /// switch.
+    /// Takes the oldest job. Never inlined: inside it a thread-local is read, whose address must
+    /// not be kept over a switch.
     #[inline(never)]
     pub(crate) fn steal(&self) -> Option<JobRef> {
         take(|| self.0.steal())

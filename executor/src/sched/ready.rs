@@ -1,4 +1,5 @@
-//! The ready queue of a worker: fibers that were woken and wait for their owner. Rules: wait.md W4, idle.md I4.
+//! The ready queue of a worker: fibers that were woken and wait for their owner. Rules: wait.md W4,
+//! idle.md I4.
 
 use std::cell::Cell;
 use std::ptr;
@@ -65,7 +66,8 @@ impl Inbox {
         let mut head = self.0.load(Ordering::Relaxed);
         loop {
             fiber.next_ready.set(head);
-            // Release: pairs with the Acquire in `drain_into`: the link, and all that the waker wrote.
+            // Release: pairs with the Acquire in `drain_into`: the link, and all that the waker
+            // wrote.
             match self.0.compare_exchange_weak(
                 head,
                 fiber_ptr,

@@ -24,7 +24,8 @@ pub struct Statistics {
     pub steals: u64,
     /// System calls that woke a sleeping worker.
     pub wakes: u64,
-    /// Times that a worker was found asleep for more than 20 ms while there was work for it: always zero, or a bug.
+    /// Times that a worker was found asleep for more than 20 ms while there was work for it: always
+    /// zero, or a bug.
     pub sleeps_with_work: u64,
 }
 
@@ -59,7 +60,8 @@ impl Counter {
     }
 }
 
-/// The counters of one worker; its own thread raises them. Aligned, so that workers do not share a cache line.
+/// The counters of one worker; its own thread raises them. Aligned, so that workers do not share a
+/// cache line.
 #[derive(Default)]
 #[repr(align(128))]
 pub(crate) struct Counters {
@@ -76,7 +78,8 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    /// Adds these to `sum`. The peaks of workers are added up: an upper bound of the peak of the sum.
+    /// Adds these to `sum`. The peaks of workers are added up: an upper bound of the peak of the
+    /// sum.
     pub(crate) fn add_to(&self, sum: &mut Statistics) {
         sum.queries += self.queries.get();
         sum.hits += self.hits.get();

@@ -103,9 +103,11 @@ impl WaitList {
         }
     }
 
-    /// Closes the list (W1): publishes what was written before, and hands out the waiters, who must be woken (W3).
+    /// Closes the list (W1): publishes what was written before, and hands out the waiters, who must
+    /// be woken (W3).
     ///
-    /// Nothing of what the list belongs to may be touched afterwards, unless something else keeps it alive.
+    /// Nothing of what the list belongs to may be touched afterwards, unless something else keeps
+    /// it alive.
     pub(crate) fn close(&self, outcome: Outcome) -> Waiters {
         // AcqRel: Release publishes the result to `outcome`; Acquire sees the waiters' fields.
         Waiters::from_newest(self.0.swap(outcome.as_word(), Ordering::AcqRel))
@@ -129,7 +131,8 @@ impl WaitList {
         Waiters(ptr::null_mut())
     }
 
-    /// Opens a list that was closed as [`Outcome::EMPTY`]; `false` if somebody else did or it is not empty.
+    /// Opens a list that was closed as [`Outcome::EMPTY`]; `false` if somebody else did or it is
+    /// not empty.
     pub(crate) fn reopen(&self) -> bool {
         let empty = Outcome::EMPTY.as_word();
         self.0
@@ -148,7 +151,8 @@ impl Waiters {
         let mut rest = newest;
         let mut oldest = ptr::null_mut();
         while Outcome::from_word(rest).is_none() && !rest.is_null() {
-            // SAFETY: a listed waiter stays in place until it is woken (`list`), and only the closer wakes it.
+            // SAFETY: a listed waiter stays in place until it is woken (`list`), and only the
+            // closer wakes it.
             let waiter = unsafe { &*rest };
             rest = waiter.next.replace(oldest);
             oldest = ptr::from_ref(waiter).cast_mut();

@@ -1,6 +1,7 @@
 //! A worker: its queues, and what its fibers do between jobs: look for the next, search, sleep.
 //!
-//! How its fibers are made, switched and resumed stands in `worker/fibers.rs`. Knows nothing of queries.
+//! How its fibers are made, switched and resumed stands in `worker/fibers.rs`. Knows nothing of
+//! queries.
 
 mod fibers;
 
@@ -71,7 +72,8 @@ impl Worker {
         }
     }
 
-    /// Makes the first fiber, so that a worker that cannot run is known before anybody relies on it.
+    /// Makes the first fiber, so that a worker that cannot run is known before anybody relies on
+    /// it.
     pub(crate) fn prepare(&self) -> Result<(), Error> {
         self.pool().reserve_fiber()?;
         self.add_spare()
@@ -156,7 +158,8 @@ impl Worker {
             .find_map(|victim| {
                 let seat = self.pool().seat(victim);
                 let job = seat.stealer.steal();
-                // Either it has given its last job, or it has none to see: it should show more (idle.md I6).
+                // Either it has given its last job, or it has none to see: it should show more
+                // (idle.md I6).
                 if seat.stealer.is_empty() {
                     seat.attention.store(true, Ordering::Relaxed);
                 }
@@ -190,7 +193,8 @@ impl Worker {
         }
     }
 
-    /// A scheduling point with the attention word raised: shows as many of the fiber's oldest jobs as thieves want.
+    /// A scheduling point with the attention word raised: shows as many of the fiber's oldest jobs
+    /// as thieves want.
     #[cold]
     pub(crate) fn attend(&self, fiber: &FiberRecord) {
         let pool = self.pool();

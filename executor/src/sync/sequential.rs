@@ -1,7 +1,8 @@
 //! Cells with the signatures of atomics and locks: the sequential build runs on one thread.
 //!
-//! What makes the `Sync` impls true: every value that holds one of these is reached only through a `Cx` (which is
-//! neither `Send` nor `Sync`, and is made by `run` on the thread of the database), or checks [`ThreadBound`] first.
+//! What makes the `Sync` impls true: every value that holds one of these is reached only through a
+//! `Cx` (which is neither `Send` nor `Sync`, and is made by `run` on the thread of the database),
+//! or checks [`ThreadBound`] first.
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::thread::ThreadId;
@@ -109,7 +110,8 @@ impl<T> AtomicPtr<T> {
 #[derive(Debug, Default)]
 pub(crate) struct Mutex<T>(RefCell<T>);
 
-// SAFETY: used on one thread only (module header), and `T` may be given to another thread with its mutex.
+// SAFETY: used on one thread only (module header), and `T` may be given to another thread with its
+// mutex.
 unsafe impl<T: Send> Sync for Mutex<T> {}
 
 impl<T> Mutex<T> {
@@ -137,7 +139,8 @@ impl ThreadBound {
     }
 }
 
-/// A lock of the whole process, which nobody contends: what it guards is reached from one thread only.
+/// A lock of the whole process, which nobody contends: what it guards is reached from one thread
+/// only.
 #[derive(Debug)]
 pub(crate) struct GlobalLock;
 

@@ -1,7 +1,8 @@
 //! The fibers of a worker: made, resumed, suspended, woken.
 //!
-//! The worker's thread itself (the *base*) only resumes fibers: ready ones first, else a spare one. Each fiber runs jobs,
-//! one after another on one stack; when a job suspends, the base goes on with another fiber.
+//! The worker's thread itself (the *base*) only resumes fibers: ready ones first, else a spare one.
+//! Each fiber runs jobs, one after another on one stack; when a job suspends, the base goes on with
+//! another fiber.
 
 use std::cell::{Cell, UnsafeCell};
 use std::ptr::{self, NonNull};
@@ -14,8 +15,8 @@ use crate::sched::fiber::{FiberRecord, current, set_current};
 use crate::sched::graph;
 use crate::sched::pool::Pool;
 
-/// A worker keeps at most this many spare fibers; the others give their stacks back. Fewer, where that many of all
-/// workers would leave too few to wait with.
+/// A worker keeps at most this many spare fibers; the others give their stacks back. Fewer, where
+/// that many of all workers would leave too few to wait with.
 const SPARES_MAX: usize = 64;
 
 /// Why a fiber went back to the base.
@@ -39,12 +40,13 @@ pub(super) struct WorkerFiber {
 /// A worker's address on its way into its fibers' bodies.
 struct Home(*const Worker, *const WorkerFiber);
 
-// SAFETY: a fiber's body runs on the worker's thread, or (threads backend) on a thread of its own while the worker's
-// thread waits for it: one at a time, ordered by the hand-over.
+// SAFETY: a fiber's body runs on the worker's thread, or (threads backend) on a thread of its own
+// while the worker's thread waits for it: one at a time, ordered by the hand-over.
 unsafe impl Send for Home {}
 
 impl Worker {
-    /// The life of the worker's thread, until the pool stops. The base: resumes one fiber after another.
+    /// The life of the worker's thread, until the pool stops. The base: resumes one fiber after
+    /// another.
     pub(crate) fn run(&self) {
         while let Some(fiber) = self.next_fiber().or_else(|| self.wait_for_ready()) {
             // SAFETY: on the ready queue or spare: suspended, alive, and nobody else resumes it.
@@ -83,7 +85,8 @@ impl Worker {
         ready.or_else(|| self.spares.borrow_mut().pop())
     }
 
-    /// There was no memory for another fiber: the base can only resume what becomes ready. `None`: the pool stops.
+    /// There was no memory for another fiber: the base can only resume what becomes ready. `None`:
+    /// the pool stops.
     fn wait_for_ready(&self) -> Option<NonNull<WorkerFiber>> {
         let pool = self.pool();
         while self.suspended.get() > 0 {
@@ -126,7 +129,8 @@ impl Worker {
             Ok(fiber) => {
                 // SAFETY: alive: just made.
                 let place = unsafe { worker_fiber.as_ref() }.fiber.get();
-                // SAFETY: the fiber has not run, and the base, which touches the field later, is not here.
+                // SAFETY: the fiber has not run, and the base, which touches the field later, is
+                // not here.
                 unsafe { *place = Some(fiber) };
                 self.spares.borrow_mut().push(worker_fiber);
                 if self.pool().has_statistics() {
@@ -154,7 +158,8 @@ impl Worker {
 
     pub(super) fn switch_to_base(&self, fiber: &WorkerFiber, left: Left) {
         fiber.left.set(left);
-        // SAFETY: set by the body of this very fiber, which is running; a suspender lives as long as the body.
+        // SAFETY: set by the body of this very fiber, which is running; a suspender lives as long
+        // as the body.
         let suspender = unsafe { &*fiber.suspender.get() };
         suspender.suspend();
         set_current(&raw const fiber.record);
@@ -169,8 +174,8 @@ impl Worker {
         self.add_spare()
     }
 
-    /// The same for a wait that cannot be refused: over the cap, and in the worst case without a fiber to go on with
-    /// but the ready ones.
+    /// The same for a wait that cannot be refused: over the cap, and in the worst case without a
+    /// fiber to go on with but the ready ones.
     pub(crate) fn prepare_child_wait(&self) {
         if self.spares.borrow().is_empty() {
             self.pool().reserve_fiber_over_cap();
@@ -182,7 +187,8 @@ impl Worker {
     /// Suspends the current fiber, which is listed as a waiter, until it is woken.
     pub(crate) fn suspend(&self, record: &FiberRecord) {
         self.publish_all(record);
-        // SAFETY: what holds a worker's record is a `WorkerFiber`, and this one is running (`add_spare` is the only maker).
+        // SAFETY: what holds a worker's record is a `WorkerFiber`, and this one is running
+        // (`add_spare` is the only maker).
         let fiber = unsafe { record.holder().cast::<WorkerFiber>().as_ref() };
         let suspended = self.suspended.get() + 1;
         self.suspended.set(suspended);
@@ -202,9 +208,11 @@ impl Worker {
             Some(waker) if ptr::eq(waker, self) => self.ready.push(fiber),
             Some(waker) if waker.pool == self.pool => self.pool().post_fiber(self.index, fiber),
             _ => {
-                // SAFETY: the pool lives while `fiber` is suspended, and lies in an `Arc` (`Pool::start`).
+                // SAFETY: the pool lives while `fiber` is suspended, and lies in an `Arc`
+                // (`Pool::start`).
                 let pool = unsafe { Pool::hold(self.pool) };
-                // Once pushed, the fiber may run and the executor may end: only our own hold keeps the pool.
+                // Once pushed, the fiber may run and the executor may end: only our own hold keeps
+                // the pool.
                 pool.post_fiber(self.index, fiber);
             }
         }
