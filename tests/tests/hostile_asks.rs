@@ -184,8 +184,21 @@ fn f5_child_process() {
     });
 }
 
+/// This test program, through the emulator that `XTEST_RUNNER` names on a foreign architecture.
+fn this_program() -> Command {
+    let program = env::current_exe().expect("this program");
+    let runner = env::var("XTEST_RUNNER").unwrap_or_default();
+    let mut words = runner.split_whitespace();
+    let Some(emulator) = words.next() else {
+        return Command::new(program);
+    };
+    let mut command = Command::new(emulator);
+    command.args(words).arg(program);
+    command
+}
+
 fn f5_a_get_that_would_wait_in_a_destructor_aborts_with_a_message(bed: &Bed) {
-    let child = Command::new(env::current_exe().expect("this program"))
+    let child = this_program()
         .args(["--exact", "f5_child_process", "--ignored", "--nocapture"])
         .env(CHILD_BACKEND, bed.backend().to_string())
         .output()
