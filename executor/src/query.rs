@@ -1,5 +1,6 @@
 //! Memoised queries: what a user writes, and how an ask is served.
 
+mod arena;
 pub(crate) mod ask;
 pub(crate) mod database;
 mod slot;

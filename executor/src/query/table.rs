@@ -3,14 +3,15 @@
 
 use std::hash::Hasher;
 use std::marker::PhantomData;
-use std::ptr;
+use std::ptr::{self, NonNull};
 
 use rustc_hash::FxHasher;
 
 use super::Query;
+use super::arena::Arena;
 use super::slot::Slot;
 use crate::sched::fiber::FiberRecord;
-use crate::sync::{AtomicPtr, AtomicUsize, Mutex, Ordering};
+use crate::sync::{AtomicPtr, Mutex, Ordering};
 
 /// Entries of a fresh table.
 const ENTRIES_MIN: usize = 64;
@@ -31,7 +32,7 @@ struct Array<S> {
 /// The slots of one query type.
 pub(crate) struct Table<Q: Query<D>, D> {
     current: AtomicPtr<Array<Slot<Q, D>>>,
-    len: AtomicUsize,
+    slots: Arena<Slot<Q, D>>,
     /// The arrays that were replaced, for readers that still look at them. Its lock is held while a
     /// table grows.
     replaced: Mutex<Vec<Retired<Slot<Q, D>>>>,
@@ -99,7 +100,7 @@ impl<Q: Query<D>, D> Table<Q, D> {
     pub(crate) fn new() -> Self {
         Table {
             current: AtomicPtr::new(Box::into_raw(Box::new(Array::new(ENTRIES_MIN)))),
-            len: AtomicUsize::new(0),
+            slots: Arena::new(),
             replaced: Mutex::new(Vec::new()),
             data: PhantomData,
         }
@@ -141,12 +142,20 @@ impl<Q: Query<D>, D> Table<Q, D> {
         key: &Q,
         owner: &FiberRecord,
     ) -> Placed<'_, Q, D> {
-        let mut fresh: Option<Box<Slot<Q, D>>> = None;
+        // What we made, and how many there are with it; kept over lost races. If the key's `Eq` panics meanwhile it is
+        // not dropped: its place belongs to the arena.
+        let mut fresh: Option<(NonNull<Slot<Q, D>>, usize)> = None;
         loop {
             let array = self.array();
-            let gap = match array.probe(hash as usize, |slot| slot.hash == hash && slot.key == *key)
-            {
-                Probe::Hit(slot) => return Placed::Found(slot),
+            let is_it = |slot: &Slot<Q, D>| slot.hash == hash && slot.key == *key;
+            let gap = match array.probe(hash as usize, is_it) {
+                Probe::Hit(slot) => {
+                    if let Some((lost, _)) = fresh {
+                        // SAFETY: made below, never shown to anybody, and dropped once.
+                        unsafe { lost.drop_in_place() };
+                    }
+                    return Placed::Found(slot);
+                }
                 Probe::Gap(gap) => gap,
                 Probe::Frozen => {
                     // Wait for whoever grows the table, then look at the new array.
@@ -155,29 +164,23 @@ impl<Q: Query<D>, D> Table<Q, D> {
                     continue;
                 }
             };
-            let slot = fresh
-                .take()
-                .unwrap_or_else(|| Box::new(Slot::claimed(key.clone(), hash, owner)));
-            let slot = Box::into_raw(slot);
-            // Release: pairs with the Acquire in `probe`. If somebody was faster, we probe again:
-            // it may be our key.
+            let (slot, len) = *fresh
+                .get_or_insert_with(|| self.slots.place(Slot::claimed(key.clone(), hash, owner)));
+            // Release: pairs with the Acquire in `probe`. If somebody was faster, we probe again: it
+            // may be our key.
             let put = array.entries[gap].compare_exchange(
                 ptr::null_mut(),
-                slot,
+                slot.as_ptr(),
                 Ordering::Release,
                 Ordering::Relaxed,
             );
-            if put.is_err() {
-                // SAFETY: not put anywhere, so still ours alone.
-                fresh = Some(unsafe { Box::from_raw(slot) });
-                continue;
+            if put.is_ok() {
+                if len * 2 > array.entries.len() {
+                    self.grow(len);
+                }
+                // SAFETY: slots live as long as the table.
+                return Placed::Inserted(unsafe { slot.as_ref() });
             }
-            let len = self.len.fetch_add(1, Ordering::Relaxed) + 1;
-            if len * 2 > array.entries.len() {
-                self.grow(len);
-            }
-            // SAFETY: slots live as long as the table.
-            return Placed::Inserted(unsafe { &*slot });
         }
     }
 
@@ -229,8 +232,8 @@ impl<Q: Query<D>, D> Drop for Table<Q, D> {
         for entry in &current.entries {
             let slot = entry.load(Ordering::Relaxed);
             if !slot.is_null() {
-                // SAFETY: each slot stands in the current array once.
-                drop(unsafe { Box::from_raw(slot) });
+                // SAFETY: each slot stands in the current array once; its memory is the arena's.
+                unsafe { slot.drop_in_place() };
             }
         }
     }
