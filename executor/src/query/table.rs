@@ -62,9 +62,21 @@ enum Probe<'t, S> {
 impl<S> Array<S> {
     fn new(len: usize) -> Self {
         debug_assert!(len.is_power_of_two());
-        Array {
-            entries: (0..len).map(|_| AtomicPtr::new(ptr::null_mut())).collect(),
+        // Zeroed by the allocator, which for much memory costs nothing until it is touched.
+        let entries = Box::<[AtomicPtr<S>]>::new_zeroed_slice(len);
+        // SAFETY: all bits zero is a null pointer.
+        let entries = unsafe { entries.assume_init() };
+        Array { entries }
+    }
+
+    /// Puts a slot into an array that nobody else sees yet, and that has a gap.
+    fn put(&self, start: usize, slot: *mut S) {
+        let mask = self.entries.len() - 1;
+        let mut index = start & mask;
+        while !self.entries[index].load(Ordering::Relaxed).is_null() {
+            index = (index + 1) & mask;
         }
+        self.entries[index].store(slot, Ordering::Relaxed);
     }
 
     /// Walks from `start` until `is_it` says yes or there is no slot.
@@ -184,7 +196,7 @@ impl<Q: Query<D>, D> Table<Q, D> {
         }
     }
 
-    /// Replaces the array by one in which `len` slots fill a quarter. No user code runs: hashes are
+    /// Replaces the array by one of twice the size, if `len` slots fill half of it. No user code runs: hashes are
     /// in the slots.
     #[cold]
     fn grow(&self, len: usize) {
@@ -193,23 +205,25 @@ impl<Q: Query<D>, D> Table<Q, D> {
         if len * 2 <= old.entries.len() {
             return;
         }
-        let new = Array::new((len * 4).next_power_of_two());
+        let new = Array::new(old.entries.len() * 2);
         for entry in &old.entries {
-            // AcqRel: Acquire sees an inserted slot's hash; an insertion after this fails (C2).
-            let frozen = entry.compare_exchange(
-                ptr::null_mut(),
-                frozen(),
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            );
-            let Err(slot) = frozen else { continue };
-            // SAFETY: slots live as long as the table.
-            let hash = unsafe { &*slot }.hash;
-            match new.probe(hash as usize, |_| false) {
-                Probe::Gap(gap) => new.entries[gap].store(slot, Ordering::Relaxed),
-                Probe::Hit(_) | Probe::Frozen => {
-                    unreachable!("nothing matches, and the array is new")
-                }
+            if entry.load(Ordering::Relaxed).is_null() {
+                // Relaxed: if an insertion was faster, the next loop acquires it; one after this fails (C2).
+                let _ = entry.compare_exchange(
+                    ptr::null_mut(),
+                    frozen(),
+                    Ordering::Relaxed,
+                    Ordering::Relaxed,
+                );
+            }
+        }
+        // A loop of its own, without read-modify-writes: the processor then fetches many slots at once.
+        for entry in &old.entries {
+            // Acquire: the slot's hash.
+            let slot = entry.load(Ordering::Acquire);
+            if slot != frozen() {
+                // SAFETY: slots live as long as the table, and nothing is null any more.
+                new.put(unsafe { &*slot }.hash as usize, slot);
             }
         }
         // Release: pairs with the Acquire in `array`.
