@@ -17,7 +17,7 @@ pub(crate) enum Engine {
     Threads,
     /// dagwood on the calling thread, in program order.
     Sequential,
-    /// `rayon-core`, called directly.
+    /// `rayon-core`, called directly; loops by `rayon`.
     Rayon,
     /// `chili`.
     Chili,
@@ -77,7 +77,7 @@ impl Engine {
                 "dagwood on OS threads: a wait blocks its thread and passes the worker's place on"
             }
             Engine::Sequential => "dagwood in program order on one thread",
-            Engine::Rayon => "the peer rayon-core, called directly",
+            Engine::Rayon => "the peer rayon-core, called directly; loops by rayon",
             Engine::Chili => "the peer chili",
             Engine::Calls => "plain nested function calls, no library",
             Engine::Plain => "a plain single-threaded memo or loop, no library",

@@ -9,7 +9,7 @@ use crate::cx::Cx;
 use crate::error::Error;
 use crate::query::database::Database;
 use crate::run::{Run, run_here};
-use crate::sched::fiber::current;
+use crate::sched::fiber::{FiberRecord, current};
 use crate::sched::stats::Statistics;
 
 /// What a fiber is.
@@ -149,6 +149,11 @@ impl Executor {
         let outer = unsafe { current().as_ref() };
         if outer.is_some_and(|fiber| fiber.is_of(identity)) {
             return Err(Error::nested_run());
+        }
+        if outer.is_some_and(FiberRecord::refuses_runs) {
+            return Err(Error::setup(
+                "`run` was called by a key's `Debug` or a destructor while a failure is reported",
+            ));
         }
         if outer.is_some() && std::thread::panicking() {
             return Err(Error::unwinding());

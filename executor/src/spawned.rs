@@ -9,7 +9,7 @@ use crate::cx::Cx;
 use crate::error::{Error, discard};
 use crate::local::Binding;
 use crate::run::{OpenTask, Run};
-use crate::sched::fiber::FiberRecord;
+use crate::sched::fiber::{FiberRecord, without_runs};
 use crate::sched::graph::{Awaited, Frame, Kind, Name};
 use crate::sched::job::{Job, JobRef, without_unwinding};
 use crate::sched::wait::Outcome;
@@ -163,7 +163,7 @@ impl<T> TaskCell<T> {
         let result = match &cycle {
             // Whatever the closure made of it: it was for a query that is decided.
             Some(error) if error.is_left_over() => {
-                discard(result);
+                without_runs(|| discard(result));
                 Err(error.clone())
             }
             _ => result.map_err(Error::from_payload),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::cx::Cx;
 use crate::error::{Error, discard};
 use crate::sched::fiber::FiberRecord;
-use crate::sched::graph::{self, Stopped};
+use crate::sched::graph::{self, Frame, Stopped};
 use crate::spawned::{SendPtr, SpawnedJob, TaskCell, start_or_publish};
 
 /// A closure that was spawned with [`Cx::spawn`]: any number of jobs may wait for its result.
@@ -101,7 +101,9 @@ impl<T: Send + Sync> Task<'_, T> {
         if self.is_done() {
             return self.cell.observe();
         }
-        if self.job.run_if_first(cx.fiber()) {
+        // Not on top of a decided provider, where what it asks for may be left over: a task has one result for all.
+        let may_run_here = !Frame::is_any_decided(cx.fiber());
+        if may_run_here && self.job.run_if_first(cx.fiber()) {
             if let Some(error) = self.cell.cycle_of_waiter(cx.fiber()) {
                 error.raise();
             }

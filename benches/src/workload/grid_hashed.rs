@@ -53,13 +53,7 @@ impl Loaded for Grid {
     }
 
     fn known_checksum(&self) -> Option<String> {
-        let mut row = vec![1_u64; self.side as usize];
-        for _ in 1..self.side {
-            for j in 1..row.len() {
-                row[j] = row[j].wrapping_add(row[j - 1]);
-            }
-        }
-        row.last().map(u64::to_string)
+        Some(ways(self.side as usize).to_string())
     }
 
     fn job(&self, setup: Setup) -> Result<Job<'_>, String> {
@@ -70,7 +64,7 @@ impl Loaded for Grid {
         };
         match setup.engine {
             Engine::Fibers | Engine::Threads | Engine::Sequential => {
-                let stack = Some(self.stack_bytes());
+                let stack = Some(asks_stack_bytes(2 * self.side as usize));
                 Job::on_executor(setup, stack, move |executor| {
                     ours(executor, last).map(answer)
                 })
@@ -83,16 +77,25 @@ impl Loaded for Grid {
     }
 }
 
-impl Grid {
-    /// Room for the deepest ask, with frames as large as those of an unoptimised build.
-    fn stack_bytes(&self) -> usize {
-        const PER_ASK: usize = if cfg!(debug_assertions) {
-            16 << 10
-        } else {
-            4 << 10
-        };
-        (1 << 20) + 2 * self.side as usize * PER_ASK
+/// The number of ways to the last cell of a grid, modulo 2^64, row after row.
+pub(super) fn ways(side: usize) -> u64 {
+    let mut row = vec![1_u64; side];
+    for _ in 1..side {
+        for j in 1..side {
+            row[j] = row[j].wrapping_add(row[j - 1]);
+        }
     }
+    row[side - 1]
+}
+
+/// Room for so many nested asks, with frames as large as those of an unoptimised build.
+pub(super) fn asks_stack_bytes(asks: usize) -> usize {
+    const PER_ASK: usize = if cfg!(debug_assertions) {
+        16 << 10
+    } else {
+        4 << 10
+    };
+    (1 << 20) + asks * PER_ASK
 }
 
 fn ours(executor: &Executor, last: Cell) -> Result<u64, dagwood::Error> {

@@ -1,12 +1,24 @@
 //! The workloads: one table of what there is and which engine can run what, and the shapes they all have.
 //!
-//! Used by every command. A new workload is a file here and an entry in [`ALL`].
+//! Used by every command. A new workload is a file here and an entry in [`ALL`], in `all.rs`.
 
+mod all;
+mod divide;
 mod fork_join;
 mod grid_hashed;
+mod integrate;
 mod job;
+mod loops;
+mod matmul;
+mod nqueens;
 mod rust_source;
 mod shared;
+mod skynet;
+mod slots;
+mod spawn;
+mod tree_sum;
+mod uts;
+mod wavefront;
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -14,6 +26,7 @@ use std::path::PathBuf;
 use crate::engine::Engine;
 use crate::failure::Failure;
 
+pub(crate) use all::ALL;
 pub(crate) use job::{Answer, Counters, Job, Number, Setup};
 
 /// One workload: what it is, and how to load it.
@@ -71,61 +84,6 @@ pub(crate) trait Loaded {
     fn job(&self, setup: Setup) -> Result<Job<'_>, String>;
 }
 
-/// Every workload; the first is the main one.
-pub(crate) static ALL: &[Workload] = {
-    use Engine::{Calls, Capacity, Chili, Fibers, Plain, Rayon, Sequential, Threads};
-    &[
-        Workload {
-            name: "rust-source",
-            about: "a front end over real Rust source: parse, modules, imports, lints, all as queries",
-            unit: "line",
-            size_means: "lines of source to take, about",
-            default_size: 400_000,
-            sizes: 1..=1_000_000_000,
-            baseline: Sequential,
-            engines: &[Fibers, Threads, Sequential, Capacity],
-            takes_input: true,
-            load: rust_source::load,
-        },
-        Workload {
-            name: "fork-join",
-            about: "fib(N), recursive, with a join at every node: what one join costs",
-            unit: "join",
-            size_means: "N of fib(N)",
-            default_size: 34,
-            sizes: 2..=60,
-            baseline: Calls,
-            engines: &[Fibers, Threads, Sequential, Rayon, Chili, Calls, Capacity],
-            takes_input: false,
-            load: fork_join::load,
-        },
-        Workload {
-            name: "grid-hashed",
-            about: "N x N cells, each a query that asks two neighbours: what one miss and one hit cost",
-            unit: "cell",
-            size_means: "side of the grid, in cells",
-            default_size: 1000,
-            sizes: 1..=4096,
-            baseline: Plain,
-            engines: &[Fibers, Threads, Sequential, Plain, Capacity],
-            takes_input: false,
-            load: grid_hashed::load,
-        },
-        Workload {
-            name: "shared",
-            about: "diamonds whose shared node is asked while it is in progress: what a wait costs",
-            unit: "node",
-            size_means: "diamonds, of 4 nodes each",
-            default_size: 1000,
-            sizes: 1..=1_000_000,
-            baseline: Sequential,
-            engines: &[Fibers, Threads, Sequential, Capacity],
-            takes_input: false,
-            load: shared::load,
-        },
-    ]
-};
-
 /// The workload of that name.
 pub(crate) fn find(name: &str) -> Option<&'static Workload> {
     ALL.iter().find(|workload| workload.name == name)
@@ -170,10 +128,35 @@ mod tests {
     use super::*;
     use crate::engine::Kind;
 
-    /// A small size of each workload, on every engine of this build; `rust-source` has its own tests.
+    /// A small size of each workload; `rust-source` has its own tests.
+    const SMALL: &[(&str, u64)] = &[
+        ("fork-join", 12),
+        ("grid-hashed", 12),
+        ("shared", 6),
+        ("tree-sum", 20),
+        ("tree-sum-large", 63),
+        ("nqueens", 6),
+        ("integrate", 4),
+        ("skynet", 3),
+        ("uts-t1", 4),
+        ("matmul", 75),
+        ("loop-cheap", 100),
+        ("loop-uneven", 100),
+        ("spawn", 30),
+        ("wavefront", 5),
+    ];
+
+    #[test]
+    fn every_workload_has_a_small_size() {
+        let named: Vec<_> = ALL.iter().skip(1).map(|workload| workload.name).collect();
+        let small: Vec<_> = SMALL.iter().map(|(name, _)| *name).collect();
+        assert_eq!(small, named);
+    }
+
+    /// On every engine of this build.
     #[test]
     fn all_engines_give_the_known_answer() {
-        for (name, size) in [("fork-join", 12), ("grid-hashed", 12), ("shared", 6)] {
+        for &(name, size) in SMALL {
             let workload = find(name).unwrap();
             let loaded = workload.load(Some(size), None).unwrap();
             let known = loaded.known_checksum().unwrap();

@@ -10,6 +10,7 @@ use super::slot::{Found, Slot};
 use super::table::{Placed, Table};
 use crate::cx::Cx;
 use crate::error::{Error, Payload, discard};
+use crate::sched::fiber::without_runs;
 use crate::sched::graph::{self, Frame, Stopped};
 
 /// Asks for a query. The fast path: a table's address, a probe, one acquire load.
@@ -85,7 +86,7 @@ fn compute<'db, Q: Query<D>, D: 'static>(
         }))
     });
     if let Some(cycle) = cycle {
-        discard(result);
+        without_runs(|| discard(result));
         return Err(decided(cx, slot, cycle));
     }
     match result {
@@ -103,7 +104,7 @@ fn fail<Q: Query<D>, D>(slot: &Slot<Q, D>, payload: Payload) -> Error {
         unsafe { slot.abandon() }.wake();
         return error;
     }
-    let error = error.in_query(slot.name().text);
+    let error = error.in_query(without_runs(|| slot.name()).text);
     // SAFETY: as in `compute`.
     unsafe { slot.fail(error.clone()) }.wake();
     error

@@ -2,7 +2,7 @@
 
 use std::ptr::{self, NonNull};
 
-use super::fiber::FiberRecord;
+use super::fiber::{FiberRecord, without_runs};
 use super::graph::{Awaited, Frame, GRAPH, Name, edge_of, owner_of};
 use super::wait::Waiters;
 use crate::error::Error;
@@ -17,6 +17,8 @@ pub(super) struct Cycle {
 struct Wait {
     waiter: NonNull<FiberRecord>,
     awaited: NonNull<Awaited>,
+    /// Whether it can be called back: not a wait for a child, which borrows from the waiter.
+    is_ask: bool,
     /// The owner's frames, from the one that does what is awaited to the innermost: each waits for
     /// the next.
     frames: Vec<NonNull<Frame>>,
@@ -33,21 +35,22 @@ pub(super) struct LeftOver<'c> {
 impl Cycle {
     /// Collects what lies on the circle that an edge from `finder` to `first` would close. The lock
     /// is held.
-    pub(super) fn collect(finder: &FiberRecord, first: &Awaited) -> Cycle {
+    pub(super) fn collect(finder: &FiberRecord, first: &Awaited, is_ask: bool) -> Cycle {
         let mut waits = Vec::new();
-        let (mut waiter, mut awaited) = (finder, first);
+        let (mut waiter, mut awaited, mut is_ask) = (finder, first, is_ask);
         loop {
             let owner = owner_of(awaited).expect("a circle of waits is stable");
-            let frames = frames_of(owner, awaited);
             waits.push(Wait {
                 waiter: NonNull::from(waiter),
                 awaited: NonNull::from(awaited),
-                frames,
+                is_ask,
+                frames: frames_of(owner, awaited),
             });
             if ptr::eq(owner, finder) {
                 return Cycle { waits };
             }
             awaited = edge_of(owner).expect("a circle of waits is stable");
+            is_ask = owner.is_asking.get();
             waiter = owner;
         }
     }
@@ -63,7 +66,7 @@ impl Cycle {
         let mut frames = self.waits[place].frames[innermost + 1..].to_vec();
         let (before, after) = self.waits.split_at(place + 1);
         for wait in after.iter().chain(before) {
-            if wait.is_ask() {
+            if wait.is_ask {
                 return Some(LeftOver { ask: wait, frames });
             }
             frames.extend(wait.frames.iter().filter(|frame| !is_decided(**frame)));
@@ -83,7 +86,7 @@ impl Cycle {
     /// Names the members, puts the error into each, and wakes who waits (G6). Gives the error, for
     /// the finder to raise.
     pub(super) fn decide(self) -> Error {
-        let error = Error::cycle(self.walk());
+        let error = Error::cycle(without_runs(|| self.walk()));
         let woken = self.publish(&error);
         // Only when all are decided does the first go on. From here on frames and fibers may be
         // gone.
@@ -138,17 +141,10 @@ impl LeftOver<'_> {
 }
 
 impl Wait {
-    /// Whether it is a wait for a query or a task, rather than for a fork of the waiter's own.
-    fn is_ask(&self) -> bool {
-        // SAFETY: what is waited for is alive while the wait is (G1), and this one is stuck or the
-        // finder's own.
-        unsafe { self.awaited.as_ref() }.kind.describe.is_some()
-    }
-
     /// Calls the waiter back from its wait, with an error. The lock is held; the waiters must be
     /// woken.
     fn call_back(&self, error: &Error) -> Option<Waiters> {
-        // SAFETY: as in `is_ask`.
+        // SAFETY: what is waited for is alive while the wait is (G1), and this one is stuck.
         let awaited = unsafe { self.awaited.as_ref() };
         // SAFETY: a waiting fiber's record is alive, and it cannot leave its wait while the lock is
         // held (G1).

@@ -49,6 +49,10 @@ pub(crate) struct FiberRecord {
     pub(crate) frames: Cell<*const Frame>,
     /// What the fiber waits for.
     pub(crate) edge: Cell<*const Awaited>,
+    /// Whether that wait is an ask, which can be called back, rather than one for a child.
+    pub(crate) is_asking: Cell<bool>,
+    /// Whether user code runs at a place where a nested `run` would see what must not be seen.
+    refuses_runs: Cell<bool>,
     /// Why it is called back from its wait: a cycle. Read and written under the graph's lock.
     pub(crate) cycle: UnsafeCell<Option<Error>>,
     /// Link of the owner's ready queue.
@@ -97,6 +101,8 @@ impl FiberRecord {
             forks: ForkList::new(),
             frames: Cell::new(ptr::null()),
             edge: Cell::new(ptr::null()),
+            is_asking: Cell::new(false),
+            refuses_runs: Cell::new(false),
             cycle: UnsafeCell::new(None),
             next_ready: Cell::new(ptr::null()),
         }
@@ -143,6 +149,11 @@ impl FiberRecord {
     /// What [`set_holder`](Self::set_holder) was told.
     pub(crate) fn holder(&self) -> NonNull<()> {
         self.holder.get()
+    }
+
+    /// Whether a nested `run` is refused now.
+    pub(crate) fn refuses_runs(&self) -> bool {
+        self.refuses_runs.get()
     }
 
     /// Whether it works for this executor, or is inside a job of it.
@@ -235,4 +246,17 @@ pub(crate) fn current() -> *const FiberRecord {
 #[inline(never)]
 pub(crate) fn set_current(fiber: *const FiberRecord) -> *const FiberRecord {
     CURRENT.with(|current| current.replace(fiber))
+}
+
+/// Runs user code (a `Debug`, a destructor) that must not call `run`: while a failure is reported, something is open
+/// whose frame is gone already, or a cycle stands still and must stay so.
+pub(crate) fn without_runs<R>(body: impl FnOnce() -> R) -> R {
+    // SAFETY: null, or the fiber that runs this, which outlives the call.
+    let Some(fiber) = (unsafe { current().as_ref() }) else {
+        return body();
+    };
+    let before = fiber.refuses_runs.replace(true);
+    let result = body();
+    fiber.refuses_runs.set(before);
+    result
 }

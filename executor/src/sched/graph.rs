@@ -103,6 +103,19 @@ impl Frame {
         Frame::innermost_cycle(fiber).is_some_and(|own| own.has_cause_of(cycle))
     }
 
+    /// Whether a cycle has decided any frame of `fiber`, the current one: what runs on top of it may be left over.
+    pub(crate) fn is_any_decided(fiber: &FiberRecord) -> bool {
+        let mut next = fiber.frames.get();
+        // SAFETY: a fiber's frames are alive while they are linked.
+        while let Some(frame) = unsafe { next.as_ref() } {
+            if frame.cycle().is_some() {
+                return true;
+            }
+            next = frame.below;
+        }
+        false
+    }
+
     /// The error of the cycle that decided the innermost frame of `fiber`, the current one.
     fn innermost_cycle(fiber: &FiberRecord) -> Option<&Error> {
         let innermost = fiber.frames.get();
@@ -146,7 +159,7 @@ pub(crate) fn wait_for(fiber: &FiberRecord, awaited: &Awaited) -> Result<(), Sto
         return Ok(());
     }
     prepare_suspension(fiber).map_err(Stopped::Refused)?;
-    wait_on_edge(fiber, awaited).map_err(Stopped::Cycle)
+    wait_on_edge(fiber, awaited, true).map_err(Stopped::Cycle)
 }
 
 /// Suspends `fiber` until `awaited`, a child that borrows from it and is not opened again, is
@@ -158,7 +171,7 @@ pub(crate) fn wait_for_child(fiber: &FiberRecord, awaited: &Awaited) -> Option<E
     while awaited.list.outcome().is_none() {
         fiber.prepare_child_wait();
         // Once a cycle is decided the child goes on; it may run into another.
-        cycle = cycle.or(wait_on_edge(fiber, awaited).err());
+        cycle = cycle.or(wait_on_edge(fiber, awaited, false).err());
     }
     cycle
 }
@@ -177,11 +190,11 @@ pub(crate) fn wait_without_edge(fiber: &FiberRecord, awaited: &Awaited) -> Resul
     Ok(())
 }
 
-fn wait_on_edge(fiber: &FiberRecord, awaited: &Awaited) -> Result<(), Error> {
+fn wait_on_edge(fiber: &FiberRecord, awaited: &Awaited, is_ask: bool) -> Result<(), Error> {
     let waiter = Waiter::new(fiber);
     // SAFETY: `waiter` lies in this frame, which is left only when the wait has ended: not listed,
     // or woken.
-    match unsafe { add_edge(fiber, awaited, &waiter) } {
+    match unsafe { add_edge(fiber, awaited, is_ask, &waiter) } {
         Added::Waiting => (),
         Added::Done => return Ok(()),
         Added::Closes(cycle) => return Err(cycle.decide()),
@@ -229,10 +242,10 @@ enum Added {
 /// # Safety
 ///
 /// As for [`WaitList::list`].
-unsafe fn add_edge(fiber: &FiberRecord, awaited: &Awaited, waiter: &Waiter) -> Added {
+unsafe fn add_edge(fiber: &FiberRecord, awaited: &Awaited, is_ask: bool, waiter: &Waiter) -> Added {
     let _guard = GRAPH.lock();
     if is_cycle(fiber, awaited) {
-        let cycle = Cycle::collect(fiber, awaited);
+        let cycle = Cycle::collect(fiber, awaited, is_ask);
         let Some(left_over) = cycle.left_over() else {
             return Added::Closes(cycle);
         };
@@ -246,6 +259,7 @@ unsafe fn add_edge(fiber: &FiberRecord, awaited: &Awaited, waiter: &Waiter) -> A
         return Added::Done;
     }
     fiber.edge.set(awaited);
+    fiber.is_asking.set(is_ask);
     Added::Waiting
 }
 
@@ -281,6 +295,7 @@ pub(crate) fn with_inner(
     let set_edge = |edge: *const Awaited| {
         let _guard = GRAPH.lock();
         outer.edge.set(edge);
+        outer.is_asking.set(false);
     };
     let was_decided = Frame::innermost_cycle(outer).is_some();
     // No cycle can close here: what `awaited` belongs to has not started.

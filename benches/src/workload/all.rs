@@ -1,0 +1,186 @@
+//! The table of the workloads.
+//!
+//! Used by `mod.rs`, which explains the fields. It must not know how a workload does its job.
+
+use super::{
+    Workload, fork_join, grid_hashed, integrate, loops, matmul, nqueens, rust_source, shared,
+    skynet, spawn, tree_sum, uts, wavefront,
+};
+use crate::engine::Engine::{Calls, Capacity, Chili, Fibers, Plain, Rayon, Sequential, Threads};
+
+/// What the workloads that are nothing but joins share; each names itself.
+const FORKS: Workload = Workload {
+    name: "",
+    about: "",
+    unit: "join",
+    size_means: "",
+    default_size: 0,
+    sizes: 0..=0,
+    baseline: Calls,
+    engines: &[Fibers, Threads, Sequential, Rayon, Chili, Calls, Capacity],
+    takes_input: false,
+    load: fork_join::load,
+};
+
+/// What the workloads that fill slots, one for each item, share; `wavefront` runs on the same engines.
+const LOOPS: Workload = Workload {
+    unit: "item",
+    baseline: Plain,
+    engines: &[Fibers, Threads, Sequential, Rayon, Plain, Capacity],
+    ..FORKS
+};
+
+/// Every workload; the first is the main one.
+pub(crate) static ALL: &[Workload] = &[
+    Workload {
+        name: "rust-source",
+        about: "a front end over real Rust source: parse, modules, imports, lints, all as queries",
+        unit: "line",
+        size_means: "lines of source to take, about",
+        default_size: 400_000,
+        sizes: 1..=1_000_000_000,
+        baseline: Sequential,
+        engines: &[Fibers, Threads, Sequential, Capacity],
+        takes_input: true,
+        load: rust_source::load,
+    },
+    Workload {
+        name: "fork-join",
+        about: "fib(N), recursive, with a join at every node: what one join costs",
+        size_means: "N of fib(N)",
+        default_size: 34,
+        sizes: 2..=60,
+        load: fork_join::load,
+        ..FORKS
+    },
+    Workload {
+        name: "grid-hashed",
+        about: "N x N cells, each a query that asks two neighbours: what one miss and one hit cost",
+        unit: "cell",
+        size_means: "side of the grid, in cells",
+        default_size: 1000,
+        sizes: 1..=4096,
+        baseline: Plain,
+        engines: &[Fibers, Threads, Sequential, Plain, Capacity],
+        takes_input: false,
+        load: grid_hashed::load,
+    },
+    Workload {
+        name: "shared",
+        about: "diamonds whose shared node is asked while it is in progress: what a wait costs",
+        unit: "node",
+        size_means: "diamonds, of 4 nodes each",
+        default_size: 1000,
+        sizes: 1..=1_000_000,
+        baseline: Sequential,
+        engines: &[Fibers, Threads, Sequential, Capacity],
+        takes_input: false,
+        load: shared::load,
+    },
+    Workload {
+        name: "tree-sum",
+        about: "a small balanced tree summed by a join at every node, again and again: how soon a join pays",
+        unit: "node",
+        size_means: "nodes of the tree",
+        default_size: 1023,
+        sizes: 1..=100_000_000,
+        load: tree_sum::load,
+        ..FORKS
+    },
+    Workload {
+        name: "tree-sum-large",
+        about: "a balanced tree of 16 M nodes on the heap, summed by a join at every node",
+        unit: "node",
+        size_means: "nodes of the tree",
+        default_size: (1 << 24) - 1,
+        sizes: 1..=100_000_000,
+        load: tree_sum::load,
+        ..FORKS
+    },
+    Workload {
+        name: "nqueens",
+        about: "the ways to place N queens, with joins over the columns of each row down to the last",
+        size_means: "queens",
+        default_size: 11,
+        sizes: 1..=15,
+        load: nqueens::load,
+        ..FORKS
+    },
+    Workload {
+        name: "integrate",
+        about: "adaptive quadrature of (x^2 + 1) x from 0 to N, with a join at every halving",
+        size_means: "upper end of the integral",
+        default_size: 2000,
+        sizes: 1..=10_000,
+        load: integrate::load,
+        ..FORKS
+    },
+    Workload {
+        name: "skynet",
+        about: "a tree of 10^N leaves, each node with ten children, summed with joins over the children",
+        unit: "leaf",
+        size_means: "depth N of the tree",
+        default_size: 6,
+        sizes: 0..=9,
+        load: skynet::load,
+        ..FORKS
+    },
+    Workload {
+        name: "uts-t1",
+        about: "the unbalanced tree T1, whose shape SHA-1 decides, counted with joins over the children",
+        unit: "node",
+        size_means: "depth of the tree; T1 has 10",
+        default_size: 10,
+        sizes: 1..=11,
+        load: uts::load,
+        ..FORKS
+    },
+    Workload {
+        name: "matmul",
+        about: "the product of two N x N matrices, divided by joins down to blocks of 32 x 32",
+        unit: "multiply-add",
+        size_means: "side of the matrices",
+        default_size: 512,
+        sizes: 1..=2048,
+        load: matmul::load,
+        ..FORKS
+    },
+    Workload {
+        name: "loop-cheap",
+        about: "a parallel loop over items of a few instructions each: what one item costs",
+        size_means: "items",
+        default_size: 10_000_000,
+        sizes: 1..=1_000_000_000,
+        load: loops::load_cheap,
+        ..LOOPS
+    },
+    Workload {
+        name: "loop-uneven",
+        about: "a parallel loop over items with a heavy tail: one item in 2^k takes 2^k steps",
+        size_means: "items",
+        default_size: 10_000_000,
+        sizes: 1..=1_000_000_000,
+        load: loops::load_uneven,
+        ..LOOPS
+    },
+    Workload {
+        name: "spawn",
+        about: "tasks that do next to nothing, all in one scope: what one task costs",
+        unit: "task",
+        size_means: "tasks",
+        default_size: 1_000_000,
+        sizes: 1..=100_000_000,
+        load: spawn::load,
+        ..LOOPS
+    },
+    Workload {
+        name: "wavefront",
+        about: "N x N blocks of 32 x 32 cells, each after its upper and its left neighbour",
+        unit: "block",
+        size_means: "side of the grid, in blocks",
+        default_size: 128,
+        sizes: 1..=1024,
+        load: wavefront::load,
+        ..LOOPS
+    },
+];

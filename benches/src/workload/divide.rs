@@ -1,0 +1,167 @@
+//! Problems that are solved by dividing them in two, on every engine that has a join.
+//!
+//! Used by the workloads that are nothing but joins: they say how a part is divided, and here is what runs the parts. It
+//! must not know any workload.
+
+use std::num::NonZero;
+
+use dagwood::{Cx, Database};
+
+use super::job::cannot_run;
+use super::{Answer, Job, Setup};
+use crate::engine::Engine;
+
+/// How parts of a problem are divided.
+pub(super) trait Divide: Sync {
+    /// A part of the problem, or all of it.
+    type Part: Send;
+    /// What comes of a part.
+    type Out: Send;
+
+    /// Solves a part: alone, or by handing two smaller ones to `join`.
+    fn solve<J>(&self, part: Self::Part, join: J) -> Self::Out
+    where
+        J: FnOnce(Self::Part, Self::Part) -> (Self::Out, Self::Out);
+}
+
+/// One run of a workload, the same on each engine.
+pub(super) trait Work: Sync {
+    /// What one run finds.
+    type Answer: Answer + Send + 'static;
+
+    /// Runs once; everything that is solved is solved by `solver`.
+    fn run<S: Solver>(&self, solver: &mut S) -> Self::Answer;
+}
+
+/// An engine's way of solving a problem.
+pub(super) trait Solver {
+    /// Solves all of a problem.
+    fn solve<P: Divide>(&mut self, problem: &P, whole: P::Part) -> P::Out;
+}
+
+/// The job that does `work` on the engine of `setup`.
+pub(super) fn job<'a, W: Work>(setup: Setup, work: &'a W) -> Result<Job<'a>, String> {
+    match setup.engine {
+        Engine::Fibers | Engine::Threads | Engine::Sequential => {
+            Job::on_executor(setup, None, move |executor| {
+                let db = Database::new(());
+                executor.run(&db, |cx| work.run(&mut Ours(cx)))
+            })
+        }
+        Engine::Rayon => {
+            let pool = rayon_pool(setup)?;
+            Ok(Job::other(move || pool.install(|| work.run(&mut Rayon))))
+        }
+        Engine::Chili => {
+            let pool = chili_pool(setup);
+            Ok(Job::other(move || work.run(&mut Chili(&mut pool.scope()))))
+        }
+        Engine::Calls => Ok(Job::other(move || work.run(&mut Calls))),
+        other => Err(cannot_run(other)),
+    }
+}
+
+/// How many joins one run makes.
+pub(super) fn count_joins<W: Work>(work: &W) -> u64 {
+    let mut counting = Counting(0);
+    work.run(&mut counting);
+    counting.0
+}
+
+/// The threads of rayon for a job.
+pub(super) fn rayon_pool(setup: Setup) -> Result<rayon_core::ThreadPool, String> {
+    rayon_core::ThreadPoolBuilder::new()
+        .num_threads(setup.workers)
+        .build()
+        .map_err(|error| error.to_string())
+}
+
+/// The threads of chili for a job; the calling thread is one of the workers.
+pub(super) fn chili_pool(setup: Setup) -> chili::ThreadPool {
+    chili::ThreadPool::with_config(chili::Config {
+        thread_count: NonZero::new(setup.workers),
+        ..chili::Config::default()
+    })
+}
+
+struct Ours<'a, 'db>(&'a Cx<'db, ()>);
+
+impl Solver for Ours<'_, '_> {
+    fn solve<P: Divide>(&mut self, problem: &P, whole: P::Part) -> P::Out {
+        ours(self.0, problem, whole)
+    }
+}
+
+fn ours<P: Divide>(cx: &Cx<'_, ()>, problem: &P, part: P::Part) -> P::Out {
+    problem.solve(part, |a, b| {
+        cx.join(|cx| ours(cx, problem, a), |cx| ours(cx, problem, b))
+    })
+}
+
+struct Rayon;
+
+impl Solver for Rayon {
+    fn solve<P: Divide>(&mut self, problem: &P, whole: P::Part) -> P::Out {
+        rayon(problem, whole)
+    }
+}
+
+fn rayon<P: Divide>(problem: &P, part: P::Part) -> P::Out {
+    problem.solve(part, |a, b| {
+        rayon_core::join(|| rayon(problem, a), || rayon(problem, b))
+    })
+}
+
+struct Chili<'a, 's>(&'a mut chili::Scope<'s>);
+
+impl Solver for Chili<'_, '_> {
+    fn solve<P: Divide>(&mut self, problem: &P, whole: P::Part) -> P::Out {
+        chili(self.0, problem, whole)
+    }
+}
+
+fn chili<P: Divide>(scope: &mut chili::Scope<'_>, problem: &P, part: P::Part) -> P::Out {
+    problem.solve(part, |a, b| {
+        scope.join(
+            |scope| chili(scope, problem, a),
+            |scope| chili(scope, problem, b),
+        )
+    })
+}
+
+struct Calls;
+
+impl Solver for Calls {
+    fn solve<P: Divide>(&mut self, problem: &P, whole: P::Part) -> P::Out {
+        calls(problem, whole)
+    }
+}
+
+/// The baseline: two real calls for every join. The twin keeps the compiler from turning one of them into a loop, as it
+/// does where a function calls itself.
+#[inline(never)]
+fn calls<P: Divide>(problem: &P, part: P::Part) -> P::Out {
+    problem.solve(part, |a, b| {
+        (calls_twin(problem, a), calls_twin(problem, b))
+    })
+}
+
+#[inline(never)]
+fn calls_twin<P: Divide>(problem: &P, part: P::Part) -> P::Out {
+    problem.solve(part, |a, b| (calls(problem, a), calls(problem, b)))
+}
+
+struct Counting(u64);
+
+impl Solver for Counting {
+    fn solve<P: Divide>(&mut self, problem: &P, whole: P::Part) -> P::Out {
+        count(&mut self.0, problem, whole)
+    }
+}
+
+fn count<P: Divide>(joins: &mut u64, problem: &P, part: P::Part) -> P::Out {
+    problem.solve(part, |a, b| {
+        *joins += 1;
+        (count(joins, problem, a), count(joins, problem, b))
+    })
+}
