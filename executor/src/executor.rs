@@ -79,10 +79,11 @@ pub struct Builder {
 }
 
 /// Address space for each stack; memory is used as it is touched. As much as a main thread has.
-#[cfg(target_pointer_width = "64")]
-const STACK_BYTES: usize = 8 << 20;
-#[cfg(not(target_pointer_width = "64"))]
-const STACK_BYTES: usize = 512 << 10;
+const STACK_BYTES: usize = if usize::BITS >= 64 {
+    8 << 20
+} else {
+    512 << 10
+};
 
 impl Executor {
     /// An executor to be: as many workers as processors, on the first of
