@@ -79,6 +79,11 @@ impl Idle {
         counts % SLEEPER + counts / SLEEPER
     }
 
+    /// Whether somebody looks for work, or was woken to.
+    pub(crate) fn has_searchers(&self) -> bool {
+        !self.counts.load(Ordering::SeqCst).is_multiple_of(SLEEPER)
+    }
+
     /// The calling worker begins to search.
     pub(crate) fn start_search(&self) {
         self.counts.fetch_add(1, Ordering::SeqCst);

@@ -49,6 +49,8 @@ pub(crate) struct Pool {
     fibers: AtomicUsize,
     fibers_max: usize,
     has_statistics: bool,
+    /// With statistics: how many threads are between showing a job and having woken somebody for it.
+    posting: AtomicUsize,
 }
 
 /// The running threads of a pool. Dropping it stops them and waits for them.
@@ -75,6 +77,7 @@ impl Pool {
             fibers: AtomicUsize::new(0),
             fibers_max: settings.fibers_max,
             has_statistics: settings.statistics,
+            posting: AtomicUsize::new(0),
         });
         // From here on an early return drops `threads`, which stops those that have started.
         let mut threads = Threads {
@@ -150,8 +153,10 @@ impl Pool {
 
     /// Gives a job from outside to the pool.
     pub(crate) fn inject(&self, job: JobRef) {
-        self.injector.push(job);
-        self.idle.job_posted();
+        self.posting(|| {
+            self.injector.push(job);
+            self.idle.job_posted()
+        });
     }
 
     pub(crate) fn take_injected(&self) -> Option<JobRef> {
@@ -164,9 +169,12 @@ impl Pool {
 
     /// Puts a woken fiber into its owner's inbox.
     pub(crate) fn post_fiber(&self, owner: usize, fiber: &FiberRecord) {
-        self.seats[owner].inbox.push(fiber);
-        // From here on `fiber` may be gone.
-        if self.idle.fiber_posted(owner) && self.has_statistics {
+        let is_woken = self.posting(|| {
+            self.seats[owner].inbox.push(fiber);
+            // From here on `fiber` may be gone.
+            self.idle.fiber_posted(owner)
+        });
+        if is_woken && self.has_statistics {
             self.seats[owner].counters.wakes.add();
         }
     }
@@ -180,14 +188,19 @@ impl Pool {
     pub(crate) fn sleep(&self, worker: usize) {
         let seat = self.seat(worker);
         let is_work_there = || self.is_stopping() || !seat.inbox.is_empty() || self.has_jobs();
+        // Work that nobody is about to take: no searcher, and nobody on the way to wake one.
+        let is_left = || {
+            is_work_there()
+                && !self.idle.has_searchers()
+                && self.posting.load(Ordering::SeqCst) == 0
+        };
         let mut found_in_a_row = 0;
         self.idle.sleep(worker, is_work_there, |wake, guard| {
             if !self.has_statistics {
                 return wake.wait(guard);
             }
-            // A wake that is on its way comes long before the second look.
             let is_audit = wake.wait_for(guard, AUDIT_PERIOD).timed_out();
-            found_in_a_row = if is_audit && is_work_there() {
+            found_in_a_row = if is_audit && is_left() {
                 found_in_a_row + 1
             } else {
                 0
@@ -196,6 +209,17 @@ impl Pool {
                 seat.counters.sleeps_with_work.add();
             }
         });
+    }
+
+    /// Runs what shows work and wakes somebody for it, noted for the audit of sleepers. Whether somebody was woken.
+    pub(crate) fn posting(&self, post: impl FnOnce() -> bool) -> bool {
+        if !self.has_statistics {
+            return post();
+        }
+        self.posting.fetch_add(1, Ordering::SeqCst);
+        let is_woken = post();
+        self.posting.fetch_sub(1, Ordering::SeqCst);
+        is_woken
     }
 
     /// Lets a worker sleep that can start no job, until one of its fibers is ready.

@@ -24,8 +24,8 @@ pub struct Statistics {
     pub steals: u64,
     /// System calls that woke a sleeping worker.
     pub wakes: u64,
-    /// Times that a worker was found asleep for more than 20 ms while there was work for it: always
-    /// zero, or a bug.
+    /// Times that a worker was found asleep, 10 ms apart, while there was work for it and nobody was
+    /// about to take it: always zero, or a bug.
     pub sleeps_with_work: u64,
 }
 

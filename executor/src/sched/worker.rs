@@ -139,7 +139,7 @@ impl Worker {
                 pool.sleep(self.index);
             }
         };
-        if pool.idle.end_search(|| pool.has_jobs()) {
+        if pool.posting(|| pool.idle.end_search(|| pool.has_jobs())) {
             self.count(|counters| &counters.wakes);
         }
         if let Some(job) = job {
@@ -181,8 +181,12 @@ impl Worker {
 
     /// Puts a job where any worker may take it.
     pub(crate) fn publish(&self, job: JobRef) {
-        self.deque.push(job);
-        if self.pool().idle.job_posted() {
+        let pool = self.pool();
+        let is_woken = pool.posting(|| {
+            self.deque.push(job);
+            pool.idle.job_posted()
+        });
+        if is_woken {
             self.count(|counters| &counters.wakes);
         }
     }
