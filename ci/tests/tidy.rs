@@ -154,7 +154,8 @@ fn each_outside_crate_has_one_home() {
 
 #[test]
 fn target_cfgs_stand_in_two_files() {
-    let target = Regex::new(r"\btarget_(arch|os|family|endian|env|vendor|pointer_width)\b").expect("a regex");
+    let target = Regex::new(r"\btarget_(arch|os|family|endian|env|vendor|pointer_width)\b")
+        .expect("a regex");
     for (path, text) in library_sources() {
         let allowed =
             ["fibers/src/mechanism.rs", "arch-fallback/src/lib.rs"].contains(&path.as_str());
