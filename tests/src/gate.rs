@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Barrier, Condvar, Mutex};
 use std::thread;
 
-use dagwood::{Cx, Database, Error, Event, Executor};
+use dagwood::{Cx, Database, Error, Event, Executor, Query};
 
 /// Opens a gate that a scenario opens once.
 pub fn open(gate: &Event<()>) {
@@ -164,4 +164,17 @@ where
             })
             .collect()
     })
+}
+
+/// Waits until the event of the database is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Gated(pub usize);
+
+impl Query<Event<()>> for Gated {
+    type Value = usize;
+
+    fn provide(self, cx: &Cx<'_, Event<()>>) -> usize {
+        cx.data().wait(cx);
+        self.0
+    }
 }

@@ -13,8 +13,8 @@ pub mod refused;
 pub use bed::{Bed, run_scenario};
 pub use dag::{Dag, Node, Outcome, Step};
 pub use gate::{
-    Meeting, OpenOnDrop, OsGate, at_once_from_tasks, at_once_from_threads, fail_quietly, open,
-    panic_text,
+    Gated, Meeting, OpenOnDrop, OsGate, at_once_from_tasks, at_once_from_threads, fail_quietly,
+    open, panic_text,
 };
 pub use random::Random;
 

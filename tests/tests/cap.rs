@@ -3,24 +3,11 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dagwood::{Cx, Database, Event, Query};
-use dagwood_tests::{Bed, Meeting, open, scenarios};
+use dagwood_tests::{Bed, Gated, Meeting, open, scenarios};
 
 scenarios! {
     pools [1, 4]: w3_past_the_cap_is_an_error_and_nothing_is_lost;
     pools [4, 1, 2]: w8_abandonment_at_the_moment_of_listing;
-}
-
-/// Waits until the event of the database is set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Gated(usize);
-
-impl Query<Event<()>> for Gated {
-    type Value = usize;
-
-    fn provide(self, cx: &Cx<'_, Event<()>>) -> usize {
-        cx.data().wait(cx);
-        self.0
-    }
 }
 
 fn w3_past_the_cap_is_an_error_and_nothing_is_lost(bed: &Bed) {

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dagwood::{Cx, Database, Event, Query};
-use dagwood_tests::{Bed, Meeting, open, scenarios};
+use dagwood_tests::{Bed, Gated, Meeting, open, scenarios};
 
 scenarios! {
     pools [1, 2, 3, 8]: w0_outer_half_does_not_run_on_the_waiting_stack;
@@ -219,19 +219,6 @@ fn w3_more_waiting_tasks_than_workers(bed: &Bed) {
             tasks.iter().map(|task| *task.wait(cx)).collect::<Vec<_>>()
         });
         assert_eq!(seen.expect("all are woken"), [63; 64]);
-    }
-}
-
-/// Waits until the event of the database is set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Gated(usize);
-
-impl Query<Event<()>> for Gated {
-    type Value = usize;
-
-    fn provide(self, cx: &Cx<'_, Event<()>>) -> usize {
-        cx.data().wait(cx);
-        self.0
     }
 }
 
