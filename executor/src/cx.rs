@@ -145,6 +145,41 @@ impl<'db, D> Cx<'db, D> {
         }
     }
 
+    /// Lets other work of this worker go first: fibers that are ready to go on, or, if there are
+    /// none (and now and then anyway), jobs that have not started. For loops that poll for
+    /// something; to wait for what the library knows of, wait for it.
+    ///
+    /// Returns at once if there is nothing else to do, on the sequential backend, and in a
+    /// destructor that runs during an unwind.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicBool, Ordering};
+    ///
+    /// # let executor = dagwood::Executor::builder().workers(1).build()?;
+    /// # let db = dagwood::Database::new(());
+    /// # if executor.backend() == dagwood::Backend::Sequential { return Ok(()) }
+    /// let is_set = AtomicBool::new(false);
+    /// executor.run(&db, |cx| {
+    ///     let poll = |cx: &dagwood::Cx<'_, ()>| {
+    ///         while !is_set.load(Ordering::Acquire) {
+    ///             cx.yield_now();
+    ///         }
+    ///     };
+    ///     cx.join(poll, |_| is_set.store(true, Ordering::Release));
+    /// })?;
+    /// # Ok::<(), dagwood::Error>(())
+    /// ```
+    pub fn yield_now(&self) {
+        let fiber = self.fiber();
+        let has_yielded = !std::thread::panicking()
+            && fiber.worker().is_some_and(|worker| worker.yield_now(fiber));
+        if !has_yielded {
+            std::thread::yield_now();
+        }
+    }
+
     /// Whether jobs run at once and in program order here.
     #[inline]
     pub(crate) fn is_sequential(&self) -> bool {

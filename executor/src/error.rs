@@ -164,7 +164,12 @@ impl Error {
                 "dagwood: a destructor that runs during an unwind asked for what it cannot have: {self}"
             );
         }
-        resume_unwind(Box::new(Raised(self)))
+        resume_unwind(self.into_payload())
+    }
+
+    /// What [`raise`](Self::raise) unwinds with.
+    pub(crate) fn into_payload(self) -> Payload {
+        Box::new(Raised(self))
     }
 
     /// Continues with the panic of a closure itself, if it was one; else raises the error.

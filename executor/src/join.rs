@@ -8,15 +8,12 @@ use std::ptr::NonNull;
 
 use crate::cx::Cx;
 use crate::error::{Payload, discard};
+use crate::part::{Reclaimed, reclaim};
 use crate::sched::fiber::FiberRecord;
 use crate::sched::fork::Fork;
-use crate::sched::graph::{self, Frame};
-use crate::sched::job::Job;
+use crate::sched::graph::Frame;
+use crate::sched::job::{Job, JobKind};
 use crate::sched::wait::Outcome;
-
-/// How often a join looks for its second half to be done before it suspends: well under a
-/// microsecond.
-const PROBES_MAX: u32 = 64;
 
 /// The second half of a join, in the frame of the join. Begins with the fork.
 #[repr(C)]
@@ -34,10 +31,15 @@ impl<'db, D, B, RB> Half<'db, D, B, RB>
 where
     B: FnOnce(&Cx<'db, D>) -> RB,
 {
+    const KIND: &'static JobKind = &JobKind {
+        start: Self::start,
+        split: None,
+    };
+
     #[inline]
     fn new(cx: &Cx<'db, D>, body: B) -> Self {
         Half {
-            fork: Fork::new(Self::start),
+            fork: Fork::new(Self::KIND),
             cx,
             body: UnsafeCell::new(MaybeUninit::new(body)),
             result: UnsafeCell::new(MaybeUninit::uninit()),
@@ -145,18 +147,27 @@ impl<'db, D> Cx<'db, D> {
         if !fiber.forks.remove(&half.fork) {
             return self.finish_published(ra, &half);
         }
-        // SAFETY: nobody else has seen the half.
-        let b = unsafe { half.take_body() };
         match ra {
-            Ok(ra) => (ra, b(self)),
-            Err(payload) => self.finish_panicked(payload, b),
+            // The body is taken here and not before the `match`: a body whose address the cold path
+            // also gets would be copied once more.
+            Ok(ra) => {
+                // SAFETY: nobody else has seen the half.
+                let b = unsafe { half.take_body() };
+                (ra, b(self))
+            }
+            Err(payload) => self.finish_panicked(payload, &half),
         }
     }
 
-    /// `a` has panicked: `b` runs all the same, so that what happens does not depend on who takes
-    /// it.
+    /// `a` has panicked, and nobody else has seen the half: `b` runs all the same, so that what
+    /// happens does not depend on who takes it.
     #[cold]
-    fn finish_panicked<RB>(&self, payload: Payload, b: impl FnOnce(&Cx<'db, D>) -> RB) -> ! {
+    fn finish_panicked<B, RB>(&self, payload: Payload, half: &Half<'db, D, B, RB>) -> !
+    where
+        B: FnOnce(&Cx<'db, D>) -> RB,
+    {
+        // SAFETY: nobody else has seen the half.
+        let b = unsafe { half.take_body() };
         discard(catch_unwind(AssertUnwindSafe(|| b(self))));
         resume_unwind(payload)
     }
@@ -171,27 +182,16 @@ impl<'db, D> Cx<'db, D> {
     where
         B: FnOnce(&Cx<'db, D>) -> RB,
     {
-        let fiber = self.fiber();
-        let mut cycle = None;
-        let rb = if fiber
-            .worker()
-            .is_some_and(|worker| worker.take_back(half.fork.job()))
-        {
-            // SAFETY: just popped.
-            let b = unsafe { half.take_body() };
-            catch_unwind(AssertUnwindSafe(|| b(self)))
-        } else {
-            // SAFETY: published, since it was not taken back by `remove`.
-            let awaited = unsafe { half.fork.awaited() };
-            let is_done = (0..PROBES_MAX).any(|_| {
-                std::hint::spin_loop();
-                awaited.list.outcome().is_some()
-            });
-            if !is_done {
-                cycle = graph::wait_for_child(fiber, awaited);
+        // SAFETY: published, since it was not taken back by `remove`.
+        let awaited = unsafe { half.fork.awaited() };
+        let (rb, cycle) = match reclaim(self.fiber(), half.fork.job(), awaited) {
+            Reclaimed::Back => {
+                // SAFETY: just taken back.
+                let b = unsafe { half.take_body() };
+                (catch_unwind(AssertUnwindSafe(|| b(self))), None)
             }
-            // SAFETY: seen to be closed, or waited for.
-            unsafe { half.take_result() }
+            // SAFETY: closed.
+            Reclaimed::Done(cycle) => (unsafe { half.take_result() }, cycle),
         };
         match (ra, rb, cycle) {
             (Err(payload), rb, _) => {

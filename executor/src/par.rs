@@ -1,8 +1,15 @@
-//! Parallel loops: joins over halves of an indexed source, down to single items.
+//! Parallel loops over what can be had by index. How they are divided stands in `rest.rs`.
 
 use std::ops::Range;
+use std::panic::resume_unwind;
 
 use crate::cx::Cx;
+use crate::error::discard;
+use crate::rest::for_each_index;
+
+/// So many results are combined one after another; of more, the halves may be combined at the same
+/// time.
+const COMBINED_IN_TURN: usize = 64;
 
 /// What a parallel loop goes over: items that can be had by index.
 ///
@@ -22,6 +29,15 @@ pub trait Indexed: Sync {
 
     /// The item at `index`, which is less than [`len`](Self::len).
     fn item(&self, index: usize) -> Self::Item;
+
+    /// As [`item`](Self::item), where that is faster without a check.
+    ///
+    /// # Safety
+    ///
+    /// `index` is less than [`len`](Self::len).
+    unsafe fn item_unchecked(&self, index: usize) -> Self::Item {
+        self.item(index)
+    }
 }
 
 macro_rules! indexed_ranges {
@@ -54,6 +70,11 @@ impl<'a, T: Sync> Indexed for &'a [T] {
     fn item(&self, index: usize) -> &'a T {
         &self[index]
     }
+
+    unsafe fn item_unchecked(&self, index: usize) -> &'a T {
+        // SAFETY: by contract.
+        unsafe { self.get_unchecked(index) }
+    }
 }
 
 impl<'a, T: Sync> Indexed for &'a Vec<T> {
@@ -65,6 +86,11 @@ impl<'a, T: Sync> Indexed for &'a Vec<T> {
 
     fn item(&self, index: usize) -> &'a T {
         &self[index]
+    }
+
+    unsafe fn item_unchecked(&self, index: usize) -> &'a T {
+        // SAFETY: by contract.
+        unsafe { self.get_unchecked(index) }
     }
 }
 
@@ -78,13 +104,99 @@ impl<'a, T: Sync, const N: usize> Indexed for &'a [T; N] {
     fn item(&self, index: usize) -> &'a T {
         &self[index]
     }
+
+    unsafe fn item_unchecked(&self, index: usize) -> &'a T {
+        // SAFETY: by contract.
+        unsafe { self.get_unchecked(index) }
+    }
+}
+
+/// Items with their indices: a source of pairs, as [`Iterator::enumerate`] is.
+///
+/// # Examples
+///
+/// ```
+/// # let executor = dagwood::Executor::builder().workers(2).build()?;
+/// let db = dagwood::Database::new(vec!["zero", "one", "two"]);
+/// let named = executor.run(&db, |cx| {
+///     cx.par_map(dagwood::Enumerate(cx.data()), |_, (i, word)| format!("{i} {word}"))
+/// })?;
+/// assert_eq!(named[2], "2 two");
+/// # Ok::<(), dagwood::Error>(())
+/// ```
+#[derive(Copy, Clone, Debug)]
+pub struct Enumerate<S>(pub S);
+
+impl<S: Indexed> Indexed for Enumerate<S> {
+    type Item = (usize, S::Item);
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn item(&self, index: usize) -> (usize, S::Item) {
+        (index, self.0.item(index))
+    }
+
+    unsafe fn item_unchecked(&self, index: usize) -> (usize, S::Item) {
+        // SAFETY: by contract.
+        (index, unsafe { self.0.item_unchecked(index) })
+    }
+}
+
+/// The places of a loop's results.
+struct Places<R>(*mut R);
+
+impl<R> Copy for Places<R> {}
+
+impl<R> Clone for Places<R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+// SAFETY: each place is written by one item only, and the loop waits for all of them.
+unsafe impl<R: Send> Sync for Places<R> {}
+
+impl<R> Places<R> {
+    /// # Safety
+    ///
+    /// There is a place with this index, which nobody else touches.
+    unsafe fn write(&self, index: usize, result: R) {
+        // SAFETY: by contract.
+        let place = unsafe { self.0.add(index) };
+        // SAFETY: by contract.
+        unsafe { place.write(result) };
+    }
+
+    /// # Safety
+    ///
+    /// There are these places, all written, and nobody else touches them while the slice lives.
+    #[expect(clippy::mut_from_ref, reason = "the caller answers for it")]
+    unsafe fn slice(&self, from: usize, len: usize) -> &mut [R] {
+        // SAFETY: by contract.
+        let first = unsafe { self.0.add(from) };
+        // SAFETY: by contract.
+        unsafe { std::slice::from_raw_parts_mut(first, len) }
+    }
+
+    /// # Safety
+    ///
+    /// There is a place with this index, it was written, and nobody touches it any more.
+    unsafe fn discard(&self, index: usize) {
+        // SAFETY: by contract.
+        let place = unsafe { self.0.add(index) };
+        // SAFETY: by contract.
+        discard(unsafe { place.read() });
+    }
 }
 
 impl<'db, D: 'static> Cx<'db, D> {
     /// Runs `body` on each item, perhaps at the same time, and gives the results in the order of
     /// the items.
     ///
-    /// Each item may be taken by another worker on its own, so an item that waits holds up no
+    /// The items are gone through in order; whenever a worker has nothing to do, it gets half of
+    /// what is left. While an item waits, all that come after it are given away, so it holds up no
     /// other.
     ///
     /// # Panics
@@ -106,13 +218,29 @@ impl<'db, D: 'static> Cx<'db, D> {
         S: Indexed,
         R: Send,
     {
-        let mut results: Vec<Option<R>> = Vec::new();
-        results.resize_with(items.len(), || None);
-        self.fill(&items, 0, &mut results, &body);
+        let len = items.len();
+        let mut results: Vec<R> = Vec::with_capacity(len);
+        let places = Places(results.as_mut_ptr());
+        let done = for_each_index(self, 0..len, &move |cx, index| {
+            // SAFETY: indices are less than `len`, which the items gave.
+            let item = unsafe { items.item_unchecked(index) };
+            let result = body(cx, item);
+            // SAFETY: `index` is less than the capacity, and each is visited once.
+            unsafe { places.write(index, result) };
+        });
+        if let Err(failures) = done {
+            let mut failed = failures.indices.into_iter().peekable();
+            for index in 0..len {
+                if failed.next_if_eq(&index).is_none() {
+                    // SAFETY: the loop is over, and this item wrote its place.
+                    unsafe { places.discard(index) };
+                }
+            }
+            resume_unwind(failures.first)
+        }
+        // SAFETY: each item wrote its place.
+        unsafe { results.set_len(len) };
         results
-            .into_iter()
-            .map(|result| result.expect("each item was done"))
-            .collect()
     }
 
     /// Runs `body` on each item, perhaps at the same time.
@@ -121,47 +249,145 @@ impl<'db, D: 'static> Cx<'db, D> {
     ///
     /// As [`par_map`](Self::par_map).
     pub fn par_for_each<S: Indexed>(&self, items: S, body: impl Fn(&Cx<'db, D>, S::Item) + Sync) {
-        self.visit(&items, 0..items.len(), &body);
+        let done = for_each_index(self, 0..items.len(), &move |cx, index| {
+            // SAFETY: indices are less than the number that the items gave.
+            let item = unsafe { items.item_unchecked(index) };
+            body(cx, item);
+        });
+        if let Err(failures) = done {
+            resume_unwind(failures.first)
+        }
     }
 
-    /// Results of the items from `first` on, as many as `results` has places.
-    fn fill<S: Indexed, R: Send>(
+    /// Runs `body` on each run of `chunk_len` items (the last may be shorter), perhaps at the same
+    /// time, and gives the results in the order of the chunks: for items that are too cheap to be
+    /// done one by one.
+    ///
+    /// # Panics
+    ///
+    /// If `chunk_len` is zero; else as [`par_map`](Self::par_map), a chunk being one item.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = dagwood::Executor::builder().workers(2).build()?;
+    /// let db = dagwood::Database::new((0..1000).collect::<Vec<u64>>());
+    /// let sums = executor.run(&db, |cx| {
+    ///     cx.par_chunks(cx.data(), 400, |_, chunk| chunk.iter().sum::<u64>())
+    /// })?;
+    /// assert_eq!(sums, [79_800, 239_800, 179_900]);
+    /// # Ok::<(), dagwood::Error>(())
+    /// ```
+    pub fn par_chunks<T: Sync, R: Send>(
         &self,
-        items: &S,
-        first: usize,
+        items: &[T],
+        chunk_len: usize,
+        body: impl Fn(&Cx<'db, D>, &[T]) -> R + Sync,
+    ) -> Vec<R> {
+        assert!(
+            chunk_len > 0,
+            "a chunk of a parallel loop holds at least one item"
+        );
+        self.par_map(0..items.len().div_ceil(chunk_len), |cx, chunk| {
+            let from = chunk * chunk_len;
+            body(cx, &items[from..items.len().min(from + chunk_len)])
+        })
+    }
+
+    /// As [`par_chunks`](Self::par_chunks), for items to be changed. `body` also gets the index of
+    /// the first item of its chunk.
+    ///
+    /// # Panics
+    ///
+    /// As [`par_chunks`](Self::par_chunks).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = dagwood::Executor::builder().workers(2).build()?;
+    /// let db = dagwood::Database::new(());
+    /// let mut squares = vec![0; 1000];
+    /// executor.run(&db, |cx| {
+    ///     cx.par_chunks_mut(&mut squares, 64, |_, first, chunk| {
+    ///         for (i, square) in chunk.iter_mut().enumerate() {
+    ///             *square = (first + i) * (first + i);
+    ///         }
+    ///     });
+    /// })?;
+    /// assert_eq!(squares[999], 998_001);
+    /// # Ok::<(), dagwood::Error>(())
+    /// ```
+    pub fn par_chunks_mut<T: Send>(
+        &self,
+        items: &mut [T],
+        chunk_len: usize,
+        body: impl Fn(&Cx<'db, D>, usize, &mut [T]) + Sync,
+    ) {
+        assert!(
+            chunk_len > 0,
+            "a chunk of a parallel loop holds at least one item"
+        );
+        let len = items.len();
+        let places = Places(items.as_mut_ptr());
+        self.par_for_each(0..len.div_ceil(chunk_len), |cx, chunk| {
+            let from = chunk * chunk_len;
+            // SAFETY: the items are borrowed for the time of the loop, and each chunk is given to
+            // one call only.
+            let chunk = unsafe { places.slice(from, chunk_len.min(len - from)) };
+            body(cx, from, chunk);
+        });
+    }
+
+    /// Runs `map` on each item, perhaps at the same time, and combines the results, neighbours with
+    /// neighbours, until one is left; `None` without items.
+    ///
+    /// What is combined with what depends on the number of items only, never on the schedule: so
+    /// the result is always the same, also where `combine` is not associative (as with floating
+    /// point numbers).
+    ///
+    /// # Panics
+    ///
+    /// As [`par_map`](Self::par_map), and if `combine` panics.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = dagwood::Executor::builder().workers(2).build()?;
+    /// let db = dagwood::Database::new(vec!["a", "bb", "ccc"]);
+    /// let all = executor.run(&db, |cx| {
+    ///     cx.par_reduce(cx.data(), |_, word| word.to_uppercase(), |a, b| a + &b)
+    /// })?;
+    /// assert_eq!(all.as_deref(), Some("ABBCCC"));
+    /// # Ok::<(), dagwood::Error>(())
+    /// ```
+    pub fn par_reduce<S, R>(
+        &self,
+        items: S,
+        map: impl Fn(&Cx<'db, D>, S::Item) -> R + Sync,
+        combine: impl Fn(R, R) -> R + Sync,
+    ) -> Option<R>
+    where
+        S: Indexed,
+        R: Send,
+    {
+        let mut results: Vec<Option<R>> = self.par_map(items, |cx, item| Some(map(cx, item)));
+        self.combine(&mut results, &combine)
+    }
+
+    fn combine<R: Send>(
+        &self,
         results: &mut [Option<R>],
-        body: &(impl Fn(&Cx<'db, D>, S::Item) -> R + Sync),
-    ) {
-        match results {
-            [] => (),
-            [result] => *result = Some(body(self, items.item(first))),
-            _ => {
-                let middle = results.len() / 2;
-                let (left, right) = results.split_at_mut(middle);
-                self.join(
-                    |cx| cx.fill(items, first, left, body),
-                    |cx| cx.fill(items, first + middle, right, body),
-                );
-            }
+        combine: &(impl Fn(R, R) -> R + Sync),
+    ) -> Option<R> {
+        if results.len() <= COMBINED_IN_TURN {
+            let results = results.iter_mut().filter_map(Option::take);
+            return results.reduce(combine);
         }
-    }
-
-    fn visit<S: Indexed>(
-        &self,
-        items: &S,
-        range: Range<usize>,
-        body: &(impl Fn(&Cx<'db, D>, S::Item) + Sync),
-    ) {
-        match Indexed::len(&range) {
-            0 => (),
-            1 => body(self, items.item(range.start)),
-            len => {
-                let middle = range.start + len / 2;
-                self.join(
-                    |cx| cx.visit(items, range.start..middle, body),
-                    |cx| cx.visit(items, middle..range.end, body),
-                );
-            }
-        }
+        let (left, right) = results.split_at_mut(results.len() / 2);
+        let (left, right) = self.join(
+            |cx| cx.combine(left, combine),
+            |cx| cx.combine(right, combine),
+        );
+        left.zip(right).map(|(left, right)| combine(left, right))
     }
 }

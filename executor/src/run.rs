@@ -11,7 +11,7 @@ use crate::error::{Error, Payload, discard};
 use crate::query::database::Database;
 use crate::sched::fiber::{FiberRecord, current, set_current};
 use crate::sched::graph::{self, Awaited, Frame, Kind};
-use crate::sched::job::{Job, JobRef};
+use crate::sched::job::{Job, JobKind, JobRef};
 use crate::sched::stats::Counters;
 use crate::sched::wait::Outcome;
 use crate::sync::{AtomicUsize, Mutex, Ordering};
@@ -171,9 +171,14 @@ impl<'r, 'db, D, F, T> Root<'r, 'db, D, F, T>
 where
     F: FnOnce(&Cx<'db, D>) -> T,
 {
+    const KIND: &'static JobKind = &JobKind {
+        start: Self::start,
+        split: None,
+    };
+
     fn new(run: &'r Run<'db, D>, body: F, owner: *const FiberRecord) -> Self {
         Root {
-            job: Job::new(Self::start),
+            job: Job::new(Self::KIND),
             awaited: Awaited::new(Kind::UNNAMED, owner),
             run,
             body: UnsafeCell::new(Some(body)),

@@ -5,6 +5,7 @@ pub(crate) mod fiber;
 pub(crate) mod fork;
 pub(crate) mod graph;
 pub(crate) mod job;
+mod latch;
 pub(crate) mod stats;
 pub(crate) mod wait;
 

@@ -11,7 +11,7 @@ use crate::local::Binding;
 use crate::run::{OpenTask, Run};
 use crate::sched::fiber::{FiberRecord, without_runs};
 use crate::sched::graph::{Awaited, Frame, Kind, Name};
-use crate::sched::job::{Job, JobRef, without_unwinding};
+use crate::sched::job::{Job, JobKind, JobRef, without_unwinding};
 use crate::sched::wait::Outcome;
 use crate::sync::{AtomicBool, Ordering, ThreadBound};
 
@@ -43,7 +43,10 @@ impl SpawnedJob {
         let body =
             unsafe { std::mem::transmute::<Box<dyn FnOnce(&FiberRecord) + Send + 'a>, Body>(body) };
         Arc::new(SpawnedJob {
-            job: Job::new(Self::start),
+            job: Job::new(&JobKind {
+                start: Self::start,
+                split: None,
+            }),
             is_claimed: AtomicBool::new(false),
             body: UnsafeCell::new(Some(body)),
         })

@@ -14,3 +14,4 @@ mod imp;
 mod imp;
 
 pub(crate) use imp::*;
+pub(crate) use std::thread;

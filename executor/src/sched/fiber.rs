@@ -8,6 +8,7 @@ use std::ptr::{self, NonNull};
 
 use super::fork::ForkList;
 use super::graph::{Awaited, Frame};
+use super::latch::Latch;
 use super::pool::Worker;
 use crate::error::Error;
 use crate::sync::{AtomicBool, Ordering};
@@ -17,16 +18,10 @@ pub(crate) enum Wake {
     /// By its owner, from the ready queue. The worker outlives its fibers.
     Worker(*const Worker),
     /// It is an OS thread that parks.
-    Thread(ThreadWake),
+    Thread(Latch),
     /// It is a sequential run inside a job of another executor: with that job's fiber, which
     /// outlives it.
     Outer(*const FiberRecord),
-}
-
-/// An OS thread that waits, and the flag that tells its wake from a spurious one (wait.md W4).
-pub(crate) struct ThreadWake {
-    thread: std::thread::Thread,
-    is_woken: AtomicBool,
 }
 
 /// What the runtime knows of one fiber.
@@ -80,11 +75,7 @@ impl FiberRecord {
 
     /// The record of the calling OS thread.
     pub(crate) fn of_thread(executor: usize) -> Self {
-        let wake = ThreadWake {
-            thread: std::thread::current(),
-            is_woken: AtomicBool::new(false),
-        };
-        Self::new(Wake::Thread(wake), executor, &raw const CALM)
+        Self::new(Wake::Thread(Latch::here()), executor, &raw const CALM)
     }
 
     /// The record of a sequential run on `outer`, the current fiber.
@@ -182,12 +173,7 @@ impl FiberRecord {
                 self.outermost().suspend();
                 set_current(self);
             }
-            Wake::Thread(wake) => {
-                // Acquire: pairs with the Release in `wake`: what the waker did is visible.
-                while !wake.is_woken.swap(false, Ordering::Acquire) {
-                    std::thread::park();
-                }
-            }
+            Wake::Thread(latch) => latch.wait(),
         }
     }
 
@@ -205,13 +191,9 @@ impl FiberRecord {
             Wake::Worker(worker) => unsafe { &**worker }.make_ready(record),
             // SAFETY: it waits with us, so it is woken once, too.
             Wake::Outer(outer) => unsafe { FiberRecord::wake(*outer) },
-            Wake::Thread(wake) => {
-                let thread = wake.thread.clone();
-                // Release: pairs with the Acquire in `suspend`. Then the record may be gone: only
-                // our clone is used.
-                wake.is_woken.store(true, Ordering::Release);
-                thread.unpark();
-            }
+            // SAFETY: alive, and set once for this wait, by us. The record may be gone afterwards
+            // (latch.md L2).
+            Wake::Thread(latch) => unsafe { Latch::set(latch) },
         }
     }
 

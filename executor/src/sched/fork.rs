@@ -1,7 +1,8 @@
-//! Forked jobs that lie in a frame, and the list of those that a fiber keeps to itself.
+//! Work that a fiber holds in its frames, and the list of it that the fiber keeps to itself.
 //!
-//! The list is what makes a fork nearly free: a few stores into the frame, nothing shared. Knows
-//! nothing of what it runs.
+//! The list is what makes a fork nearly free: a few stores into the frame, nothing shared. The
+//! second half of a join is given away as a whole; what is left of a loop or a scope gives parts
+//! away. Knows nothing of what it runs.
 
 use std::cell::{Cell, UnsafeCell};
 use std::mem::MaybeUninit;
@@ -9,24 +10,23 @@ use std::ptr::{self, NonNull};
 
 use super::fiber::FiberRecord;
 use super::graph::{Awaited, Kind};
-use super::job::{Job, JobRef};
+use super::job::{Job, JobKind, JobRef};
 
-/// A forked job, the head of what lies in the frame of the fork.
+/// Work that a fiber holds, the head of what lies in the frame of the call that forks.
 #[repr(C)]
 pub(crate) struct Fork {
     job: Job,
     older: Cell<*const Fork>,
     newer: Cell<*const Fork>,
-    /// Made when the job is published: nobody waits for a job that was taken back.
+    /// Made when the fork itself is published: nobody waits for what was taken back.
     awaited: UnsafeCell<MaybeUninit<Awaited>>,
 }
 
 impl Fork {
-    /// A fork that `run` starts if it is published, given its address.
     #[inline]
-    pub(crate) const fn new(run: unsafe fn(NonNull<Job>, &FiberRecord)) -> Self {
+    pub(crate) const fn new(kind: &'static JobKind) -> Self {
         Fork {
-            job: Job::new(run),
+            job: Job::new(kind),
             older: Cell::new(ptr::null()),
             newer: Cell::new(ptr::null()),
             awaited: UnsafeCell::new(MaybeUninit::uninit()),
@@ -41,11 +41,11 @@ impl Fork {
     ///
     /// # Safety
     ///
-    /// The fork was published.
+    /// The fork itself was published.
     pub(crate) unsafe fn awaited(&self) -> &Awaited {
         // SAFETY: nobody writes after the publication.
         let awaited = unsafe { &*self.awaited.get() };
-        // SAFETY: written by `take_oldest`, which publishes.
+        // SAFETY: written by `take_out`, before the publication.
         unsafe { awaited.assume_init_ref() }
     }
 }
@@ -54,7 +54,7 @@ impl Fork {
 /// own.
 ///
 /// Forks nest, so the newest is always the first to be taken back; the oldest is the first to be
-/// published.
+/// published, or split.
 pub(crate) struct ForkList {
     /// Its `newer` is the oldest fork. Its address is taken by the first `push`: the list must not
     /// move after that.
@@ -63,15 +63,20 @@ pub(crate) struct ForkList {
     newest: Cell<*const Fork>,
 }
 
-/// The head of a list is no job.
-unsafe fn never(_: NonNull<Job>, _: &FiberRecord) {
-    unreachable!("the head of a list is not published");
+/// What the head of a list, and a fork that only gives parts away, are started with.
+pub(crate) unsafe fn never(_: NonNull<Job>, _: &FiberRecord) {
+    unreachable!("this is never published");
 }
+
+const HEAD: &JobKind = &JobKind {
+    start: never,
+    split: None,
+};
 
 impl ForkList {
     pub(crate) const fn new() -> Self {
         ForkList {
-            head: Fork::new(never),
+            head: Fork::new(HEAD),
             newest: Cell::new(ptr::null()),
         }
     }
@@ -98,7 +103,7 @@ impl ForkList {
     /// Takes `fork` back; `false`: it was published. All that is newer was taken back before.
     #[inline]
     pub(crate) fn remove(&self, fork: &Fork) -> bool {
-        // If it was published, so were all older ones, and the list is empty.
+        // What was published is not on the list any more.
         let is_private = ptr::eq(self.newest.get(), fork);
         if is_private {
             self.newest.set(fork.older.get());
@@ -106,28 +111,45 @@ impl ForkList {
         is_private
     }
 
-    /// Takes the oldest, for others to see.
+    /// Takes the oldest work, for others to see: a fork, or a part of one.
     pub(crate) fn take_oldest(&self) -> Option<JobRef> {
         let newest = self.newest.get();
-        if newest.is_null() || ptr::eq(newest, &raw const self.head) {
-            return None;
+        let mut last: *const Fork = &raw const self.head;
+        while !newest.is_null() && !ptr::eq(newest, last) {
+            // SAFETY: the head, or on the list and so in place (`push`).
+            let next = unsafe { &*last }.newer.get();
+            let fork = NonNull::new(next.cast_mut()).expect("linked by `push`");
+            // SAFETY: as above.
+            let Some(split) = unsafe { fork.as_ref() }.job.kind.split else {
+                return Some(self.take_out(fork));
+            };
+            // SAFETY: `split` belongs to the kind of this fork, which is in place.
+            if let Some(part) = unsafe { split(fork.cast()) } {
+                return Some(part);
+            }
+            last = next;
         }
-        let oldest = NonNull::new(self.head.newer.get().cast_mut()).expect("linked by `push`");
+        None
+    }
+
+    fn take_out(&self, place: NonNull<Fork>) -> JobRef {
         // SAFETY: what is on the list is in place (`push`).
-        let fork = unsafe { oldest.as_ref() };
-        if ptr::eq(newest, fork) {
-            self.newest.set(&raw const self.head);
+        let fork = unsafe { place.as_ref() };
+        let older = fork.older.get();
+        if ptr::eq(self.newest.get(), fork) {
+            self.newest.set(older);
         } else {
             let newer = fork.newer.get();
-            self.head.newer.set(newer);
-            // SAFETY: as above: `newer` is on the list, since `fork` is not the newest.
-            unsafe { &*newer }.older.set(&raw const self.head);
+            // SAFETY: the head, or on the list, as above.
+            unsafe { &*older }.newer.set(newer);
+            // SAFETY: on the list, since `fork` is not the newest.
+            unsafe { &*newer }.older.set(older);
         }
         // SAFETY: nobody else sees the fork yet.
         let awaited = unsafe { &mut *fork.awaited.get() };
         awaited.write(Awaited::new(Kind::UNNAMED, ptr::null()));
         // SAFETY: in place until done or popped, and `Send` (`push`); started once, as it left the
         // list and goes to one queue.
-        Some(unsafe { JobRef::new(oldest.cast()) })
+        unsafe { JobRef::new(place.cast()) }
     }
 }

@@ -9,14 +9,22 @@ use super::fiber::FiberRecord;
 
 /// The head of a job.
 pub(crate) struct Job {
-    run: unsafe fn(NonNull<Job>, &FiberRecord),
+    pub(super) kind: &'static JobKind,
+}
+
+/// What can be done with a job, given its address.
+pub(crate) struct JobKind {
+    /// Starts it.
+    pub(crate) start: unsafe fn(NonNull<Job>, &FiberRecord),
+    /// Of work that a fiber holds ([`Fork`](super::fork::Fork)): splits a part off, a job of its
+    /// own, if there is one. `None`: it is given away as a whole.
+    pub(crate) split: Option<unsafe fn(NonNull<Job>) -> Option<JobRef>>,
 }
 
 impl Job {
-    /// A job that `run` starts, given its address.
     #[inline]
-    pub(crate) const fn new(run: unsafe fn(NonNull<Job>, &FiberRecord)) -> Self {
-        Job { run }
+    pub(crate) const fn new(kind: &'static JobKind) -> Self {
+        Job { kind }
     }
 }
 
@@ -46,9 +54,9 @@ impl JobRef {
     pub(crate) fn run(self, fiber: &FiberRecord) {
         // SAFETY: alive and not started (`new`): a `JobRef` is taken out of a queue by one worker
         // only.
-        let run = unsafe { self.0.as_ref() }.run;
-        // SAFETY: as above; `run` is the function this job was made with.
-        without_unwinding(|| unsafe { run(self.0, fiber) });
+        let start = unsafe { self.0.as_ref() }.kind.start;
+        // SAFETY: as above; `start` belongs to the kind this job was made with.
+        without_unwinding(|| unsafe { start(self.0, fiber) });
     }
 }
 

@@ -27,6 +27,10 @@ impl Worker {
         match self.0 {}
     }
 
+    pub(crate) fn yield_now(&self, _: &FiberRecord) -> bool {
+        match self.0 {}
+    }
+
     pub(crate) fn make_ready(&self, _: &FiberRecord) {
         match self.0 {}
     }

@@ -24,6 +24,10 @@ use crate::sync::Ordering;
 /// Every so many jobs a worker looks at the injector first, so that outside jobs do not starve.
 const INJECTOR_PERIOD: u32 = 61;
 
+/// Every so many yields a job is started though fibers are ready, so that fibers that yield until
+/// something is done do not keep it from being begun.
+const JOB_PERIOD: u32 = 61;
+
 /// Searches (each a look at every queue) before a worker goes to sleep: a few microseconds.
 const SEARCHES_MAX: u32 = 32;
 
@@ -37,7 +41,10 @@ pub(crate) struct Worker {
     stacks: RefCell<StackPool>,
     /// How many of its fibers wait.
     suspended: Cell<usize>,
+    /// A job that a yielding fiber found: it goes before ready fibers.
+    next_job: Cell<Option<JobRef>>,
     jobs_taken: Cell<u32>,
+    yields: Cell<u32>,
     random: Cell<u32>,
 }
 
@@ -52,7 +59,9 @@ impl Worker {
             spares: RefCell::new(Vec::new()),
             stacks: RefCell::new(stacks),
             suspended: Cell::new(0),
+            next_job: Cell::new(None),
             jobs_taken: Cell::new(0),
+            yields: Cell::new(0),
             random: Cell::new((index as u32).wrapping_mul(0x9E37_79B9) | 1),
         }
     }
@@ -83,21 +92,27 @@ impl Worker {
     fn run_jobs(&self, fiber: &WorkerFiber) {
         loop {
             self.collect_ready();
-            if !self.ready.is_empty() {
+            if let Some(job) = self.next_job.take() {
+                self.run_job(job, &fiber.record);
+            } else if !self.ready.is_empty() {
                 if self.has_spares_enough() {
                     return;
                 }
                 self.switch_to_base(fiber, Left::Spare);
             } else if let Some(job) = self.take_job() {
-                job.run(&fiber.record);
-                debug_assert!(
-                    fiber.record.forks.take_oldest().is_none(),
-                    "a job takes back what it forked"
-                );
+                self.run_job(job, &fiber.record);
             } else if self.search(&fiber.record) {
                 return;
             }
         }
+    }
+
+    fn run_job(&self, job: JobRef, record: &FiberRecord) {
+        job.run(record);
+        debug_assert!(
+            record.forks.take_oldest().is_none(),
+            "a job takes back what it forked"
+        );
     }
 
     fn collect_ready(&self) {
@@ -117,6 +132,29 @@ impl Worker {
         outside
             .or_else(|| self.deque.pop())
             .or_else(|| self.pool().take_injected())
+    }
+
+    /// Whether another goes on when the current fiber yields: a ready fiber, or, if there is none
+    /// and every so often, a job that has not started.
+    fn has_successor(&self) -> bool {
+        self.collect_ready();
+        let yields = self.yields.get().wrapping_add(1);
+        self.yields.set(yields);
+        let has_ready = !self.ready.is_empty();
+        if has_ready && !yields.is_multiple_of(JOB_PERIOD) {
+            return true;
+        }
+        // A job needs another fiber: it must not run on this stack (invariant 3).
+        if self.prepare_suspension().is_ok() {
+            self.next_job.set(self.take_job());
+        }
+        has_ready || self.has_next_job()
+    }
+
+    fn has_next_job(&self) -> bool {
+        let job = self.next_job.take();
+        self.next_job.set(job);
+        job.is_some()
     }
 
     /// Looks for work until there is some, sleeping in between. `true`: the pool stops.
@@ -143,7 +181,7 @@ impl Worker {
             self.count(|counters| &counters.wakes);
         }
         if let Some(job) = job {
-            job.run(record);
+            self.run_job(job, record);
         }
         pool.is_stopping() && self.ready.is_empty() && pool.seat(self.index).inbox.is_empty()
     }

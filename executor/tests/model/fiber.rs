@@ -1,19 +1,20 @@
-//! Stands in for the library's fibers: a fiber is a loom thread, which counts its wakes.
+//! Stands in for the library's fibers: a fiber is a loom thread that waits by the library's own
+//! latch, and counts its wakes.
 
-use std::cell::Cell;
-use std::ptr;
-
-use loom::sync::atomic::{AtomicUsize, Ordering};
-use loom::thread::Thread;
+use super::latch::Latch;
+use crate::plant::is_planted;
+use crate::sync::{AtomicUsize, Link, Ordering};
 
 /// What the protocols under test need of a fiber.
 pub(crate) struct FiberRecord {
-    thread: Thread,
+    latch: Latch,
+    /// Since it last suspended.
     wakes: AtomicUsize,
-    pub(crate) next_ready: Cell<*const FiberRecord>,
+    is_nobody: bool,
+    pub(crate) next_ready: Link<FiberRecord>,
 }
 
-// SAFETY: `next_ready` belongs to whoever wakes the fiber, as in the library.
+// SAFETY: what others touch is tracked.
 unsafe impl Send for FiberRecord {}
 // SAFETY: as above.
 unsafe impl Sync for FiberRecord {}
@@ -22,9 +23,18 @@ impl FiberRecord {
     /// The record of the calling loom thread.
     pub(crate) fn here() -> Self {
         FiberRecord {
-            thread: loom::thread::current(),
+            latch: Latch::here(),
             wakes: AtomicUsize::new(0),
-            next_ready: Cell::new(ptr::null()),
+            is_nobody: false,
+            next_ready: Link::new(),
+        }
+    }
+
+    /// The record of a fiber that must not be woken.
+    pub(crate) fn nobody() -> Self {
+        FiberRecord {
+            is_nobody: true,
+            ..Self::here()
         }
     }
 
@@ -34,16 +44,20 @@ impl FiberRecord {
     pub(crate) unsafe fn wake(fiber: *const FiberRecord) {
         // SAFETY: by contract.
         let record = unsafe { &*fiber };
-        let thread = record.thread.clone();
-        record.wakes.fetch_add(1, Ordering::Release);
-        thread.unpark();
+        assert!(
+            !record.is_nobody,
+            "woken through a frame that is used again"
+        );
+        record
+            .wakes
+            .fetch_add(1 + usize::from(is_planted("wait_twice")), Ordering::Relaxed);
+        // SAFETY: as above.
+        unsafe { Latch::set(&raw const record.latch) };
     }
 
     /// Waits for the wake, which must come exactly once.
     pub(crate) fn suspend(&self) {
-        while self.wakes.load(Ordering::Acquire) == 0 {
-            loom::thread::park();
-        }
-        assert_eq!(self.wakes.load(Ordering::Acquire), 1, "woken once");
+        self.latch.wait();
+        assert_eq!(self.wakes.swap(0, Ordering::Relaxed), 1, "woken once");
     }
 }

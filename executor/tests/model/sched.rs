@@ -4,6 +4,8 @@
 pub(crate) mod fiber;
 #[path = "../../src/sched/idle.rs"]
 pub(crate) mod idle;
+#[path = "../../src/sched/latch.rs"]
+pub(crate) mod latch;
 #[path = "../../src/sched/ready.rs"]
 pub(crate) mod ready;
 #[path = "../../src/sched/wait.rs"]

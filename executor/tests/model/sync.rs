@@ -1,6 +1,17 @@
-//! The library's `sync`, on loom's atomics and locks.
+//! The library's `sync`, on loom's atomics, locks and threads.
+//!
+//! All that can lie in a frame has a [`Place`], so that a touch that is not ordered before the end
+//! of the frame fails the model.
 
-pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicUsize, Ordering, fence};
+#[path = "atomic.rs"]
+mod atomic;
+#[path = "place.rs"]
+mod place;
+#[path = "thread.rs"]
+pub(crate) mod thread;
+
+pub(crate) use atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
+pub(crate) use place::{Frame, Link, Place, frames_may_end};
 
 /// loom's mutex with parking_lot's signature.
 pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);

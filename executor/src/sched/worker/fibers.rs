@@ -22,7 +22,7 @@ const SPARES_MAX: usize = 64;
 /// Why a fiber went back to the base.
 #[derive(Copy, Clone, PartialEq, Eq)]
 pub(super) enum Left {
-    /// It waits; whoever wakes it puts it on the ready queue.
+    /// It waits or has yielded: it is, or will be put, on the ready queue.
     Waiting,
     /// It has no job, and a ready fiber goes first.
     Spare,
@@ -77,6 +77,11 @@ impl Worker {
 
     fn next_fiber(&self) -> Option<NonNull<WorkerFiber>> {
         self.collect_ready();
+        if self.has_next_job()
+            && let Some(spare) = self.spares.borrow_mut().pop()
+        {
+            return Some(spare);
+        }
         // SAFETY: a listed fiber is suspended until its owner, here, takes it off.
         let ready = self
             .ready
@@ -198,6 +203,20 @@ impl Worker {
         }
         self.switch_to_base(fiber, Left::Waiting);
         self.suspended.set(self.suspended.get() - 1);
+    }
+
+    /// Lets others go on before the current fiber does. `false`: there are none.
+    pub(crate) fn yield_now(&self, record: &FiberRecord) -> bool {
+        // What it waits for may be a job that it holds.
+        self.publish_all(record);
+        if !self.has_successor() {
+            return false;
+        }
+        self.ready.push(record);
+        // SAFETY: as in `suspend`.
+        let fiber = unsafe { record.holder().cast::<WorkerFiber>().as_ref() };
+        self.switch_to_base(fiber, Left::Waiting);
+        true
     }
 
     /// Puts a fiber of this worker that was just woken on its ready queue. Any thread.

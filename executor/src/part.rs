@@ -1,0 +1,133 @@
+//! Parts of a call that its fiber gives away: how they are done elsewhere, and how the fiber comes
+//! by them: back, or done. Used by joins, loops and scopes. Knows nothing of what is done.
+
+use std::cell::UnsafeCell;
+use std::ptr::{self, NonNull};
+
+use crate::error::Error;
+use crate::sched::fiber::FiberRecord;
+use crate::sched::graph::{self, Awaited, Frame, Kind};
+use crate::sched::job::{Job, JobKind, JobRef};
+use crate::sched::wait::Outcome;
+
+/// How often to look for a job to be done before suspending: well under a microsecond.
+const PROBES_MAX: u32 = 64;
+
+/// What has become of a published job.
+#[must_use = "a job that came back has not run"]
+pub(crate) enum Reclaimed {
+    /// Nobody had begun with it: it is the caller's again.
+    Back,
+    /// It was done elsewhere. With the error of a cycle that waiting for it was part of: raise it.
+    Done(Option<Error>),
+}
+
+/// Takes `job`, which was published by `fiber`, the current one, back from its queue, or waits until
+/// it is done.
+pub(crate) fn reclaim(fiber: &FiberRecord, job: &Job, awaited: &Awaited) -> Reclaimed {
+    if fiber.worker().is_some_and(|worker| worker.take_back(job)) {
+        return Reclaimed::Back;
+    }
+    let is_done = (0..PROBES_MAX).any(|_| {
+        std::hint::spin_loop();
+        awaited.list.outcome().is_some()
+    });
+    let cycle = if is_done {
+        None
+    } else {
+        graph::wait_for_child(fiber, awaited)
+    };
+    Reclaimed::Done(cycle)
+}
+
+/// What can be given away.
+pub(crate) trait Work {
+    /// What comes of it.
+    type Done;
+
+    /// Does it on `fiber`, the current one. Never unwinds.
+    fn run(self, fiber: &FiberRecord) -> Self::Done;
+}
+
+/// Work on its way, on the heap. Begins with its head.
+#[repr(C)]
+struct Part<W: Work> {
+    job: Job,
+    awaited: Awaited,
+    /// Taken once: by who starts the part, or by the giver.
+    work: UnsafeCell<Option<W>>,
+    /// Written by who does the work, before the close.
+    done: UnsafeCell<Option<W::Done>>,
+}
+
+/// What the giver keeps of work that it gave away, and must [`take`](Self::take) in the end.
+pub(crate) struct Given<W: Work>(NonNull<Part<W>>);
+
+/// What came of work that was given away.
+pub(crate) enum Taken<W: Work> {
+    /// Nobody had begun with it.
+    Back(W),
+    /// It was done elsewhere, with the error of a cycle that the wait was part of.
+    Done(W::Done, Option<Error>),
+}
+
+impl<W: Work> Given<W> {
+    /// Makes a job of `work`.
+    ///
+    /// # Safety
+    ///
+    /// `work` may be done by another thread, and what it borrows lives until it was taken.
+    pub(crate) unsafe fn new(work: W) -> (Given<W>, JobRef) {
+        let part = NonNull::from(Box::leak(Box::new(Part {
+            job: Job::new(Part::<W>::KIND),
+            awaited: Awaited::new(Kind::UNNAMED, ptr::null()),
+            work: UnsafeCell::new(Some(work)),
+            done: UnsafeCell::new(None),
+        })));
+        // SAFETY: freed by `take` only, which sees to it that it is in no queue and was done or not
+        // started; `Send` by contract.
+        (Given(part), unsafe { JobRef::new(part.cast()) })
+    }
+
+    /// Takes it back, or waits until it is done. On the fiber that published it.
+    pub(crate) fn take(self, fiber: &FiberRecord) -> Taken<W> {
+        // SAFETY: alive: freed below only.
+        let part = unsafe { self.0.as_ref() };
+        let reclaimed = reclaim(fiber, &part.job, &part.awaited);
+        // SAFETY: leaked by `new`; out of the queue and not started, or done, and then whoever did
+        // it touches it no more.
+        let part = unsafe { Box::from_raw(self.0.as_ptr()) };
+        match reclaimed {
+            Reclaimed::Back => Taken::Back(part.work.into_inner().expect("not started")),
+            Reclaimed::Done(cycle) => {
+                let done = part.done.into_inner().expect("written before the close");
+                Taken::Done(done, cycle)
+            }
+        }
+    }
+}
+
+impl<W: Work> Part<W> {
+    const KIND: &'static JobKind = &JobKind {
+        start: Self::start,
+        split: None,
+    };
+
+    /// # Safety
+    ///
+    /// `job` is the head of a living part that nobody else starts.
+    unsafe fn start(job: NonNull<Job>, fiber: &FiberRecord) {
+        // SAFETY: by contract; the head is the first field of a `repr(C)` struct. It stays until we
+        // close.
+        let part = unsafe { job.cast::<Self>().as_ref() };
+        part.awaited.set_owner(fiber);
+        // SAFETY: only who starts the part touches its work.
+        let work = unsafe { &mut *part.work.get() }.take();
+        let work = work.expect("a part is started once");
+        let (done, _) = Frame::enter(fiber, NonNull::from(&part.awaited), || work.run(fiber));
+        // SAFETY: the giver reads after the close only.
+        unsafe { *part.done.get() = Some(done) };
+        part.awaited.list.close(Outcome::READY).wake();
+        // The part may be gone from here on.
+    }
+}

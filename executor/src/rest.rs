@@ -1,0 +1,217 @@
+//! What is left of a parallel loop: a range of indices that its fiber goes through one by one, and
+//! of which it gives the upper half away whenever somebody wants work or an item waits.
+//!
+//! Used by the loops of `par.rs`. Knows nothing of items and results.
+
+use std::cell::{Cell, RefCell};
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::NonNull;
+
+use crate::cx::Cx;
+use crate::error::{Payload, discard};
+use crate::local::Binding;
+use crate::part::{Given, Taken, Work};
+use crate::run::Run;
+use crate::sched::fiber::FiberRecord;
+use crate::sched::fork::{Fork, never};
+use crate::sched::job::{Job, JobKind, JobRef};
+
+/// Into so many blocks what is left is divided, to look for attention before each block.
+const BLOCKS: usize = 1024;
+
+/// Calls `body` with each index of `range`, perhaps at the same time. All calls have ended when this
+/// returns.
+///
+/// # Errors
+///
+/// What panicked.
+pub(crate) fn for_each_index<'db, D, B>(
+    cx: &Cx<'db, D>,
+    range: Range<usize>,
+    body: &B,
+) -> Result<(), Failures>
+where
+    B: Fn(&Cx<'db, D>, usize) + Sync,
+{
+    let plan = Plan {
+        run: cx.run(),
+        locals: cx.locals(),
+        body,
+    };
+    Rest::new(&plan, range).finish(cx)
+}
+
+/// The indices whose calls panicked, in order, and the panic of the first of them (or the error of a
+/// cycle that the loop was part of: then nobody goes on).
+pub(crate) struct Failures {
+    pub(crate) first: Payload,
+    pub(crate) indices: Vec<usize>,
+}
+
+/// What all parts of a loop share: it lies in the frame of the loop.
+struct Plan<'b, 'db, D, B> {
+    run: *const Run<'db, D>,
+    locals: *const Binding,
+    body: &'b B,
+}
+
+/// The part of a loop that one fiber has. Begins with its fork.
+#[repr(C)]
+struct Rest<'b, 'db, D, B>
+where
+    B: Fn(&Cx<'db, D>, usize) + Sync,
+{
+    fork: Fork,
+    /// The first index that has not begun.
+    next: Cell<usize>,
+    end: Cell<usize>,
+    /// What was given away; the last is the leftmost.
+    given: RefCell<Vec<Given<Stretch<'b, 'db, D, B>>>>,
+    failures: RefCell<Option<Failures>>,
+    plan: &'b Plan<'b, 'db, D, B>,
+}
+
+/// A range that was given away.
+struct Stretch<'b, 'db, D, B> {
+    range: Range<usize>,
+    plan: &'b Plan<'b, 'db, D, B>,
+}
+
+impl<'db, D, B> Work for Stretch<'_, 'db, D, B>
+where
+    B: Fn(&Cx<'db, D>, usize) + Sync,
+{
+    type Done = Result<(), Failures>;
+
+    fn run(self, fiber: &FiberRecord) -> Self::Done {
+        // SAFETY: the current fiber; run and bindings outlive the loop, which waits for us.
+        let cx = unsafe { Cx::new(self.plan.run, fiber, self.plan.locals) };
+        Rest::new(self.plan, self.range).finish(&cx)
+    }
+}
+
+impl<'b, 'db, D, B> Rest<'b, 'db, D, B>
+where
+    B: Fn(&Cx<'db, D>, usize) + Sync,
+{
+    const KIND: &'static JobKind = &JobKind {
+        start: never,
+        split: Some(Self::split),
+    };
+
+    fn new(plan: &'b Plan<'b, 'db, D, B>, range: Range<usize>) -> Self {
+        Rest {
+            fork: Fork::new(Self::KIND),
+            next: Cell::new(range.start),
+            end: Cell::new(range.end),
+            given: RefCell::new(Vec::new()),
+            failures: RefCell::new(None),
+            plan,
+        }
+    }
+
+    /// Goes through the range, and waits for what was given away meanwhile. Never unwinds.
+    fn finish(self, cx: &Cx<'db, D>) -> Result<(), Failures> {
+        let fiber = cx.fiber();
+        // SAFETY: it stays in this frame until it is removed below: nothing between here and there
+        // unwinds. What it gives away is `Send`: the body and the run are `Sync`. The record of a
+        // running fiber does not move.
+        unsafe { fiber.forks.push(NonNull::from(&self).cast()) };
+        let mut cycle = None;
+        loop {
+            self.go_through(cx);
+            let Some(given) = self.given.borrow_mut().pop() else {
+                break;
+            };
+            match given.take(fiber) {
+                Taken::Back(stretch) => {
+                    self.next.set(stretch.range.start);
+                    self.end.set(stretch.range.end);
+                }
+                Taken::Done(done, error) => {
+                    done.unwrap_or_else(|failures| self.add(failures));
+                    cycle = cycle.or(error);
+                }
+            }
+        }
+        fiber.forks.remove(&self.fork);
+        match (self.failures.into_inner(), cycle) {
+            (Some(failures), _) => Err(failures),
+            (None, Some(error)) => Err(Failures {
+                first: error.into_payload(),
+                indices: Vec::new(),
+            }),
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// Calls the body with the indices that are left here.
+    fn go_through(&self, cx: &Cx<'db, D>) {
+        while let Err(first) = catch_unwind(AssertUnwindSafe(|| self.call_each(cx))) {
+            let indices = vec![self.next.get() - 1];
+            self.add(Failures { first, indices });
+        }
+    }
+
+    /// Only this function moves `next`, so it keeps it in a register, too; `end` is moved by
+    /// [`split`](Self::split) at any scheduling point. Attention is looked for before each item if
+    /// few are left, else once in a thousandth of them.
+    #[inline]
+    fn call_each(&self, cx: &Cx<'db, D>) {
+        let body = self.plan.body;
+        let mut next = self.next.get();
+        while next < self.end.get() {
+            // The first is ours: two loops that give the last one to each other would not end.
+            self.next.set(next + 1);
+            cx.scheduling_point();
+            let end = self.end.get();
+            let stop = next + (end - next).div_ceil(BLOCKS);
+            while next < stop && self.end.get() == end {
+                let index = next;
+                next += 1;
+                // Before the call: if it waits, all that comes after it is given away.
+                self.next.set(next);
+                body(cx, index);
+            }
+        }
+    }
+
+    /// Gives the upper half of what is left away.
+    ///
+    /// # Safety
+    ///
+    /// `job` is the head of a `Rest` on the list of the current fiber.
+    unsafe fn split(job: NonNull<Job>) -> Option<JobRef> {
+        // SAFETY: by contract; the head is the first field of `repr(C)` structs.
+        let rest = unsafe { job.cast::<Self>().as_ref() };
+        let (next, end) = (rest.next.get(), rest.end.get());
+        if next == end {
+            return None;
+        }
+        let middle = next + (end - next) / 2;
+        rest.end.set(middle);
+        let stretch = Stretch {
+            range: middle..end,
+            plan: rest.plan,
+        };
+        // SAFETY: `Send` as said in `finish`, which takes all that was given before it returns.
+        let (given, job) = unsafe { Given::new(stretch) };
+        rest.given.borrow_mut().push(given);
+        Some(job)
+    }
+
+    /// Adds failures that come after those that are known.
+    fn add(&self, new: Failures) {
+        let known = self.failures.take();
+        let failures = match known {
+            None => new,
+            Some(mut known) => {
+                known.indices.extend(new.indices);
+                discard(new.first);
+                known
+            }
+        };
+        *self.failures.borrow_mut() = Some(failures);
+    }
+}
