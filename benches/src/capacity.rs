@@ -12,6 +12,7 @@ use crate::measure::whole_ns;
 use crate::plan::Subject;
 use crate::probe::{self, Errand, Message, Process, Report, unexpected};
 use crate::rounds::{Round, Runner};
+use crate::trouble::Trouble;
 use crate::workload::Workload;
 
 /// N processes, ready.
@@ -27,7 +28,7 @@ impl Capacity {
         scale: &Scale,
         n: usize,
         limit: Duration,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, Trouble> {
         let errand = Errand {
             workload,
             subject: Subject {
@@ -43,7 +44,7 @@ impl Capacity {
         for process in &mut processes {
             match process.hear(limit)? {
                 Message::Ready => {}
-                other => return Err(unexpected(&other)),
+                other => return Err(unexpected(other)),
             }
         }
         Ok(Capacity { processes, limit })
@@ -51,7 +52,7 @@ impl Capacity {
 }
 
 impl Runner for Capacity {
-    fn run(&mut self) -> Result<Round, String> {
+    fn run(&mut self) -> Result<Round, Trouble> {
         let start = Instant::now();
         for process in &mut self.processes {
             process.go()?;
@@ -59,7 +60,7 @@ impl Runner for Capacity {
         for process in &mut self.processes {
             match process.hear(self.limit)? {
                 Message::Over => {}
-                other => return Err(unexpected(&other)),
+                other => return Err(unexpected(other)),
             }
         }
         let wall_ns = whole_ns(start.elapsed());
@@ -67,7 +68,7 @@ impl Runner for Capacity {
         for process in &mut self.processes {
             match process.hear(self.limit)? {
                 Message::Done(report) => reports.push(report),
-                other => return Err(unexpected(&other)),
+                other => return Err(unexpected(other)),
             }
         }
         let sample = probe::sample(wall_ns, &reports);
@@ -75,7 +76,7 @@ impl Runner for Capacity {
         let mut checksums = reports.into_iter().map(|report| report.checksum);
         let checksum = checksums.next().ok_or("no processes")?;
         if let Some(other) = checksums.find(|other| *other != checksum) {
-            return Err(format!("two processes answer {checksum} and {other}"));
+            return Err(format!("two processes answer {checksum} and {other}").into());
         }
         Ok(Round {
             sample,

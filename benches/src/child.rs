@@ -4,6 +4,7 @@
 
 use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 use std::{env, process, thread};
 
 use crate::cli::ChildArgs;
@@ -12,11 +13,12 @@ use crate::failure::Failure;
 use crate::measure::{Outcome, timed};
 use crate::peak;
 use crate::probe::{Message, Report};
+use crate::trouble::Trouble;
 use crate::workload::{Job, Setup};
 
 /// Runs the job once, or once for each line on stdin, and reports.
 pub(crate) fn child(args: &ChildArgs) -> Result<ExitCode, Failure> {
-    let lie = misbehave_if_told(args.engine);
+    let lie = misbehave_if_told(args.engine, args.serve);
     let scale = args.scale.clone();
     let loaded = match args.workload.load(scale.size, scale.input) {
         Ok(loaded) => loaded,
@@ -56,7 +58,8 @@ fn serve(job: &mut Job<'_>, lie: bool) -> Result<ExitCode, Failure> {
 
 fn message(job: &Job<'_>, outcome: Outcome, lie: bool) -> Message {
     match outcome {
-        Err(error) => Message::Failed(error),
+        Err(Trouble::Failed(text)) => Message::Failed(text),
+        Err(Trouble::Hung(text)) => Message::Hung(text),
         Ok((sample, answer)) => {
             // Before the checksum is made, which takes memory of its own.
             let peak_rss_bytes = peak::resident_bytes();
@@ -66,6 +69,7 @@ fn message(job: &Job<'_>, outcome: Outcome, lie: bool) -> Message {
                 } else {
                     answer.checksum()
                 },
+                wall_ns: sample.wall_ns,
                 cpu_ns: sample.cpu_ns,
                 peak_rss_bytes,
                 counters: job.counters(),
@@ -83,9 +87,10 @@ fn say(message: &Message) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// For tests of the harness: `DAGWOOD_TEST_CHILD=rayon:hang` makes the children of one engine hang, abort, panic, fall silent,
-/// talk nonsense or give a wrong answer; the parent must survive each. Returns whether to give a wrong answer.
-fn misbehave_if_told(engine: Engine) -> bool {
+/// For tests of the harness: `DAGWOOD_TEST_CHILD=rayon:hang` makes the children of one engine hang
+/// (`hang-in-rounds`: those of the timed rounds only), abort, panic, fall silent, talk nonsense or
+/// give a wrong answer; the parent must survive each. Returns whether to give a wrong answer.
+fn misbehave_if_told(engine: Engine, serves: bool) -> bool {
     let Ok(order) = env::var("DAGWOOD_TEST_CHILD") else {
         return false;
     };
@@ -93,9 +98,8 @@ fn misbehave_if_told(engine: Engine) -> bool {
         .split_once(':')
         .and_then(|(name, how)| (name == engine.name()).then_some(how));
     match how {
-        Some("hang") => loop {
-            thread::park();
-        },
+        Some("hang") => hang(),
+        Some("hang-in-rounds") if serves => hang(),
         Some("abort") => process::abort(),
         Some("panic") => panic!("told to panic"),
         Some("silent") => process::exit(0),
@@ -103,4 +107,29 @@ fn misbehave_if_told(engine: Engine) -> bool {
         _ => {}
     }
     how == Some("wrong")
+}
+
+/// For much longer than any test's time limit, but not for ever: a parent without a watchdog is
+/// found out too.
+fn hang() -> ! {
+    thread::sleep(Duration::from_secs(30));
+    process::exit(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::Number;
+
+    #[test]
+    fn a_hang_that_the_engine_finds_is_reported_as_one() {
+        let mut job = Job::fallible(|| -> Result<Number, Trouble> {
+            Err(Trouble::Hung("nobody can go on".to_owned()))
+        });
+        let outcome = timed(&mut job);
+        let Message::Hung(text) = message(&job, outcome, false) else {
+            panic!("not a hang")
+        };
+        assert_eq!(text, "nobody can go on");
+    }
 }

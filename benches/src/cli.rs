@@ -47,7 +47,8 @@ pub(crate) enum Command {
 const COMPARE_HELP: &str = "\
 How it measures:
   Every engine first runs once, untimed, in a process of its own: its peak memory, its counters, and the proof
-  that it neither crashes nor hangs. Then come the rounds, in this process: every engine has one turn a round, in an
+  that it neither crashes nor hangs. Then come the rounds, in this process (for peers that may hang, in processes of
+  their own, which are killed at the time limit): every engine has one turn a round, in an
   order that changes from round to round and is the same in every comparison. A turn is an untimed run and then a timed
   one, so that each engine finds caches and memory as it leaves them itself.
 
@@ -98,9 +99,9 @@ pub(crate) struct CompareArgs {
     /// Also write the rows as JSON, one object a line; `-` is stdout, and the table then goes to stderr
     #[arg(long, value_name = "FILE|-")]
     pub(crate) json: Option<PathBuf>,
-    /// How long one run in a process of its own may take
-    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    pub(crate) time_limit: u64,
+    /// How long one run in a process of its own may take [default: 600, or 60 for peers that may hang]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) time_limit: Option<u64>,
 }
 
 /// What a workload works on.
@@ -129,6 +130,13 @@ pub(crate) struct ChildArgs {
     #[arg(long)]
     pub(crate) serve: bool,
 }
+
+/// The time limit of most engines, in seconds.
+pub(crate) const TIME_LIMIT_S: u64 = 600;
+
+/// The time limit of engines that may hang, in seconds: nobody waits ten minutes for a finding that
+/// is expected.
+pub(crate) const TIME_LIMIT_MAY_HANG_S: u64 = 60;
 
 /// The number of cores this process may use.
 pub(crate) fn cores() -> usize {

@@ -19,7 +19,9 @@ use crate::json;
 use crate::plan::{self, Subject};
 use crate::probe::{self, Errand};
 use crate::rounds::{InProcess, Lane, Runner, interleave};
+use crate::served::Served;
 use crate::table;
+use crate::trouble::Trouble;
 use crate::workload::{Loaded, Setup, Workload};
 
 /// Compares all named workloads; the exit code says whether the answers agree.
@@ -91,23 +93,22 @@ fn measure(
     loaded: &dyn Loaded,
     subjects: &[Subject],
 ) -> Vec<Lane> {
-    let limit = Duration::from_secs(args.time_limit);
     let runs = subjects.len() as u64 * (u64::from(args.repeats) + 1);
     let bar = progress_bar(workload, runs);
     let mut lanes: Vec<Lane> = subjects
         .iter()
         .map(|&subject| {
             bar.set_message(format!("{} alone", subject.engine));
-            let lane = alone(args, workload, loaded, subject, limit);
+            let lane = alone(args, workload, loaded, subject);
             bar.inc(1);
             lane
         })
         .collect();
     let mut able: Vec<(&mut Lane, Box<dyn Runner + '_>)> = Vec::new();
-    for lane in lanes.iter_mut().filter(|lane| lane.error.is_none()) {
-        match runner(args, workload, loaded, lane.subject, limit) {
+    for lane in lanes.iter_mut().filter(|lane| lane.trouble.is_none()) {
+        match runner(args, workload, loaded, lane.subject) {
             Ok(runner) => able.push((lane, runner)),
-            Err(error) => lane.fail(error),
+            Err(trouble) => lane.fail(trouble),
         }
     }
     interleave(&mut able, args.repeats, |subject| {
@@ -120,13 +121,7 @@ fn measure(
 }
 
 /// The lane after the untimed run in a child. `capacity` consists of children and needs none.
-fn alone(
-    args: &CompareArgs,
-    workload: &Workload,
-    loaded: &dyn Loaded,
-    subject: Subject,
-    limit: Duration,
-) -> Lane {
+fn alone(args: &CompareArgs, workload: &Workload, loaded: &dyn Loaded, subject: Subject) -> Lane {
     if subject.engine == Engine::Capacity {
         return Lane::new(subject, loaded.ops() * subject.workers as u64);
     }
@@ -137,8 +132,8 @@ fn alone(
         scale: &args.scale,
         serve: false,
     };
-    match probe::once(&errand, limit) {
-        Err(error) => lane.fail(error),
+    match probe::once(&errand, limit(args, subject.engine)) {
+        Err(trouble) => lane.fail(trouble),
         Ok(report) => {
             lane.answered(report.checksum);
             lane.peak_rss_bytes = report.peak_rss_bytes;
@@ -148,16 +143,29 @@ fn alone(
     lane
 }
 
+/// How long a child with that engine may be silent.
+fn limit(args: &CompareArgs, engine: Engine) -> Duration {
+    let seconds = args.time_limit.unwrap_or(match engine.may_hang() {
+        false => cli::TIME_LIMIT_S,
+        true => cli::TIME_LIMIT_MAY_HANG_S,
+    });
+    Duration::from_secs(seconds)
+}
+
 fn runner<'a>(
-    args: &CompareArgs,
-    workload: &Workload,
+    args: &'a CompareArgs,
+    workload: &'a Workload,
     loaded: &'a dyn Loaded,
     subject: Subject,
-    limit: Duration,
-) -> Result<Box<dyn Runner + 'a>, String> {
+) -> Result<Box<dyn Runner + 'a>, Trouble> {
+    let limit = limit(args, subject.engine);
     if subject.engine == Engine::Capacity {
         let capacity = Capacity::start(workload, &args.scale, subject.workers, limit)?;
         return Ok(Box::new(capacity));
+    }
+    if subject.engine.may_hang() {
+        let served = Served::new(workload, &args.scale, subject, limit);
+        return Ok(Box::new(served));
     }
     let setup = Setup {
         engine: subject.engine,
@@ -190,13 +198,17 @@ fn write_verdict(out: &mut dyn Write, loaded: &dyn Loaded, lanes: &[Lane]) -> io
             }
         }
     }
-    for lane in lanes.iter().filter(|lane| lane.error.is_some()) {
+    for lane in lanes.iter().filter(|lane| lane.trouble.is_some()) {
         let has_answers = lane.checksum.is_some();
         if lane.subject.engine.kind() == Kind::Peer && !has_answers {
             writeln!(
                 out,
-                "note: the peer {} failed; the comparison stands without it",
-                table::name(lane)
+                "note: the peer {} {}; the comparison stands without it",
+                table::name(lane),
+                match lane.trouble {
+                    Some(Trouble::Hung(_)) => "hung",
+                    _ => "failed",
+                }
             )?;
         } else {
             all_well = false;

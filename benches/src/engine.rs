@@ -8,6 +8,8 @@ use clap::ValueEnum;
 use clap::builder::PossibleValue;
 use dagwood::{Backend, Executor};
 
+use crate::bare_switch;
+
 /// One way of doing a workload's job.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Engine {
@@ -19,12 +21,22 @@ pub(crate) enum Engine {
     Sequential,
     /// `rayon-core`, called directly; loops by `rayon`.
     Rayon,
+    /// `rayon-core` whose threads block on a query in progress.
+    RayonBlocking,
     /// `chili`.
     Chili,
+    /// `forte`.
+    Forte,
     /// Plain nested calls.
     Calls,
     /// A plain single-threaded memo or loop.
     Plain,
+    /// `corosensei`, called directly.
+    Corosensei,
+    /// Two OS threads that spin on one cache line.
+    CacheLine,
+    /// Two OS threads that sleep until they are woken.
+    Park,
     /// N independent sequential processes at once.
     Capacity,
 }
@@ -36,7 +48,7 @@ pub(crate) enum Kind {
     Ours(Backend),
     /// Another library; its failures are its own and do not fail a comparison.
     Peer,
-    /// Code of this harness that needs no library.
+    /// Code of this harness that needs no library, or no more of one than a switch of stacks.
     Bare,
     /// A measure of the machine rather than of a library; runs only when named.
     Machine,
@@ -49,9 +61,14 @@ impl Engine {
         Engine::Threads,
         Engine::Sequential,
         Engine::Rayon,
+        Engine::RayonBlocking,
         Engine::Chili,
+        Engine::Forte,
         Engine::Calls,
         Engine::Plain,
+        Engine::Corosensei,
+        Engine::CacheLine,
+        Engine::Park,
         Engine::Capacity,
     ];
 
@@ -62,9 +79,14 @@ impl Engine {
             Engine::Threads => "threads",
             Engine::Sequential => "sequential",
             Engine::Rayon => "rayon",
+            Engine::RayonBlocking => "rayon-blocking",
             Engine::Chili => "chili",
+            Engine::Forte => "forte",
             Engine::Calls => "calls",
             Engine::Plain => "plain",
+            Engine::Corosensei => "corosensei",
+            Engine::CacheLine => "cache-line",
+            Engine::Park => "park",
             Engine::Capacity => "capacity",
         }
     }
@@ -78,9 +100,20 @@ impl Engine {
             }
             Engine::Sequential => "dagwood in program order on one thread",
             Engine::Rayon => "the peer rayon-core, called directly; loops by rayon",
+            Engine::RayonBlocking => {
+                "the plan of rustc in 2018: rayon-core, and a wait for a query blocks the thread; may hang"
+            }
             Engine::Chili => "the peer chili",
+            Engine::Forte => "the peer forte; has been seen to hang",
             Engine::Calls => "plain nested function calls, no library",
             Engine::Plain => "a plain single-threaded memo or loop, no library",
+            Engine::Corosensei => {
+                "corosensei, called directly: the bare switch of stacks, no scheduler"
+            }
+            Engine::CacheLine => "two OS threads that spin on one cache line, no library",
+            Engine::Park => {
+                "two OS threads that sleep until they are woken (park, unpark), no library"
+            }
             Engine::Capacity => {
                 "what the machine can give: N sequential processes at once (only when named)"
             }
@@ -93,21 +126,31 @@ impl Engine {
             Engine::Fibers => Kind::Ours(Backend::Fibers),
             Engine::Threads => Kind::Ours(Backend::Threads),
             Engine::Sequential => Kind::Ours(Backend::Sequential),
-            Engine::Rayon | Engine::Chili => Kind::Peer,
-            Engine::Calls | Engine::Plain => Kind::Bare,
+            Engine::Rayon | Engine::RayonBlocking | Engine::Chili | Engine::Forte => Kind::Peer,
+            Engine::Calls
+            | Engine::Plain
+            | Engine::Corosensei
+            | Engine::CacheLine
+            | Engine::Park => Kind::Bare,
             Engine::Capacity => Kind::Machine,
         }
     }
 
     /// Whether more than one worker means anything to it; the others have one row, with 1 worker.
     pub(crate) fn is_parallel(self) -> bool {
-        !matches!(self, Engine::Sequential | Engine::Calls | Engine::Plain)
+        !matches!(self, Engine::Sequential) && self.kind() != Kind::Bare
     }
 
-    /// Whether this build has it: our backends depend on the features.
+    /// Whether it is known to hang: then nothing of it runs in the harness's own process.
+    pub(crate) fn may_hang(self) -> bool {
+        false && matches!(self, Engine::RayonBlocking | Engine::Forte)
+    }
+
+    /// Whether this build has it: our backends depend on the features, a switch on the target.
     pub(crate) fn is_compiled_in(self) -> bool {
         match self.kind() {
             Kind::Ours(backend) => Executor::backends().contains(&backend),
+            Kind::Bare if self == Engine::Corosensei => bare_switch::ROUND_TRIPS.is_some(),
             Kind::Peer | Kind::Bare | Kind::Machine => true,
         }
     }
@@ -152,6 +195,14 @@ mod tests {
             if let Kind::Ours(backend) = engine.kind() {
                 assert_eq!(format!("{backend:?}").to_lowercase(), engine.name());
             }
+        }
+    }
+
+    /// What hangs in this process hangs the comparison: only a peer's failure may be forgiven.
+    #[test]
+    fn only_peers_may_hang() {
+        for engine in Engine::ALL.iter().filter(|engine| engine.may_hang()) {
+            assert_eq!(engine.kind(), Kind::Peer, "{engine}");
         }
     }
 

@@ -1,13 +1,15 @@
 //! The rows as JSON: the format that other programs read, kept stable.
 //!
-//! Used by `compare`. One object a line; every key in every row.
+//! Used by `compare`. One object a line; every key in every row. The error of an engine that hung
+//! begins with `hung: `.
 
 use serde::Serialize;
 
 use crate::measure::median;
 use crate::ratio;
 use crate::rounds::Lane;
-use crate::workload::{Counters, Loaded, Workload};
+use crate::trouble::Trouble;
+use crate::workload::{Counters, Loaded, Measure, Workload};
 
 /// One row: a workload on an engine with a number of workers.
 #[derive(Debug, Serialize)]
@@ -24,12 +26,13 @@ pub(crate) struct Row<'a> {
     samples_ns: Vec<u64>,
     baseline: &'static str,
     ratio_to_baseline: Option<f64>,
+    ratio_of: &'static str,
     repeats: u32,
     checksum: &'a str,
     input_digest: Option<&'a str>,
     peak_rss_bytes: Option<u64>,
     counters: Option<&'a Counters>,
-    error: Option<&'a str>,
+    error: Option<String>,
 }
 
 /// The row of one lane among `lanes`.
@@ -53,12 +56,17 @@ pub(crate) fn row<'a>(
         cpu_ns_per_op: median(lane.cpu_ns_per_op()),
         samples_ns: lane.samples.iter().map(|sample| sample.wall_ns).collect(),
         baseline: workload.baseline.name(),
-        ratio_to_baseline: baseline.and_then(|baseline| ratio::time_ratio(lane, baseline)),
+        ratio_to_baseline: baseline
+            .and_then(|baseline| ratio::to_baseline(workload, lane, baseline)),
+        ratio_of: match workload.measure {
+            Measure::Wall => "wall",
+            Measure::Cpu => "cpu",
+        },
         repeats,
         checksum: lane.checksum.as_deref().unwrap_or(""),
         input_digest: loaded.input_digest(),
         peak_rss_bytes: lane.peak_rss_bytes,
         counters: lane.counters.as_ref(),
-        error: lane.error.as_deref(),
+        error: lane.trouble.as_ref().map(Trouble::to_string),
     }
 }

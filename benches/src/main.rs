@@ -2,10 +2,13 @@
 //!
 //! The commands are `list`, `run` and `compare`; a hidden one serves `compare` in a process of its own.
 
+mod bare_switch;
+mod blocking;
 mod capacity;
 mod child;
 mod cli;
 mod compare;
+mod context_switches;
 mod engine;
 mod failure;
 mod format;
@@ -20,7 +23,9 @@ mod ratio;
 mod rounds;
 mod run;
 mod rust_source;
+mod served;
 mod table;
+mod trouble;
 mod workload;
 
 use std::process::ExitCode;

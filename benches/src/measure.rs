@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use cpu_time::ProcessTime;
 
+use crate::trouble::Trouble;
 use crate::workload::{Answer, Job};
 
 /// What one run of a whole job took.
@@ -20,10 +21,11 @@ pub(crate) struct Sample {
 }
 
 /// What one run took and found, or why it did not.
-pub(crate) type Outcome = Result<(Sample, Box<dyn Answer>), String>;
+pub(crate) type Outcome = Result<(Sample, Box<dyn Answer>), Trouble>;
 
 /// Runs the job once. A panic of it is an error like any other: one engine must not take the others down.
 pub(crate) fn timed(job: &mut Job<'_>) -> Outcome {
+    job.prepare();
     let cpu = ProcessTime::now();
     let wall = Instant::now();
     let outcome = catch_unwind(AssertUnwindSafe(|| job.run()));
@@ -33,8 +35,8 @@ pub(crate) fn timed(job: &mut Job<'_>) -> Outcome {
     };
     match outcome {
         Ok(Ok(answer)) => Ok((sample, answer)),
-        Ok(Err(error)) => Err(error),
-        Err(payload) => Err(format!("panicked: {}", panic_text(&*payload))),
+        Ok(Err(trouble)) => Err(trouble),
+        Err(payload) => Err(format!("panicked: {}", panic_text(&*payload)).into()),
     }
 }
 
@@ -81,9 +83,9 @@ mod tests {
     #[test]
     fn a_panic_is_an_error_with_its_text() {
         let mut job = Job::other(|| -> Number { panic!("on {}", "purpose") });
-        let Err(error) = timed(&mut job) else {
+        let Err(trouble) = timed(&mut job) else {
             panic!("no error")
         };
-        assert_eq!(error, "panicked: on purpose");
+        assert_eq!(trouble, Trouble::from("panicked: on purpose"));
     }
 }

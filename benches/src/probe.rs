@@ -1,6 +1,6 @@
 //! A run of this program in a process of its own, from the parent's side: start it, hear it, and be rid of it in time.
 //!
-//! Used by `compare` for the untimed runs and by `capacity`. The child's side is `child`. Whatever the child does, crash,
+//! Used by `compare` for the untimed runs, by `served` and by `capacity`. The child's side is `child`. Whatever the child does, crash,
 //! hang or talk nonsense, the parent gets a text and goes on, and no process is left behind.
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::cli::Scale;
 use crate::measure::Sample;
 use crate::plan::Subject;
+use crate::trouble::Trouble;
 use crate::workload::{Counters, Workload};
 
 /// What a child says, one JSON value a line.
@@ -27,6 +28,8 @@ pub(crate) enum Message {
     Done(Report),
     /// It cannot.
     Failed(String),
+    /// The run would never have ended; what was found instead.
+    Hung(String),
 }
 
 /// One run in a child.
@@ -34,6 +37,8 @@ pub(crate) enum Message {
 pub(crate) struct Report {
     /// The answer's checksum.
     pub(crate) checksum: String,
+    /// Wall time of the run, by the child's clock.
+    pub(crate) wall_ns: u64,
     /// CPU time of the run.
     pub(crate) cpu_ns: u64,
     /// The process's peak memory so far.
@@ -63,20 +68,30 @@ pub(crate) struct Process {
 }
 
 /// One untimed run in a child: the peak memory, the counters, and whether the engine works at all.
-pub(crate) fn once(errand: &Errand<'_>, limit: Duration) -> Result<Report, String> {
+pub(crate) fn once(errand: &Errand<'_>, limit: Duration) -> Result<Report, Trouble> {
     let mut process = Process::start(errand)?;
     match process.hear(limit)? {
         Message::Done(report) => Ok(report),
-        Message::Failed(error) => Err(error),
-        other => Err(unexpected(&other)),
+        other => Err(unexpected(other)),
     }
 }
 
-/// A message at the wrong time.
-pub(crate) fn unexpected(message: &Message) -> String {
+/// A message instead of the one that was due.
+pub(crate) fn unexpected(message: Message) -> Trouble {
     match message {
-        Message::Failed(error) => error.clone(),
-        other => format!("the child says {other:?} at the wrong time"),
+        Message::Failed(text) => Trouble::Failed(text),
+        Message::Hung(text) => Trouble::Hung(text),
+        other => Trouble::Failed(format!("the child says {other:?} at the wrong time")),
+    }
+}
+
+impl Report {
+    /// What the run took, by the child's clocks.
+    pub(crate) fn sample(&self) -> Sample {
+        Sample {
+            wall_ns: self.wall_ns,
+            cpu_ns: self.cpu_ns,
+        }
     }
 }
 
@@ -121,15 +136,16 @@ impl Process {
     }
 
     /// The child's next message; after an error it is gone.
-    pub(crate) fn hear(&mut self, limit: Duration) -> Result<Message, String> {
+    pub(crate) fn hear(&mut self, limit: Duration) -> Result<Message, Trouble> {
         match self.messages.recv_timeout(limit) {
             Ok(line) => serde_json::from_str(&line)
-                .map_err(|_| format!("the child says something strange: {line}")),
+                .map_err(|_| format!("the child says something strange: {line}").into()),
             Err(RecvTimeoutError::Timeout) => {
                 self.end();
-                Err(format!("no answer within {} s: killed", limit.as_secs()))
+                let text = format!("no answer within {} s: killed", limit.as_secs());
+                Err(Trouble::Hung(text))
             }
-            Err(RecvTimeoutError::Disconnected) => Err(self.last_words()),
+            Err(RecvTimeoutError::Disconnected) => Err(self.last_words().into()),
         }
     }
 

@@ -5,15 +5,27 @@
 use crate::engine::Engine;
 use crate::measure::median;
 use crate::rounds::Lane;
-use crate::workload::Workload;
+use crate::workload::{Measure, Workload};
 
 /// The baseline's lane: that engine with 1 worker, if it ran.
 pub(crate) fn baseline<'a>(workload: &Workload, lanes: &'a [Lane]) -> Option<&'a Lane> {
     find(lanes, workload.baseline, 1)
 }
 
+/// The ratio of what counts in this workload; below 1 is better.
+pub(crate) fn to_baseline(workload: &Workload, lane: &Lane, baseline: &Lane) -> Option<f64> {
+    match workload.measure {
+        Measure::Wall => time_ratio(lane, baseline),
+        Measure::Cpu => median(
+            lane.cpu_ns_per_op()
+                .zip(baseline.cpu_ns_per_op())
+                .map(|(this, base)| this / base),
+        ),
+    }
+}
+
 /// The median over the rounds of time by operation here over there; below 1 is faster. `None` where either did not run.
-pub(crate) fn time_ratio(lane: &Lane, baseline: &Lane) -> Option<f64> {
+fn time_ratio(lane: &Lane, baseline: &Lane) -> Option<f64> {
     median(
         lane.ns_per_op()
             .zip(baseline.ns_per_op())
@@ -87,6 +99,18 @@ mod tests {
         let base = baseline(workload("fork-join").unwrap(), &lanes).unwrap();
         assert_eq!(time_ratio(&lanes[0], base), None);
         assert!(baseline(workload("grid-hashed").unwrap(), &lanes).is_none());
+    }
+
+    #[test]
+    fn a_workload_of_given_length_is_compared_by_cpu_time() {
+        let [mut this, mut base] = [Engine::Rayon, Engine::Plain].map(|e| lane(e, 1, 1, &[50]));
+        this.samples[0].cpu_ns = 6;
+        base.samples[0].cpu_ns = 2;
+        let ratio = |name| to_baseline(workload(name).unwrap(), &this, &base);
+        assert_eq!(
+            (ratio("trickle-100"), ratio("spawn")),
+            (Some(3.0), Some(1.0))
+        );
     }
 
     #[test]

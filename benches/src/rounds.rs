@@ -5,12 +5,15 @@
 use crate::measure::{Sample, timed};
 use crate::order::Order;
 use crate::plan::Subject;
+use crate::trouble::Trouble;
 use crate::workload::{Counters, Job};
 
 /// What runs in a round.
 pub(crate) trait Runner {
     /// Does the whole job once.
-    fn run(&mut self) -> Result<Round, String>;
+    fn run(&mut self) -> Result<Round, Trouble>;
+    /// The turn is over: what would disturb the others' turns stops.
+    fn rest(&mut self) {}
 }
 
 /// What one run gave.
@@ -38,7 +41,7 @@ pub(crate) struct Lane {
     /// Counters of the untimed run.
     pub(crate) counters: Option<Counters>,
     /// Why there are no samples, or why they are not to be trusted.
-    pub(crate) error: Option<String>,
+    pub(crate) trouble: Option<Trouble>,
 }
 
 impl Lane {
@@ -51,7 +54,7 @@ impl Lane {
             checksum: None,
             peak_rss_bytes: None,
             counters: None,
-            error: None,
+            trouble: None,
         }
     }
 
@@ -62,16 +65,16 @@ impl Lane {
             Some(first) if *first == checksum => {}
             Some(first) => {
                 let error = format!("answers differ from run to run: {first}, then {checksum}");
-                self.error.get_or_insert(error);
+                self.trouble.get_or_insert(error.into());
             }
         }
     }
 
     /// The lane is out: what it has so far cannot be compared round by round.
-    pub(crate) fn fail(&mut self, error: String) {
+    pub(crate) fn fail(&mut self, trouble: Trouble) {
         self.samples.clear();
         self.checksum = None;
-        self.error = Some(error);
+        self.trouble = Some(trouble);
     }
 
     /// Wall time by operation in each round.
@@ -93,7 +96,7 @@ impl Lane {
 pub(crate) struct InProcess<'a>(pub(crate) Job<'a>);
 
 impl Runner for InProcess<'_> {
-    fn run(&mut self) -> Result<Round, String> {
+    fn run(&mut self) -> Result<Round, Trouble> {
         let (sample, answer) = timed(&mut self.0)?;
         Ok(Round {
             sample,
@@ -113,15 +116,17 @@ pub(crate) fn interleave(
     mut tick: impl FnMut(Subject),
 ) {
     let mut order = Order::new();
-    for _ in 0..repeats {
+    for round in 1..=repeats {
         for i in order.next(lanes.len()) {
             let (lane, runner) = &mut lanes[i];
             tick(lane.subject);
-            if lane.error.is_some() {
+            if lane.trouble.is_some() {
                 continue;
             }
-            match turn(lane, &mut **runner) {
-                Err(error) => lane.fail(error),
+            let outcome = turn(lane, &mut **runner);
+            runner.rest();
+            match outcome {
+                Err(trouble) => lane.fail(trouble.in_round(round)),
                 Ok(sample) => lane.samples.push(sample),
             }
         }
@@ -129,12 +134,12 @@ pub(crate) fn interleave(
 }
 
 /// An untimed run, then the timed one.
-fn turn(lane: &mut Lane, runner: &mut dyn Runner) -> Result<Sample, String> {
+fn turn(lane: &mut Lane, runner: &mut dyn Runner) -> Result<Sample, Trouble> {
     run_once(lane, runner)?;
     run_once(lane, runner)
 }
 
-fn run_once(lane: &mut Lane, runner: &mut dyn Runner) -> Result<Sample, String> {
+fn run_once(lane: &mut Lane, runner: &mut dyn Runner) -> Result<Sample, Trouble> {
     let outcome = runner.run()?;
     lane.answered(outcome.checksum);
     lane.peak_rss_bytes = lane.peak_rss_bytes.max(outcome.peak_rss_bytes);
@@ -156,11 +161,11 @@ mod tests {
     }
 
     impl Runner for Scripted<'_> {
-        fn run(&mut self) -> Result<Round, String> {
+        fn run(&mut self) -> Result<Round, Trouble> {
             self.log.borrow_mut().push(self.name);
             self.runs += 1;
             if self.runs == self.fails_at {
-                return Err("broke".to_owned());
+                return Err(Trouble::from("broke"));
             }
             let checksum = if self.runs == self.lies_at { "2" } else { "1" };
             Ok(Round {
@@ -171,6 +176,10 @@ mod tests {
                 checksum: checksum.to_owned(),
                 peak_rss_bytes: None,
             })
+        }
+
+        fn rest(&mut self) {
+            self.log.borrow_mut().push('.');
         }
     }
 
@@ -204,12 +213,16 @@ mod tests {
     #[test]
     fn each_round_runs_everybody_twice_and_times_the_second() {
         let (lanes, log) = play(&[('a', 0, 0), ('b', 0, 0), ('c', 0, 0)], 4);
-        assert_eq!(log.len(), 24);
-        for round in log.as_bytes().chunks(6) {
-            assert!(round.chunks(2).all(|turn| turn[0] == turn[1]));
+        assert_eq!(log.len(), 36);
+        for round in log.as_bytes().chunks(9) {
+            assert!(
+                round
+                    .chunks(3)
+                    .all(|turn| turn[0] == turn[1] && turn[2] == b'.')
+            );
             let mut round = round.to_vec();
             round.sort_unstable();
-            assert_eq!(round, b"aabbcc");
+            assert_eq!(round, b"...aabbcc");
         }
         for lane in &lanes {
             assert_eq!(lane.samples.len(), 4);
@@ -220,7 +233,7 @@ mod tests {
     #[test]
     fn one_that_breaks_is_out_and_the_others_go_on() {
         let (lanes, log) = play(&[('a', 3, 0), ('b', 0, 0)], 4);
-        assert_eq!(lanes[0].error.as_deref(), Some("broke"));
+        assert_eq!(lanes[0].trouble, Some(Trouble::from("in round 2: broke")));
         assert!(lanes[0].samples.is_empty() && lanes[0].checksum.is_none());
         assert_eq!(lanes[1].samples.len(), 4);
         assert_eq!(log.matches('a').count(), 3);
@@ -229,7 +242,7 @@ mod tests {
     #[test]
     fn an_answer_that_changes_is_an_error() {
         let (lanes, _) = play(&[('a', 0, 3)], 4);
-        let error = lanes[0].error.as_deref().unwrap();
+        let error = lanes[0].trouble.as_ref().unwrap().text();
         assert!(error.contains("from run to run: 1, then 2"), "{error}");
     }
 }

@@ -36,7 +36,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
         statistics: false,
     };
     let mut job = loaded.job(setup).map_err(Failure::Work)?;
-    let (sample, answer) = timed(&mut job).map_err(Failure::Work)?;
+    let (sample, answer) = timed(&mut job).map_err(|trouble| Failure::Work(trouble.to_string()))?;
     let peak = peak::resident_bytes();
     let mut stdout = io::stdout().lock();
     stdout.write_all(answer.text().as_bytes())?;

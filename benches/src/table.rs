@@ -11,7 +11,8 @@ use crate::format;
 use crate::measure::median;
 use crate::ratio;
 use crate::rounds::Lane;
-use crate::workload::{Counters, Loaded, Workload};
+use crate::trouble::Trouble;
+use crate::workload::{Counters, Loaded, Measure, Workload};
 
 /// Writes all there is to say about one workload.
 pub(crate) fn write(
@@ -34,14 +35,20 @@ pub(crate) fn write(
     writeln!(out, "{}", rows(workload, lanes).trim_fmt())?;
     writeln!(
         out,
-        "time / {0}: median over the rounds of this time / that of {0} (1 worker) in the same round; below 1 is faster",
-        workload.baseline
+        "{1} / {0}: median over the rounds of this {1} / that of {0} (1 worker) in the same round; below 1 is {2}",
+        workload.baseline,
+        figure(workload),
+        match workload.measure {
+            Measure::Wall => "faster",
+            Measure::Cpu => "less",
+        }
     )?;
     write_shares(out, lanes)?;
     write_counters(out, lanes)?;
     for lane in lanes {
-        if let Some(error) = &lane.error {
-            writeln!(out, "error in {}: {error}", name(lane))?;
+        if let Some(trouble) = &lane.trouble {
+            let (word, text) = (trouble.word(), trouble.text());
+            writeln!(out, "{word} in {}: {text}", name(lane))?;
         }
     }
     Ok(())
@@ -67,14 +74,18 @@ fn rows(workload: &Workload, lanes: &[Lane]) -> Table {
         "min".to_owned(),
         format!("per {}", workload.unit),
         format!("CPU per {}", workload.unit),
-        format!("time / {}", workload.baseline),
+        format!("{} / {}", figure(workload), workload.baseline),
         "peak memory".to_owned(),
     ]);
     for lane in lanes {
-        let ratio = baseline.and_then(|baseline| ratio::time_ratio(lane, baseline));
+        let ratio = baseline.and_then(|baseline| ratio::to_baseline(workload, lane, baseline));
         let walls = || lane.samples.iter().map(|sample| sample.wall_ns as f64);
         let median_wall = match lane.samples.is_empty() {
-            true => "error".to_owned(),
+            true => lane
+                .trouble
+                .as_ref()
+                .map_or("error", Trouble::word)
+                .to_owned(),
             false => or_dash(median(walls()).map(format::time)),
         };
         table.add_row(vec![
@@ -92,6 +103,14 @@ fn rows(workload: &Workload, lanes: &[Lane]) -> Table {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table
+}
+
+/// What the ratios compare, in words.
+fn figure(workload: &Workload) -> &'static str {
+    match workload.measure {
+        Measure::Wall => "time",
+        Measure::Cpu => "CPU time",
+    }
 }
 
 /// A cell that is a mark or nothing.

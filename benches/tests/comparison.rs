@@ -8,7 +8,7 @@ use common::{dagwood, dagwood_with_child, row};
 use serde_json::Value;
 
 /// The keys of a row, in their order.
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 19] = [
     "workload",
     "engine",
     "workers",
@@ -21,6 +21,7 @@ const KEYS: [&str; 18] = [
     "samples_ns",
     "baseline",
     "ratio_to_baseline",
+    "ratio_of",
     "repeats",
     "checksum",
     "input_digest",
@@ -182,7 +183,7 @@ fn a_peer_that_hangs_is_killed_and_the_others_are_compared() {
     assert_eq!(finished.code, 0, "{}", finished.stderr);
     let rows = finished.rows();
     let hung = row(&rows, "rayon", 1);
-    assert_eq!(hung["error"], "no answer within 3 s: killed");
+    assert_eq!(hung["error"], "hung: no answer within 3 s: killed");
     assert_eq!(hung["samples_ns"], Value::Array(Vec::new()));
     assert_eq!(hung["median_ns_per_op"], Value::Null);
     assert_eq!(hung["checksum"], "");

@@ -1,6 +1,7 @@
 //! The gate: what must pass before a change is taken. The same program on a developer's machine and
 //! in CI.
 
+mod plants;
 mod steps;
 
 use std::process::ExitCode;

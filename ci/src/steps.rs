@@ -3,6 +3,8 @@
 use std::process::Command;
 use std::time::Instant;
 
+use crate::plants::{PLANTS, Plant};
+
 /// The feature sets that are built and tested, besides the defaults.
 const FEATURE_SETS: [&str; 4] = ["", "fibers", "threads", "fibers,threads"];
 
@@ -19,7 +21,9 @@ pub(crate) struct Step {
 /// One call of Cargo.
 pub(crate) struct Line {
     arguments: Vec<String>,
-    environment: &'static [(&'static str, &'static str)],
+    environment: Vec<(&'static str, &'static str)>,
+    /// If set, the call must fail as this says.
+    plant: Option<&'static Plant>,
 }
 
 /// All steps, the quick ones first.
@@ -43,6 +47,11 @@ pub(crate) const STEPS: &[Step] = &[
         name: "test",
         about: "README's test command",
         commands: || vec![cargo("test --workspace")],
+    },
+    Step {
+        name: "models",
+        about: "the loom models pass, and each planted bug breaks its models",
+        commands: models,
     },
     Step {
         name: "features",
@@ -69,7 +78,8 @@ pub(crate) const STEPS: &[Step] = &[
 fn cargo(arguments: &str) -> Line {
     Line {
         arguments: arguments.split_whitespace().map(str::to_owned).collect(),
-        environment: &[],
+        environment: Vec::new(),
+        plant: None,
     }
 }
 
@@ -102,9 +112,27 @@ fn docs() -> Vec<Line> {
     let mut lines = vec![cargo("doc --workspace --no-deps --document-private-items")];
     lines.extend(FEATURE_SETS.map(|set| with_features("doc", &["dagwood"], set, "--no-deps")));
     for line in &mut lines {
-        line.environment = &[("RUSTDOCFLAGS", "-D warnings")];
+        line.environment = vec![("RUSTDOCFLAGS", "-D warnings")];
     }
     lines
+}
+
+/// The models, optimised, with more preemptions than the plain test has; then each plant.
+fn models() -> Vec<Line> {
+    let mut whole = cargo("test --release -p dagwood --test model");
+    whole.environment = vec![("LOOM_MAX_PREEMPTIONS", "3")];
+    let planted = |plant: &'static Plant| Line {
+        environment: vec![("DAGWOOD_PLANT", plant.name), ("RUST_BACKTRACE", "0")],
+        plant: Some(plant),
+        ..cargo(&format!(
+            "test -p dagwood --test model -- --exact {}",
+            plant.tests.join(" ")
+        ))
+    };
+    [whole]
+        .into_iter()
+        .chain(PLANTS.iter().map(planted))
+        .collect()
 }
 
 fn features() -> Vec<Line> {
@@ -163,11 +191,15 @@ impl Step {
 impl Line {
     fn run(&self) -> Result<(), String> {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let status = Command::new(cargo)
+        let mut command = Command::new(cargo);
+        command
             .args(&self.arguments)
-            .envs(self.environment.iter().copied())
-            .status()
-            .map_err(|error| error.to_string())?;
+            .envs(self.environment.iter().copied());
+        if let Some(plant) = self.plant {
+            let run = command.output().map_err(|error| error.to_string())?;
+            return plant.judge(&run);
+        }
+        let status = command.status().map_err(|error| error.to_string())?;
         if status.success() {
             Ok(())
         } else {
@@ -178,7 +210,7 @@ impl Line {
 
 impl std::fmt::Display for Line {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (name, value) in self.environment {
+        for (name, value) in &self.environment {
             write!(f, "{name}='{value}' ")?;
         }
         write!(f, "cargo {}", self.arguments.join(" "))

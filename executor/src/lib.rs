@@ -66,6 +66,8 @@
 )]
 
 mod backend;
+mod children;
+mod chunk;
 mod cx;
 mod error;
 mod event;

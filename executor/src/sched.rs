@@ -6,6 +6,7 @@ pub(crate) mod fork;
 pub(crate) mod graph;
 pub(crate) mod job;
 mod latch;
+pub(crate) mod slab;
 pub(crate) mod stats;
 pub(crate) mod wait;
 

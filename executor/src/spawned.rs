@@ -1,4 +1,4 @@
-//! Spawned closures: a job on the heap, and the cell of its result. Used by tasks and by scopes.
+//! Spawned closures: a job on the heap, and the cell of its result. Used by tasks.
 
 use std::cell::UnsafeCell;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
@@ -117,12 +117,9 @@ impl<T> TaskCell<T> {
         fail: None,
     };
 
-    pub(crate) fn new(is_named: bool, location: &'static Location<'static>) -> Arc<Self> {
+    pub(crate) fn new(location: &'static Location<'static>) -> Arc<Self> {
         Arc::new(TaskCell {
-            awaited: Awaited::new(
-                if is_named { Self::TASK } else { Kind::UNNAMED },
-                ptr::null(),
-            ),
+            awaited: Awaited::new(Self::TASK, ptr::null()),
             location,
             result: UnsafeCell::new(None),
             cycle: UnsafeCell::new(None),
@@ -216,27 +213,6 @@ impl<T> TaskCell<T> {
             text: cell.name(),
         }
     }
-}
-
-/// Makes a job of `body`, the closure of `cell`, a child of a scope of `run` that sees `locals`.
-///
-/// # Safety
-///
-/// What `body` borrows, `run` and `locals` live until `cell` is closed.
-pub(crate) unsafe fn make_child<'s, 'db: 's, D: 's>(
-    run: SendPtr<Run<'db, D>>,
-    locals: SendPtr<Binding>,
-    cell: &Arc<TaskCell<()>>,
-    body: impl FnOnce(&Cx<'db, D>) + Send + 's,
-) -> Arc<SpawnedJob> {
-    let own = Arc::clone(cell);
-    let body = Box::new(move |fiber: &FiberRecord| {
-        let (run, locals) = (run, locals);
-        own.fill(fiber, run.0, locals.0, body);
-        own.close();
-    });
-    // SAFETY: the caller's contract.
-    unsafe { SpawnedJob::new(body) }
 }
 
 /// Starts a spawned job at once where jobs run in program order, else shows it to the workers.

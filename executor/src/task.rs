@@ -51,7 +51,7 @@ impl<'db, D: 'static> Cx<'db, D> {
         F: FnOnce(&Cx<'db, D>) -> T + Send + 'db,
         T: Send + Sync + 'db,
     {
-        let cell = TaskCell::new(true, Location::caller());
+        let cell = TaskCell::new(Location::caller());
         let run = SendPtr(self.run());
         self.run().task_spawned(&cell);
         let own = Arc::clone(&cell);

@@ -3,10 +3,13 @@
 //! Used by `mod.rs`, which explains the fields. It must not know how a workload does its job.
 
 use super::{
-    Workload, fork_join, grid_hashed, integrate, loops, matmul, nqueens, rust_source, shared,
-    skynet, spawn, tree_sum, uts, wavefront,
+    Measure, Workload, coarse, fork_join, grid_hashed, idle, integrate, loops, matmul, nqueens,
+    rust_source, shared, skynet, spawn, switch, tree_sum, trickle, uts, wake, wavefront,
 };
-use crate::engine::Engine::{Calls, Capacity, Chili, Fibers, Plain, Rayon, Sequential, Threads};
+use crate::engine::Engine::{
+    CacheLine, Calls, Capacity, Chili, Corosensei, Fibers, Forte, Park, Plain, Rayon,
+    RayonBlocking, Sequential, Threads,
+};
 
 /// What the workloads that are nothing but joins share; each names itself.
 const FORKS: Workload = Workload {
@@ -17,16 +20,30 @@ const FORKS: Workload = Workload {
     default_size: 0,
     sizes: 0..=0,
     baseline: Calls,
-    engines: &[Fibers, Threads, Sequential, Rayon, Chili, Calls, Capacity],
+    measure: Measure::Wall,
+    engines: &[
+        Fibers, Threads, Sequential, Rayon, Chili, Forte, Calls, Capacity,
+    ],
     takes_input: false,
     load: fork_join::load,
 };
 
-/// What the workloads that fill slots, one for each item, share; `wavefront` runs on the same engines.
+/// What the workloads that fill slots, one for each item, share.
 const LOOPS: Workload = Workload {
     unit: "item",
     baseline: Plain,
     engines: &[Fibers, Threads, Sequential, Rayon, Plain, Capacity],
+    ..FORKS
+};
+
+/// What the workloads share that hand over jobs by the clock: how long they take is given.
+const TRICKLES: Workload = Workload {
+    unit: "job",
+    size_means: "jobs",
+    sizes: 1..=1_000_000,
+    baseline: Plain,
+    measure: Measure::Cpu,
+    engines: &[Fibers, Threads, Sequential, Rayon, Plain],
     ..FORKS
 };
 
@@ -40,6 +57,7 @@ pub(crate) static ALL: &[Workload] = &[
         default_size: 400_000,
         sizes: 1..=1_000_000_000,
         baseline: Sequential,
+        measure: Measure::Wall,
         engines: &[Fibers, Threads, Sequential, Capacity],
         takes_input: true,
         load: rust_source::load,
@@ -61,7 +79,8 @@ pub(crate) static ALL: &[Workload] = &[
         default_size: 1000,
         sizes: 1..=4096,
         baseline: Plain,
-        engines: &[Fibers, Threads, Sequential, Plain, Capacity],
+        measure: Measure::Wall,
+        engines: &[Fibers, Threads, Sequential, RayonBlocking, Plain, Capacity],
         takes_input: false,
         load: grid_hashed::load,
     },
@@ -73,7 +92,8 @@ pub(crate) static ALL: &[Workload] = &[
         default_size: 1000,
         sizes: 1..=1_000_000,
         baseline: Sequential,
-        engines: &[Fibers, Threads, Sequential, Capacity],
+        measure: Measure::Wall,
+        engines: &[Fibers, Threads, Sequential, RayonBlocking, Capacity],
         takes_input: false,
         load: shared::load,
     },
@@ -171,6 +191,7 @@ pub(crate) static ALL: &[Workload] = &[
         default_size: 1_000_000,
         sizes: 1..=100_000_000,
         load: spawn::load,
+        engines: &[Fibers, Threads, Sequential, Rayon, Forte, Plain, Capacity],
         ..LOOPS
     },
     Workload {
@@ -181,6 +202,86 @@ pub(crate) static ALL: &[Workload] = &[
         default_size: 128,
         sizes: 1..=1024,
         load: wavefront::load,
+        engines: &[
+            Fibers,
+            Threads,
+            Sequential,
+            Rayon,
+            RayonBlocking,
+            Plain,
+            Capacity,
+        ],
         ..LOOPS
+    },
+    Workload {
+        name: "coarse",
+        about: "few big jobs at a time, and their forker busy with the longest: how soon others get the rest",
+        unit: "phase",
+        size_means: "phases, one after the other",
+        default_size: 100,
+        sizes: 1..=100_000,
+        engines: &[
+            Fibers,
+            Threads,
+            Sequential,
+            Rayon,
+            RayonBlocking,
+            Chili,
+            Plain,
+            Capacity,
+        ],
+        load: coarse::load,
+        ..LOOPS
+    },
+    Workload {
+        name: "switch",
+        about: "two fibers of one worker take turns: what it costs to suspend to the next ready fiber",
+        unit: "turn",
+        size_means: "turns",
+        default_size: 5_000_000,
+        sizes: 1..=1_000_000_000,
+        baseline: Corosensei,
+        engines: &[Fibers, Corosensei],
+        load: switch::load,
+        ..FORKS
+    },
+    Workload {
+        name: "wake",
+        about: "two fibers of two workers take turns: what it costs to make one ready on a worker that spins",
+        unit: "round trip",
+        size_means: "round trips",
+        default_size: 20_000,
+        sizes: 1..=1_000_000,
+        baseline: CacheLine,
+        engines: &[Fibers, Threads, CacheLine, Park],
+        load: wake::load,
+        ..FORKS
+    },
+    Workload {
+        name: "trickle-100",
+        about: "100 tiny jobs a second from an outside thread: the CPU time of an executor with little to do",
+        default_size: 100,
+        load: trickle::load_100,
+        ..TRICKLES
+    },
+    Workload {
+        name: "trickle-1000",
+        about: "1,000 tiny jobs a second from an outside thread: the same with a little more to do",
+        default_size: 1000,
+        load: trickle::load_1000,
+        ..TRICKLES
+    },
+    Workload {
+        name: "idle",
+        about: "a check: threads with nothing to do give up no cores, since they have none (Linux)",
+        unit: "millisecond",
+        size_means: "milliseconds without work",
+        default_size: 5000,
+        sizes: 1..=3_600_000,
+        baseline: Sequential,
+        measure: Measure::Cpu,
+        engines: &[Fibers, Threads, Sequential, Rayon],
+        load: idle::load,
+        ..FORKS
     },
 ];

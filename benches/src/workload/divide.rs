@@ -56,6 +56,12 @@ pub(super) fn job<'a, W: Work>(setup: Setup, work: &'a W) -> Result<Job<'a>, Str
             let pool = chili_pool(setup);
             Ok(Job::other(move || work.run(&mut Chili(&mut pool.scope()))))
         }
+        Engine::Forte => {
+            let pool = forte_pool(setup);
+            Ok(Job::other(move || {
+                pool.with_worker(|worker| work.run(&mut Forte(worker)))
+            }))
+        }
         Engine::Calls => Ok(Job::other(move || work.run(&mut Calls))),
         other => Err(cannot_run(other)),
     }
@@ -82,6 +88,14 @@ pub(super) fn chili_pool(setup: Setup) -> chili::ThreadPool {
         thread_count: NonZero::new(setup.workers),
         ..chili::Config::default()
     })
+}
+
+/// The threads of forte for a job; the calling thread is one of the workers. They stay until the
+/// process ends: a pool that was made smaller has been seen to hang.
+pub(super) fn forte_pool(setup: Setup) -> &'static forte::ThreadPool {
+    let pool: &'static forte::ThreadPool = Box::leak(Box::new(forte::ThreadPool::new()));
+    pool.resize_to(setup.workers - 1);
+    pool
 }
 
 struct Ours<'a, 'db>(&'a Cx<'db, ()>);
@@ -125,6 +139,23 @@ fn chili<P: Divide>(scope: &mut chili::Scope<'_>, problem: &P, part: P::Part) ->
         scope.join(
             |scope| chili(scope, problem, a),
             |scope| chili(scope, problem, b),
+        )
+    })
+}
+
+struct Forte<'a>(&'a forte::Worker);
+
+impl Solver for Forte<'_> {
+    fn solve<P: Divide>(&mut self, problem: &P, whole: P::Part) -> P::Out {
+        forte(self.0, problem, whole)
+    }
+}
+
+fn forte<P: Divide>(worker: &forte::Worker, problem: &P, part: P::Part) -> P::Out {
+    problem.solve(part, |a, b| {
+        worker.join(
+            |worker| forte(worker, problem, a),
+            |worker| forte(worker, problem, b),
         )
     })
 }

@@ -2,10 +2,9 @@
 //!
 //! The job is nothing but joins, so its time is the price of a join.
 
-use std::num::NonZero;
-
 use dagwood::{Cx, Database, Executor};
 
+use super::divide::{chili_pool, forte_pool, rayon_pool};
 use super::job::cannot_run;
 use super::{Job, Loaded, Number, Request, Setup};
 use crate::engine::Engine;
@@ -47,19 +46,18 @@ impl Loaded for ForkJoin {
                 Job::on_executor(setup, None, move |executor| ours(executor, n).map(answer))
             }
             Engine::Rayon => {
-                let pool = rayon_core::ThreadPoolBuilder::new()
-                    .num_threads(setup.workers)
-                    .build()
-                    .map_err(|error| error.to_string())?;
+                let pool = rayon_pool(setup)?;
                 Ok(Job::other(move || answer(pool.install(|| rayon(n)))))
             }
             Engine::Chili => {
-                // The calling thread is one of the workers.
-                let pool = chili::ThreadPool::with_config(chili::Config {
-                    thread_count: NonZero::new(setup.workers),
-                    ..chili::Config::default()
-                });
+                let pool = chili_pool(setup);
                 Ok(Job::other(move || answer(chili(&mut pool.scope(), n))))
+            }
+            Engine::Forte => {
+                let pool = forte_pool(setup);
+                Ok(Job::other(move || {
+                    answer(pool.with_worker(|worker| forte(worker, n)))
+                }))
             }
             Engine::Calls => Ok(Job::other(move || answer(calls(n)))),
             other => Err(cannot_run(other)),
@@ -101,6 +99,14 @@ fn chili(scope: &mut chili::Scope<'_>, n: u32) -> u64 {
         return n.into();
     }
     let (a, b) = scope.join(|scope| chili(scope, n - 1), |scope| chili(scope, n - 2));
+    a + b
+}
+
+fn forte(worker: &forte::Worker, n: u32) -> u64 {
+    if n < 2 {
+        return n.into();
+    }
+    let (a, b) = worker.join(|worker| forte(worker, n - 1), |worker| forte(worker, n - 2));
     a + b
 }
 

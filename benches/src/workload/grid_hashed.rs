@@ -11,6 +11,7 @@ use rustc_hash::FxHashMap;
 
 use super::job::cannot_run;
 use super::{Job, Loaded, Number, Request, Setup};
+use crate::blocking::{Asker, Blocking, Provide};
 use crate::engine::Engine;
 use crate::failure::Failure;
 
@@ -32,6 +33,20 @@ impl Query<()> for Cell {
         }
         let above = if i > 0 { *cx.get(Cell(i - 1, j)) } else { 0 };
         let left = if j > 0 { *cx.get(Cell(i, j - 1)) } else { 0 };
+        above.wrapping_add(left)
+    }
+}
+
+impl Provide for Cell {
+    type Value = u64;
+
+    fn provide(self, asker: &Asker<'_, Self>) -> u64 {
+        let Cell(i, j) = self;
+        if (i, j) == (0, 0) {
+            return 1;
+        }
+        let above = if i > 0 { asker.get(Cell(i - 1, j)) } else { 0 };
+        let left = if j > 0 { asker.get(Cell(i, j - 1)) } else { 0 };
         above.wrapping_add(left)
     }
 }
@@ -68,6 +83,13 @@ impl Loaded for Grid {
                 Job::on_executor(setup, stack, move |executor| {
                     ours(executor, last).map(answer)
                 })
+            }
+            Engine::RayonBlocking => {
+                let stack = asks_stack_bytes(2 * self.side as usize);
+                let engine = Blocking::new(setup.workers, stack)?;
+                Ok(Job::fallible(move || {
+                    engine.run(|asker| asker.get(last)).map(answer)
+                }))
             }
             Engine::Plain => Ok(Job::other(move || {
                 answer(plain(&RefCell::default(), (last.0, last.1)))

@@ -6,6 +6,7 @@ use dagwood::{Executor, Statistics};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{Engine, Kind};
+use crate::trouble::Trouble;
 
 /// What a job is made for.
 #[derive(Copy, Clone, Debug)]
@@ -44,11 +45,14 @@ impl Answer for Number {
     }
 }
 
-type Run<'a> = Box<dyn FnMut() -> Result<Box<dyn Answer>, String> + 'a>;
+type Run<'a> = Box<dyn FnMut() -> Result<Box<dyn Answer>, Trouble> + 'a>;
 
 /// One workload on one engine.
 pub(crate) struct Job<'a> {
     run: Run<'a>,
+    /// What is done before each run, and not timed.
+    preparation: Option<Box<dyn FnMut() + 'a>>,
+    is_prepared: bool,
     executor: Option<Executor>,
 }
 
@@ -74,8 +78,10 @@ impl<'a> Job<'a> {
         Ok(Job {
             run: Box::new(move || match run(&own) {
                 Ok(answer) => Ok(Box::new(answer)),
-                Err(error) => Err(error.to_string()),
+                Err(error) => Err(error.to_string().into()),
             }),
+            preparation: None,
+            is_prepared: false,
             executor: Some(executor),
         })
     }
@@ -84,12 +90,45 @@ impl<'a> Job<'a> {
     pub(crate) fn other<A: Answer + 'static>(mut run: impl FnMut() -> A + 'a) -> Self {
         Job {
             run: Box::new(move || Ok(Box::new(run()))),
+            preparation: None,
+            is_prepared: false,
             executor: None,
         }
     }
 
+    /// A job of an engine that can find out that it hangs.
+    pub(crate) fn fallible<A: Answer + 'static>(
+        mut run: impl FnMut() -> Result<A, Trouble> + 'a,
+    ) -> Self {
+        Job {
+            run: Box::new(move || Ok(Box::new(run()?))),
+            preparation: None,
+            is_prepared: false,
+            executor: None,
+        }
+    }
+
+    /// The same job, with something to be done before each run that is not to be timed.
+    pub(crate) fn prepared_by(self, preparation: impl FnMut() + 'a) -> Self {
+        Job {
+            preparation: Some(Box::new(preparation)),
+            ..self
+        }
+    }
+
+    /// Does what comes before the next run, unless it is done; whoever times runs calls it first.
+    pub(crate) fn prepare(&mut self) {
+        if !std::mem::replace(&mut self.is_prepared, true)
+            && let Some(preparation) = &mut self.preparation
+        {
+            preparation();
+        }
+    }
+
     /// Does the whole job once.
-    pub(crate) fn run(&mut self) -> Result<Box<dyn Answer>, String> {
+    pub(crate) fn run(&mut self) -> Result<Box<dyn Answer>, Trouble> {
+        self.prepare();
+        self.is_prepared = false;
         (self.run)()
     }
 

@@ -1,6 +1,6 @@
 //! `loop-cheap` and `loop-uneven`: one parallel loop over many items, with next to no work in each, or with most of it in few.
 
-use dagwood::Database;
+use dagwood::{Database, Enumerate};
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 
 use super::divide::rayon_pool;
@@ -70,8 +70,8 @@ impl<F: Fn(u32) -> u32 + Copy + Sync> Loaded for Loop<F> {
                     let db = Database::new(());
                     let fill = slots.next_run();
                     executor.run(&db, |cx| {
-                        cx.par_for_each(0..fill.slots.len(), |_, at| {
-                            fill.write(&fill.slots[at], body(at as u32));
+                        cx.par_for_each(Enumerate(fill.slots), move |_, (at, slot)| {
+                            fill.write(slot, body(at as u32));
                         });
                     })?;
                     Ok(slots.filled())

@@ -3,14 +3,17 @@
 //! A gate in the shared node's provider makes sure of it: the provider waits until both parents have announced their asks.
 //! One worker is enough for that, since the wait suspends the fiber (or hands the worker's place on) and the other parent
 //! gets its turn. In program order the second parent cannot come before the first is done, so the sequential backend has no
-//! gate.
+//! gate. Nor has `rayon-blocking`: there the gate would block the very thread whose deque holds the other parent, so that
+//! no run would end. Its second asks find the node in progress by chance, or find it done.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use dagwood::{Backend, Cx, Database, Event, Executor, Query};
 
 use super::job::cannot_run;
 use super::{Job, Loaded, Number, Request, Setup};
+use crate::blocking::{Asker, Blocking, Provide};
 use crate::engine::Engine;
 use crate::failure::Failure;
 
@@ -71,6 +74,35 @@ impl Query<Gates> for Bottom {
     }
 }
 
+/// The same nodes for `rayon-blocking`, whose queries are of one type.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+enum Node {
+    Top(Top),
+    Side(Side),
+    Bottom(Bottom),
+}
+
+impl Provide for Node {
+    type Value = u64;
+
+    fn provide(self, asker: &Asker<'_, Self>) -> u64 {
+        match self {
+            Node::Top(Top(diamond)) => {
+                let side = |right| Node::Side(Side { diamond, right });
+                let (left, right) = asker.join(
+                    |asker| asker.get(side(false)),
+                    |asker| asker.get(side(true)),
+                );
+                top(left, right)
+            }
+            Node::Side(Side { diamond, right }) => {
+                side(asker.get(Node::Bottom(Bottom(diamond))), right)
+            }
+            Node::Bottom(Bottom(diamond)) => bottom(diamond),
+        }
+    }
+}
+
 impl Gates {
     fn for_executor(executor: &Executor, diamonds: usize) -> Self {
         let out_of_order = executor.backend() != Backend::Sequential;
@@ -95,15 +127,19 @@ impl Gates {
     }
 }
 
-/// A little real computing, about 20 microseconds: as long as the second ask needs to arrive on another worker.
-fn compute(seed: u64) -> u64 {
-    const STEPS: u32 = 16_000;
+/// Some real computing, about 20 microseconds for 16,000 steps.
+pub(super) fn compute_for(steps: u32, seed: u64) -> u64 {
     let mut x = seed | 1;
-    for _ in 0..STEPS {
+    for _ in 0..steps {
         x ^= x >> 29;
         x = x.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
     x
+}
+
+/// As long as the second ask needs to arrive on another worker.
+fn compute(seed: u64) -> u64 {
+    compute_for(16_000, seed)
 }
 
 fn bottom(diamond: usize) -> u64 {
@@ -148,14 +184,21 @@ impl Loaded for Shared {
 
     fn job(&self, setup: Setup) -> Result<Job<'_>, String> {
         let diamonds = self.diamonds;
+        let answer = move |value| Number {
+            label: format!("sum over {diamonds} diamonds"),
+            value,
+        };
         match setup.engine {
             Engine::Fibers | Engine::Threads | Engine::Sequential => {
                 Job::on_executor(setup, None, move |executor| {
-                    ours(executor, diamonds).map(|value| Number {
-                        label: format!("sum over {diamonds} diamonds"),
-                        value,
-                    })
+                    ours(executor, diamonds).map(answer)
                 })
+            }
+            Engine::RayonBlocking => {
+                let engine = Blocking::new(setup.workers, BLOCKING_STACK_BYTES)?;
+                Ok(Job::fallible(move || {
+                    engine.run(|asker| tops(asker, 0..diamonds)).map(answer)
+                }))
             }
             other => Err(cannot_run(other)),
         }
@@ -169,4 +212,20 @@ fn ours(executor: &Executor, diamonds: usize) -> Result<u64, dagwood::Error> {
             .par_map(0..diamonds, |cx, diamond| *cx.get(Top(diamond)))
             .into_iter())
     })
+}
+
+/// A thread of rayon that waits piles stolen diamonds on its stack, though never many.
+const BLOCKING_STACK_BYTES: usize = 64 << 20;
+
+/// The sum over these diamonds, divided in halves as `par_map` does it.
+fn tops(asker: &Asker<'_, Node>, diamonds: Range<usize>) -> u64 {
+    if diamonds.len() == 1 {
+        return asker.get(Node::Top(Top(diamonds.start)));
+    }
+    let middle = diamonds.start.midpoint(diamonds.end);
+    let (left, right) = asker.join(
+        |asker| tops(asker, diamonds.start..middle),
+        |asker| tops(asker, middle..diamonds.end),
+    );
+    left.wrapping_add(right)
 }

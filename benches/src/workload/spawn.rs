@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicU32;
 
 use dagwood::{Cx, Database};
 
-use super::divide::rayon_pool;
+use super::divide::{forte_pool, rayon_pool};
 use super::job::cannot_run;
 use super::slots::{Fill, Slots};
 use super::{Job, Loaded, Request, Setup};
@@ -54,6 +54,13 @@ impl Loaded for Spawn {
                     slots.filled()
                 }))
             }
+            Engine::Forte => {
+                let pool = forte_pool(setup);
+                Ok(Job::other(move || {
+                    forte(pool, slots.next_run());
+                    slots.filled()
+                }))
+            }
             Engine::Plain => Ok(Job::other(move || {
                 plain(slots.next_run());
                 slots.filled()
@@ -77,6 +84,14 @@ fn ours(cx: &Cx<'_, ()>, fill: Fill<'_>) {
 
 fn rayon(fill: Fill<'_>) {
     rayon_core::scope(|scope| {
+        for slot in fill.slots {
+            scope.spawn(move |_| mark(fill, slot));
+        }
+    });
+}
+
+fn forte(pool: &'static forte::ThreadPool, fill: Fill<'_>) {
+    pool.scope(|scope| {
         for slot in fill.slots {
             scope.spawn(move |_| mark(fill, slot));
         }

@@ -1,7 +1,9 @@
 //! `wavefront`: N x N blocks of 32 x 32 cells, each block after its upper and its left neighbour.
 //!
-//! A cell holds the number of ways to it. Ours ask for the last block and leave the order to the queries; rayon and the
-//! baseline go from one anti-diagonal to the next.
+//! A cell holds the number of ways to it. The engines with queries ask for the last block and leave
+//! the order to the queries; rayon and the baseline go from one anti-diagonal to the next.
+
+use std::sync::Arc;
 
 use dagwood::{Cx, Database, Executor, Query};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
@@ -10,6 +12,7 @@ use super::divide::rayon_pool;
 use super::grid_hashed::{asks_stack_bytes, ways};
 use super::job::cannot_run;
 use super::{Job, Loaded, Number, Request, Setup};
+use crate::blocking::{Asker, Blocking, Provide};
 use crate::engine::Engine;
 use crate::failure::Failure;
 
@@ -52,6 +55,14 @@ impl Loaded for Wavefront {
                 Job::on_executor(setup, stack, move |executor| {
                     ours(executor, blocks).map(answer)
                 })
+            }
+            Engine::RayonBlocking => {
+                let engine = Blocking::new(setup.workers, piled_stack_bytes(blocks))?;
+                let last = Block(blocks - 1, blocks - 1);
+                Ok(Job::fallible(move || {
+                    let edges = engine.run(|asker| asker.get(last))?;
+                    Ok(answer(edges.last()))
+                }))
             }
             Engine::Rayon => {
                 let pool = rayon_pool(setup)?;
@@ -121,6 +132,35 @@ impl Query<()> for Block {
         };
         block(above, left)
     }
+}
+
+impl Provide for Block {
+    type Value = Arc<Edges>;
+
+    fn provide(self, asker: &Asker<'_, Self>) -> Arc<Edges> {
+        let Block(i, j) = self;
+        let (above, left) = match (i.checked_sub(1), j.checked_sub(1)) {
+            (Some(up), Some(back)) => {
+                let (above, left) = asker.join(
+                    |asker| asker.get(Block(up, j)),
+                    |asker| asker.get(Block(i, back)),
+                );
+                (Some(above), Some(left))
+            }
+            (up, back) => (
+                up.map(|up| asker.get(Block(up, j))),
+                back.map(|back| asker.get(Block(i, back))),
+            ),
+        };
+        Arc::new(block(above.as_deref(), left.as_deref()))
+    }
+}
+
+/// Stacks for rayon's threads, on which stolen jobs pile up: all blocks may nest, up to a limit.
+fn piled_stack_bytes(blocks: u32) -> usize {
+    const MOST: usize = 1 << 30;
+    let blocks = blocks as usize;
+    asks_stack_bytes(2 * blocks + blocks * blocks).min(MOST)
 }
 
 fn ours(executor: &Executor, blocks: u32) -> Result<u64, dagwood::Error> {

@@ -13,6 +13,7 @@ use super::idle::Idle;
 use super::job::{JobRef, without_unwinding};
 use super::queue::{Deque, Injector, Stealer};
 use super::ready::Inbox;
+use super::slab::Depot;
 use super::stats::{Counters, Statistics};
 pub(crate) use super::worker::Worker;
 use crate::error::Error;
@@ -45,6 +46,7 @@ pub(crate) struct Pool {
     seats: Box<[Seat]>,
     injector: Injector,
     pub(crate) idle: Idle,
+    pub(crate) depot: Depot,
     is_stopping: AtomicBool,
     fibers: AtomicUsize,
     fibers_max: usize,
@@ -73,6 +75,7 @@ impl Pool {
             seats: deques.iter().map(seat).collect(),
             injector: Injector::new(),
             idle: Idle::new(settings.workers),
+            depot: Depot::new(),
             is_stopping: AtomicBool::new(false),
             fibers: AtomicUsize::new(0),
             fibers_max: settings.fibers_max,
@@ -194,6 +197,9 @@ impl Pool {
                 && !self.idle.has_searchers()
                 && self.posting.load(Ordering::SeqCst) == 0
         };
+        if self.idle.hungry() == self.seats.len() {
+            self.depot.trim();
+        }
         let mut found_in_a_row = 0;
         self.idle.sleep(worker, is_work_there, |wake, guard| {
             if !self.has_statistics {

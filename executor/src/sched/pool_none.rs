@@ -4,6 +4,7 @@ use std::convert::Infallible;
 
 use super::fiber::FiberRecord;
 use super::job::{Job, JobRef};
+use super::slab::Chunk;
 use super::stats::Counters;
 use crate::error::Error;
 
@@ -32,6 +33,14 @@ impl Worker {
     }
 
     pub(crate) fn make_ready(&self, _: &FiberRecord) {
+        match self.0 {}
+    }
+
+    pub(crate) fn take_chunk(&self) -> Chunk {
+        match self.0 {}
+    }
+
+    pub(crate) fn give_chunk(&self, _: Chunk) {
         match self.0 {}
     }
 

@@ -17,6 +17,7 @@ use super::job::{Job, JobRef};
 use super::pool::Pool;
 use super::queue::Deque;
 use super::ready::ReadyList;
+use super::slab::{Chunk, Slab};
 use super::stats::{Counter, Counters};
 use crate::error::Error;
 use crate::sync::Ordering;
@@ -39,6 +40,7 @@ pub(crate) struct Worker {
     ready: ReadyList,
     spares: RefCell<Vec<NonNull<WorkerFiber>>>,
     stacks: RefCell<StackPool>,
+    slab: Slab,
     /// How many of its fibers wait.
     suspended: Cell<usize>,
     /// A job that a yielding fiber found: it goes before ready fibers.
@@ -58,6 +60,7 @@ impl Worker {
             ready: ReadyList::new(),
             spares: RefCell::new(Vec::new()),
             stacks: RefCell::new(stacks),
+            slab: Slab::new(),
             suspended: Cell::new(0),
             next_job: Cell::new(None),
             jobs_taken: Cell::new(0),
@@ -215,6 +218,15 @@ impl Worker {
         x ^= x << 5;
         self.random.set(x);
         x
+    }
+
+    /// Memory for spawned closures.
+    pub(crate) fn take_chunk(&self) -> Chunk {
+        self.slab.take(&self.pool().depot)
+    }
+
+    pub(crate) fn give_chunk(&self, chunk: Chunk) {
+        self.slab.give(chunk, &self.pool().depot);
     }
 
     /// Puts a job where any worker may take it.

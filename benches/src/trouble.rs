@@ -1,0 +1,61 @@
+//! Why an engine gave no answer: it failed, or it hung.
+//!
+//! Used by everything between a run and the rows. A hang has a word of its own, because for some
+//! peers it is what the comparison is about. It must not know any engine.
+
+use std::fmt;
+
+/// What went wrong in a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// It ended, without an answer.
+    Failed(String),
+    /// It would never have ended, or not in the time that was given.
+    Hung(String),
+}
+
+impl Trouble {
+    /// One word for the table.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Trouble::Failed(_) => "error",
+            Trouble::Hung(_) => "hung",
+        }
+    }
+
+    /// What is known about it.
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Trouble::Failed(text) | Trouble::Hung(text) => text,
+        }
+    }
+
+    /// The same, with the round in which it happened; rounds count from 1.
+    pub(crate) fn in_round(self, round: u32) -> Self {
+        match self {
+            Trouble::Failed(text) => Trouble::Failed(format!("in round {round}: {text}")),
+            Trouble::Hung(text) => Trouble::Hung(format!("in round {round}: {text}")),
+        }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Trouble::Failed(text) => f.write_str(text),
+            Trouble::Hung(text) => write!(f, "hung: {text}"),
+        }
+    }
+}
+
+impl From<String> for Trouble {
+    fn from(text: String) -> Self {
+        Trouble::Failed(text)
+    }
+}
+
+impl From<&str> for Trouble {
+    fn from(text: &str) -> Self {
+        Trouble::Failed(text.to_owned())
+    }
+}

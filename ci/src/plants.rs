@@ -1,0 +1,218 @@
+//! The bugs that can be planted in the loom models (`executor/tests/model/plant.rs`), and the
+//! models that each must break: what shows that the models can fail.
+
+use std::process::Output;
+
+/// A planted bug.
+pub(crate) struct Plant {
+    /// What `DAGWOOD_PLANT` is set to for the build.
+    pub(crate) name: &'static str,
+    /// The models that must fail, each with `sign` in its message.
+    pub(crate) tests: &'static [&'static str],
+    sign: &'static str,
+}
+
+/// Loom's words for a touch that no order of events keeps apart from a write.
+const RACE: &str = "Causality violation";
+
+/// Loom's words for threads of which none can go on.
+const HANG: &str = "deadlock; threads";
+
+const fn plant(name: &'static str, sign: &'static str, tests: &'static [&'static str]) -> Plant {
+    Plant { name, tests, sign }
+}
+
+/// All plants; after each the rule that it breaks.
+pub(crate) const PLANTS: &[Plant] = &[
+    // wait.md W1: the close publishes nothing.
+    plant(
+        "wait_release",
+        RACE,
+        &["wait::each_waiter_of_a_list_is_woken_once_and_sees_the_value"],
+    ),
+    // wait.md W2: a waiter is listed without a compare.
+    plant(
+        "wait_lost",
+        HANG,
+        &["wait::a_woken_waiter_is_touched_no_more"],
+    ),
+    // wait.md W3: a waiter is woken twice.
+    plant(
+        "wait_twice",
+        "woken once",
+        &["wait::a_woken_waiter_is_touched_no_more"],
+    ),
+    // wait.md W3, for a join's half: the thief looks at it after the close.
+    plant(
+        "join_touch",
+        RACE,
+        &[
+            "join::the_frame_of_a_join_goes_after_the_close",
+            "join::the_next_join_lies_in_the_same_frame",
+        ],
+    ),
+    // latch.md L1: the flag publishes nothing.
+    plant(
+        "latch_release",
+        RACE,
+        &["latch::a_wait_ends_and_its_frame_goes"],
+    ),
+    // latch.md L1: the waiter does not look at what is published.
+    plant(
+        "latch_acquire",
+        RACE,
+        &["latch::a_wait_ends_and_its_frame_goes"],
+    ),
+    // latch.md L1: the unpark comes before the flag.
+    plant(
+        "latch_early_unpark",
+        HANG,
+        &["latch::a_wait_ends_and_its_frame_goes"],
+    ),
+    // latch.md L2: the waker looks at the latch after it has set the flag.
+    plant(
+        "latch_touch",
+        RACE,
+        &[
+            "latch::a_wait_ends_and_its_frame_goes",
+            "latch::an_outside_run_ends_and_its_frame_goes",
+        ],
+    ),
+    // latch.md L3: any token ends the wait.
+    plant(
+        "latch_any_token",
+        "left == right",
+        &[
+            "latch::a_latch_waits_again",
+            "latch::a_token_without_the_flag_ends_no_wait",
+        ],
+    ),
+    // wait.md W4: the inbox publishes nothing.
+    plant(
+        "ready_release",
+        RACE,
+        &["ready::a_fiber_reaches_its_sleepy_owner"],
+    ),
+    // wait.md W4: a fiber is put into the inbox without a compare.
+    plant(
+        "ready_lost",
+        HANG,
+        &["ready::two_fibers_reach_their_sleepy_owner"],
+    ),
+    // idle.md I1, I2, I4: no fences.
+    plant(
+        "idle_fence",
+        HANG,
+        &[
+            "idle::a_job_posted_to_a_sleepy_worker_is_taken",
+            "idle::a_stop_reaches_all_workers",
+            "ready::a_fiber_reaches_its_sleepy_owner",
+        ],
+    ),
+    // idle.md I2: no second look.
+    plant(
+        "idle_second_look",
+        HANG,
+        &["idle::a_job_posted_to_a_sleepy_worker_is_taken"],
+    ),
+    // idle.md I3: a wake is a look and a store.
+    plant(
+        "idle_wake_race",
+        "left == right",
+        &["idle::two_posters_wake_a_sleeper_once"],
+    ),
+    // idle.md I5: the last searcher does not look.
+    plant(
+        "idle_last_searcher",
+        HANG,
+        &[
+            "idle::a_searcher_that_finds_a_fiber_hands_the_job_on",
+            "idle::two_jobs_reach_two_workers",
+        ],
+    ),
+    // idle.md I7: a worker blocks without a look at its inbox.
+    plant(
+        "idle_blocked_look",
+        HANG,
+        &["idle::a_blocked_worker_wakes_for_its_fiber_only"],
+    ),
+    // idle.md, stop: everybody is woken before the flag is set.
+    plant("idle_stop", HANG, &["idle::a_stop_reaches_all_workers"]),
+];
+
+impl Plant {
+    /// Checks that a run of exactly its tests failed as it must.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, with the run's output.
+    pub(crate) fn judge(&self, run: &Output) -> Result<(), String> {
+        let stdout = String::from_utf8_lossy(&run.stdout);
+        let stderr = String::from_utf8_lossy(&run.stderr);
+        let is_broken = |test: &&&str| stdout.contains(&format!("test {test} ... FAILED"));
+        let whole = self.tests.iter().find(|test| !is_broken(test));
+        let what = match whole {
+            Some(test) => format!("the plant `{}` did not break {test}", self.name),
+            None if stdout.matches(self.sign).count() < self.tests.len() => {
+                format!(
+                    "the plant `{}` broke something without `{}`",
+                    self.name, self.sign
+                )
+            }
+            None => return Ok(()),
+        };
+        Err(format!("{what}\n{stdout}{stderr}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+    use std::process::ExitStatus;
+
+    use regex::Regex;
+
+    use super::*;
+
+    #[test]
+    fn the_plants_are_those_of_the_models() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../executor/tests/model");
+        let name = Regex::new(r#""((?:idle|join|latch|ready|wait)_\w+)""#).expect("a regex");
+        let mut planted = BTreeSet::new();
+        for file in std::fs::read_dir(folder).expect("the models are there") {
+            let path = file.expect("can be listed").path();
+            let text = std::fs::read_to_string(path).expect("source is text");
+            planted.extend(name.captures_iter(&text).map(|name| name[1].to_owned()));
+        }
+        let listed: BTreeSet<String> = PLANTS.iter().map(|plant| plant.name.to_owned()).collect();
+        assert_eq!(listed, planted);
+        assert_eq!(listed.len(), PLANTS.len(), "no plant is listed twice");
+        assert!(PLANTS.iter().all(|plant| !plant.tests.is_empty()));
+    }
+
+    fn ran(stdout: &str) -> Output {
+        Output {
+            status: ExitStatus::default(),
+            stdout: stdout.into(),
+            stderr: b"error: could not compile".into(),
+        }
+    }
+
+    #[test]
+    fn only_the_named_failures_count() {
+        let sample = plant("sample", HANG, &["a::b", "a::c"]);
+        for pale in [
+            "",
+            "test a::b ... ok\ntest a::c ... ok",
+            "running 0 tests",
+            "test a::b ... FAILED\ntest a::c ... ok\ndeadlock; threads\ndeadlock; threads",
+            "test a::b ... FAILED\ntest a::c ... FAILED\ndeadlock; threads",
+        ] {
+            assert!(sample.judge(&ran(pale)).is_err(), "{pale}");
+        }
+        let broken =
+            "test a::b ... FAILED\ntest a::c ... FAILED\ndeadlock; threads\ndeadlock; threads";
+        assert_eq!(sample.judge(&ran(broken)), Ok(()));
+    }
+}

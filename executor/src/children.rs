@@ -1,0 +1,401 @@
+//! The children of a scope that one fiber has: those that have not started, in program order, and
+//! those that it gave away.
+//!
+//! Closures lie one after another in chunks. The fiber runs them in order; half of what is left is
+//! given away whenever somebody wants work or a child waits. What a child spawns comes right after
+//! it, as it would if it ran at the place of the spawn. Used by `scope.rs`.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::{self, NonNull};
+
+use crate::chunk::{Child, OpenChunk, Stretch};
+use crate::cx::Cx;
+use crate::error::{Error, Payload, discard};
+use crate::local::{Binding, bind};
+use crate::part::{Given, Taken, Work};
+use crate::run::Run;
+use crate::sched::fiber::FiberRecord;
+use crate::sched::fork::{Fork, never};
+use crate::sched::job::{Job, JobKind, JobRef};
+use crate::sync::{AtomicBool, Mutex, Ordering};
+
+/// What all fibers that run children of a scope share.
+pub(crate) struct Plan<'db, D> {
+    /// What children run in: not the spawner's own context, which may be gone before they start.
+    pub(crate) run: *const Run<'db, D>,
+    pub(crate) locals: *const Binding,
+    /// What the spawner is bound to in the contexts of children.
+    pub(crate) key: *const (),
+}
+
+impl<D> Copy for Plan<'_, D> {}
+
+impl<D> Clone for Plan<'_, D> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+/// What comes at one place of the order.
+enum Entry<'db, D> {
+    /// Children that have not started.
+    Here(Stretch),
+    /// What was given away from here.
+    Given(Given<Family<'db, D>>),
+}
+
+/// Entries that were given away.
+pub(crate) struct Family<'db, D> {
+    plan: Plan<'db, D>,
+    entries: VecDeque<Entry<'db, D>>,
+}
+
+impl<'db, D> Work for Family<'db, D> {
+    type Done = Option<Error>;
+
+    fn run(self, fiber: &FiberRecord) -> Option<Error> {
+        // SAFETY: the current fiber; run and bindings outlive the scope, which waits for us.
+        let cx = unsafe { Cx::new(self.plan.run, fiber, self.plan.locals) };
+        Children::new(self.plan, fiber, self.entries).finish(&cx)
+    }
+}
+
+/// The children that one fiber has. Begins with its fork.
+///
+/// All but `plan`, `fiber` and `remote` is touched by that fiber only.
+#[repr(C)]
+pub(crate) struct Children<'db, D> {
+    fork: Fork,
+    plan: Plan<'db, D>,
+    fiber: *const FiberRecord,
+    /// Where what runs now (the scope's body or a child) writes the closures it spawns.
+    open: OpenChunk,
+    /// What it spawned before.
+    young: RefCell<VecDeque<Entry<'db, D>>>,
+    /// The children that come next.
+    current: Cell<Stretch>,
+    /// What comes after those.
+    rest: RefCell<VecDeque<Entry<'db, D>>>,
+    /// What branches of the running child spawned on other fibers, in the order of arrival.
+    remote: Mutex<Vec<Given<Family<'db, D>>>>,
+    /// Whether there are any.
+    has_remote: AtomicBool,
+    /// How many places in the order were given to children that started here, or came back.
+    started: Cell<usize>,
+    /// The place of the child that runs.
+    running: Cell<usize>,
+    /// The first failure in program order, and its place in it.
+    failure: RefCell<Option<(usize, Error)>>,
+}
+
+// SAFETY: other threads touch `plan`, `fiber` (which do not change) and `remote` (locked) only.
+unsafe impl<D> Sync for Children<'_, D> {}
+
+impl<'db, D> Children<'db, D> {
+    const KIND: &'static JobKind = &JobKind {
+        start: never,
+        split: Some(Self::split),
+    };
+
+    /// Those of the fiber that opens a scope, in the context `cx`. What spawns is bound to `key`.
+    pub(crate) fn of_scope(cx: &Cx<'db, D>, key: *const ()) -> Self {
+        let plan = Plan {
+            run: cx.run(),
+            locals: cx.locals(),
+            key,
+        };
+        Self::new(plan, cx.fiber(), VecDeque::new())
+    }
+
+    fn new(plan: Plan<'db, D>, fiber: &FiberRecord, entries: VecDeque<Entry<'db, D>>) -> Self {
+        Children {
+            fork: Fork::new(Self::KIND),
+            plan,
+            fiber,
+            open: OpenChunk::new(),
+            young: RefCell::new(VecDeque::new()),
+            current: Cell::new(Stretch::EMPTY),
+            rest: RefCell::new(entries),
+            remote: Mutex::new(Vec::new()),
+            has_remote: AtomicBool::new(false),
+            started: Cell::new(0),
+            running: Cell::new(0),
+            failure: RefCell::new(None),
+        }
+    }
+
+    pub(crate) fn plan(&self) -> &Plan<'db, D> {
+        &self.plan
+    }
+
+    /// Runs `body` with these children on its fiber's list of forks, and with this spawner in its
+    /// context.
+    ///
+    /// # Safety
+    ///
+    /// `body` does not unwind, and what closures that it spawns borrow lives until
+    /// [`finish`](Self::finish), which must follow, has returned.
+    pub(crate) unsafe fn with_spawner<R>(
+        &self,
+        cx: &Cx<'db, D>,
+        body: impl FnOnce(&Cx<'db, D>) -> R,
+    ) -> R {
+        let forks = &cx.fiber().forks;
+        // SAFETY: it stays in its place until it is removed below: `body` does not unwind. Spawned
+        // closures are `Send`. The record of a running fiber does not move.
+        unsafe { forks.push(NonNull::from(self).cast()) };
+        let result = bind(cx, self.plan.key, ptr::from_ref(self).cast(), body);
+        forks.remove(&self.fork);
+        result
+    }
+
+    /// Takes a closure that the running child (or body), or a branch of it, spawns.
+    ///
+    /// # Safety
+    ///
+    /// As [`with_spawner`](Self::with_spawner); `cx` is the context of the spawning code.
+    #[inline]
+    pub(crate) unsafe fn spawn<F>(&self, cx: &Cx<'db, D>, body: F)
+    where
+        F: FnOnce(&Cx<'db, D>) + Send,
+    {
+        let fiber = cx.fiber();
+        let is_here = ptr::eq(fiber, self.fiber);
+        // A destructor that spawns during an unwind could not wait for the child.
+        let is_now = cx.is_sequential() || std::thread::panicking();
+        if is_here && is_now {
+            self.run_now(body);
+        } else if is_here {
+            if let Some(full) = self.open.push(fiber, body) {
+                self.young.borrow_mut().push_back(Entry::Here(full));
+            }
+            cx.scheduling_point();
+        } else {
+            // SAFETY: by contract.
+            unsafe { self.spawn_from_afar(fiber, is_now, body) };
+        }
+    }
+
+    /// The running child spawns on another fiber than its own: one of its branches runs there.
+    ///
+    /// # Safety
+    ///
+    /// As `spawn`.
+    #[cold]
+    unsafe fn spawn_from_afar<F>(&self, fiber: &FiberRecord, is_now: bool, body: F)
+    where
+        F: FnOnce(&Cx<'db, D>) + Send,
+    {
+        let open = OpenChunk::new();
+        // The first of a chunk: nothing is full.
+        let _ = open.push(fiber, body);
+        let family = Family {
+            plan: self.plan,
+            entries: VecDeque::from([Entry::Here(open.close())]),
+        };
+        // SAFETY: closures are `Send`; what they borrow lives long enough by contract.
+        let (given, job) = unsafe { Given::new(family) };
+        self.remote.lock().push(given);
+        self.has_remote.store(true, Ordering::Relaxed);
+        match fiber.worker() {
+            Some(worker) if !is_now => worker.publish(job),
+            _ => job.run(fiber),
+        }
+    }
+
+    /// Runs a child at the place of its spawn.
+    fn run_now(&self, body: impl FnOnce(&Cx<'db, D>)) {
+        let place = self.next_place();
+        // SAFETY: the fiber that calls this; run and bindings outlive the scope.
+        let cx = unsafe { Cx::new(self.plan.run, &*self.fiber, self.plan.locals) };
+        let run = |cx: &Cx<'db, D>| bind(cx, self.plan.key, ptr::from_ref(self).cast(), body);
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| run(&cx))) {
+            self.fail(place, payload);
+        }
+    }
+
+    /// Runs all children that are left, waits for those that were given away, and gives the first
+    /// failure in program order. Never unwinds.
+    pub(crate) fn finish(&self, cx: &Cx<'db, D>) -> Option<Error> {
+        // SAFETY: nothing in it unwinds. What closures borrow outlives the scope, which began it.
+        unsafe { self.with_spawner(cx, |cx| self.run_all(cx)) };
+        self.failure.take().map(|(_, error)| error)
+    }
+
+    fn run_all(&self, cx: &Cx<'db, D>) {
+        loop {
+            self.go_through(cx);
+            let next = self.rest.borrow_mut().pop_front();
+            match next {
+                None => return,
+                Some(Entry::Here(stretch)) => self.current.set(stretch),
+                Some(Entry::Given(given)) => self.take(cx.fiber(), given),
+            }
+        }
+    }
+
+    /// Runs the current children, and what they spawn.
+    fn go_through(&self, cx: &Cx<'db, D>) {
+        let mut is_done = false;
+        while !is_done {
+            let run = || self.run_each(cx);
+            match catch_unwind(AssertUnwindSafe(run)) {
+                Ok(()) => is_done = true,
+                Err(payload) => self.fail(self.running.get(), payload),
+            }
+        }
+    }
+
+    fn run_each(&self, cx: &Cx<'db, D>) {
+        loop {
+            self.adopt_young();
+            let Some(child) = self.current_child() else {
+                return;
+            };
+            self.running.set(self.next_place());
+            cx.scheduling_point();
+            // SAFETY: its context is of this run.
+            unsafe { child.run(cx) };
+        }
+    }
+
+    /// Takes the next child: from here on it is not given away.
+    fn current_child(&self) -> Option<Child> {
+        let mut current = self.current.get();
+        let child = current.take_first();
+        self.current.set(current);
+        child
+    }
+
+    /// What the last child has spawned comes next.
+    fn adopt_young(&self) {
+        // Relaxed: who set it was a branch of the last child, which has waited for it.
+        let has_remote = self.has_remote.load(Ordering::Relaxed);
+        if self.open.is_empty() && self.young.borrow().is_empty() && !has_remote {
+            return;
+        }
+        let mut young = self.young.take();
+        let mut rest = self.rest.borrow_mut();
+        let current = self.current.replace(Stretch::EMPTY);
+        if !current.is_empty() {
+            rest.push_front(Entry::Here(current));
+        }
+        self.has_remote.store(false, Ordering::Relaxed);
+        let remote = std::mem::take(&mut *self.remote.lock());
+        for given in remote.into_iter().rev() {
+            rest.push_front(Entry::Given(given));
+        }
+        let open = self.open.close();
+        if !open.is_empty() {
+            young.push_back(Entry::Here(open));
+        }
+        if matches!(young.front(), Some(Entry::Here(_)))
+            && let Some(Entry::Here(first)) = young.pop_front()
+        {
+            self.current.set(first);
+        }
+        young
+            .into_iter()
+            .rev()
+            .for_each(|entry| rest.push_front(entry));
+    }
+
+    fn take(&self, fiber: &FiberRecord, given: Given<Family<'db, D>>) {
+        let place = self.next_place();
+        match given.take(fiber) {
+            Taken::Back(family) => {
+                let mut rest = self.rest.borrow_mut();
+                let entries = family.entries.into_iter().rev();
+                entries.for_each(|entry| rest.push_front(entry));
+            }
+            Taken::Done(failure, cycle) => {
+                if let Some(error) = cycle.or(failure) {
+                    self.note(place, error);
+                }
+            }
+        }
+    }
+
+    fn next_place(&self) -> usize {
+        self.started.replace(self.started.get() + 1)
+    }
+
+    fn fail(&self, place: usize, payload: Payload) {
+        self.note(place, Error::from_payload(payload));
+    }
+
+    fn note(&self, place: usize, error: Error) {
+        let mut failure = self.failure.borrow_mut();
+        let is_first = failure.as_ref().is_none_or(|(first, _)| place < *first);
+        let other = if is_first {
+            failure.replace((place, error)).map(|(_, error)| error)
+        } else {
+            Some(error)
+        };
+        drop(failure);
+        discard(other);
+    }
+
+    /// Gives the last half of what is left away, in program order: of the rest, of the current
+    /// children, or of what was just spawned.
+    ///
+    /// # Safety
+    ///
+    /// `job` is the head of a `Children` on the list of the current fiber.
+    unsafe fn split(job: NonNull<Job>) -> Option<JobRef> {
+        // SAFETY: by contract; the head is the first field of `repr(C)` structs.
+        let children = unsafe { job.cast::<Self>().as_ref() };
+        let mut rest = children.rest.borrow_mut();
+        if let Some(entries) = last_half(&mut rest) {
+            let (given, job) = children.give(entries);
+            rest.push_back(given);
+            return Some(job);
+        }
+        let mut current = children.current.get();
+        if let Some(half) = current.split_off_half() {
+            children.current.set(current);
+            let (given, job) = children.give(VecDeque::from([Entry::Here(half)]));
+            rest.push_front(given);
+            return Some(job);
+        }
+        let mut young = children.young.borrow_mut();
+        let open = children.open.close();
+        if !open.is_empty() {
+            young.push_back(Entry::Here(open));
+        }
+        let (given, job) = children.give(last_half(&mut young)?);
+        young.push_back(given);
+        Some(job)
+    }
+
+    /// Makes a job of entries, and the entry that stands for it.
+    fn give(&self, entries: VecDeque<Entry<'db, D>>) -> (Entry<'db, D>, JobRef) {
+        let plan = self.plan;
+        // SAFETY: closures are `Send`, and `finish` takes all that was given before it returns.
+        let (given, job) = unsafe { Given::new(Family { plan, entries }) };
+        (Entry::Given(given), job)
+    }
+}
+
+/// Takes the last half of the children off: of the entries with children, if there are several, else
+/// of that one; with all that comes after them.
+fn last_half<'db, D>(entries: &mut VecDeque<Entry<'db, D>>) -> Option<VecDeque<Entry<'db, D>>> {
+    let is_here = |entry: &Entry<'db, D>| matches!(entry, Entry::Here(_));
+    let last = entries.iter().rposition(is_here)?;
+    let first = entries.iter().position(is_here)?;
+    if first < last {
+        return Some(entries.split_off(first + (last - first).div_ceil(2)));
+    }
+    let mut taken = entries.split_off(last + 1);
+    if let Some(Entry::Here(stretch)) = entries.get_mut(last)
+        && let Some(half) = stretch.split_off_half()
+    {
+        taken.push_front(Entry::Here(half));
+        if stretch.is_empty() {
+            entries.pop_back();
+        }
+    }
+    Some(taken)
+}

@@ -1,0 +1,119 @@
+//! Memory for spawned closures: chunks, a few kept by each worker, more by the pool.
+//!
+//! Knows nothing of what lies in a chunk.
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::cell::RefCell;
+use std::ptr::NonNull;
+
+use crate::sync::Mutex;
+
+/// The size of a chunk, in bytes: one page.
+pub(crate) const CHUNK_BYTES: usize = 4096;
+
+const LAYOUT: Layout = match Layout::from_size_align(CHUNK_BYTES, 64) {
+    Ok(layout) => layout,
+    Err(_) => panic!("a page has a layout"),
+};
+
+/// A worker passes so many chunks to the pool, or takes them from there, at once.
+const BATCH: usize = 32;
+
+/// A chunk that nobody uses.
+pub(crate) struct Chunk(NonNull<u8>);
+
+// SAFETY: memory, and nobody else has it.
+unsafe impl Send for Chunk {}
+
+impl Chunk {
+    fn new() -> Self {
+        // SAFETY: the layout is not empty.
+        let memory = unsafe { alloc(LAYOUT) };
+        Chunk(NonNull::new(memory).unwrap_or_else(|| handle_alloc_error(LAYOUT)))
+    }
+
+    /// The memory, `CHUNK_BYTES` of it, aligned to 64.
+    pub(crate) fn into_memory(self) -> NonNull<u8> {
+        let memory = self.0;
+        std::mem::forget(self);
+        memory
+    }
+
+    /// # Safety
+    ///
+    /// `memory` comes from [`into_memory`](Self::into_memory), and nobody uses it any more.
+    pub(crate) unsafe fn from_memory(memory: NonNull<u8>) -> Self {
+        Chunk(memory)
+    }
+}
+
+impl Drop for Chunk {
+    fn drop(&mut self) {
+        // SAFETY: made by `new` with this layout, and ours.
+        unsafe { dealloc(self.0.as_ptr(), LAYOUT) };
+    }
+}
+
+/// The chunks that the workers of a pool do not hold.
+pub(crate) struct Depot(Mutex<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    chunks: Vec<Chunk>,
+    /// The fewest there were since the last [`trim`](Depot::trim): so many were not needed.
+    fewest: usize,
+}
+
+impl Depot {
+    pub(crate) fn new() -> Self {
+        Depot(Mutex::new(Kept::default()))
+    }
+
+    fn take(&self) -> Vec<Chunk> {
+        let mut kept = self.0.lock();
+        let left = kept.chunks.len().saturating_sub(BATCH);
+        kept.fewest = kept.fewest.min(left);
+        kept.chunks.split_off(left)
+    }
+
+    fn give(&self, chunks: impl Iterator<Item = Chunk>) {
+        self.0.lock().chunks.extend(chunks);
+    }
+
+    /// Frees what was not needed since the last call. Called when all workers go to sleep.
+    pub(crate) fn trim(&self) {
+        let mut kept = self.0.lock();
+        let left = kept.chunks.len() - kept.fewest;
+        let unneeded = kept.chunks.split_off(left);
+        kept.fewest = left;
+        drop(kept);
+        drop(unneeded);
+    }
+}
+
+/// The chunks that a worker keeps at hand.
+pub(crate) struct Slab(RefCell<Vec<Chunk>>);
+
+impl Slab {
+    pub(crate) fn new() -> Self {
+        Slab(RefCell::new(Vec::new()))
+    }
+
+    /// A chunk to write to.
+    pub(crate) fn take(&self, depot: &Depot) -> Chunk {
+        let mut own = self.0.borrow_mut();
+        if own.is_empty() {
+            *own = depot.take();
+        }
+        own.pop().unwrap_or_else(Chunk::new)
+    }
+
+    /// Takes a chunk back.
+    pub(crate) fn give(&self, chunk: Chunk, depot: &Depot) {
+        let mut own = self.0.borrow_mut();
+        own.push(chunk);
+        if own.len() > 2 * BATCH {
+            depot.give(own.drain(BATCH..));
+        }
+    }
+}
