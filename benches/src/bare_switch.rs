@@ -1,7 +1,7 @@
 //! The baseline of `switch`: a bare round trip between two stacks.
 //!
-//! Used by the engine `corosensei`, which exists where the library compiles. The condition stands here and in Cargo.toml, as
-//! it does in `fibers/`; a test compares them.
+//! Used by the engine `corosensei`, which exists where the library compiles. The condition stands
+//! here and in Cargo.toml, as it does in `fibers/`; a test compares them.
 
 cfg_select! {
     all(any(unix, windows), any(target_arch = "x86_64", target_arch = "x86", all(not(windows), any(target_arch = "aarch64", all(target_arch = "arm", not(target_vendor = "apple")), target_arch = "riscv64", target_arch = "riscv32", target_arch = "loongarch64", all(target_arch = "powerpc64", target_endian = "little"))))) => {

@@ -1,6 +1,7 @@
 //! The hidden command `__child`: one job in a process of its own, from the child's side.
 //!
-//! Started by `probe` only. It speaks JSON on stdout, one message a line, and says nothing else there.
+//! Started by `probe` only. It speaks JSON on stdout, one message a line, and says nothing else
+//! there.
 
 use std::io::{self, BufRead, Write};
 use std::process::ExitCode;

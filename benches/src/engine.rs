@@ -143,7 +143,7 @@ impl Engine {
 
     /// Whether it is known to hang: then nothing of it runs in the harness's own process.
     pub(crate) fn may_hang(self) -> bool {
-        false && matches!(self, Engine::RayonBlocking | Engine::Forte)
+        matches!(self, Engine::RayonBlocking | Engine::Forte)
     }
 
     /// Whether this build has it: our backends depend on the features, a switch on the target.

@@ -14,8 +14,8 @@ use crate::rounds::{Round, Runner};
 use crate::trouble::Trouble;
 use crate::workload::Workload;
 
-/// A process that has just started finds neither caches nor memory as it leaves them; the engines of
-/// the harness's own process have run often.
+/// A process that has just started finds neither caches nor memory as it leaves them; the engines
+/// of the harness's own process have run often.
 const RUNS_TO_GET_WARM: u32 = 2;
 
 /// One engine in a process of its own.

@@ -168,6 +168,7 @@ impl<'db, D> Children<'db, D> {
         if is_here && is_now {
             self.run_now(body);
         } else if is_here {
+            fiber.forks.note_work();
             if let Some(full) = self.open.push(fiber, body) {
                 self.young.borrow_mut().push_back(Entry::Here(full));
             }
@@ -250,7 +251,9 @@ impl<'db, D> Children<'db, D> {
 
     fn run_each(&self, cx: &Cx<'db, D>) {
         loop {
-            self.adopt_young();
+            if self.has_young() {
+                self.adopt_young();
+            }
             let Some(child) = self.current_child() else {
                 return;
             };
@@ -262,6 +265,7 @@ impl<'db, D> Children<'db, D> {
     }
 
     /// Takes the next child: from here on it is not given away.
+    #[inline]
     fn current_child(&self) -> Option<Child> {
         let mut current = self.current.get();
         let child = current.take_first();
@@ -269,13 +273,17 @@ impl<'db, D> Children<'db, D> {
         child
     }
 
-    /// What the last child has spawned comes next.
-    fn adopt_young(&self) {
+    /// Whether the last child has spawned others.
+    #[inline]
+    fn has_young(&self) -> bool {
         // Relaxed: who set it was a branch of the last child, which has waited for it.
         let has_remote = self.has_remote.load(Ordering::Relaxed);
-        if self.open.is_empty() && self.young.borrow().is_empty() && !has_remote {
-            return;
-        }
+        !self.open.is_empty() || has_remote || !self.young.borrow().is_empty()
+    }
+
+    /// What the last child has spawned comes next.
+    #[cold]
+    fn adopt_young(&self) {
         let mut young = self.young.take();
         let mut rest = self.rest.borrow_mut();
         let current = self.current.replace(Stretch::EMPTY);
@@ -306,6 +314,7 @@ impl<'db, D> Children<'db, D> {
         let place = self.next_place();
         match given.take(fiber) {
             Taken::Back(family) => {
+                fiber.forks.note_work();
                 let mut rest = self.rest.borrow_mut();
                 let entries = family.entries.into_iter().rev();
                 entries.for_each(|entry| rest.push_front(entry));
@@ -338,8 +347,7 @@ impl<'db, D> Children<'db, D> {
         discard(other);
     }
 
-    /// Gives the last half of what is left away, in program order: of the rest, of the current
-    /// children, or of what was just spawned.
+    /// Gives the last half of what is left away.
     ///
     /// # Safety
     ///
@@ -347,25 +355,30 @@ impl<'db, D> Children<'db, D> {
     unsafe fn split(job: NonNull<Job>) -> Option<JobRef> {
         // SAFETY: by contract; the head is the first field of `repr(C)` structs.
         let children = unsafe { job.cast::<Self>().as_ref() };
-        let mut rest = children.rest.borrow_mut();
+        children.give_half()
+    }
+
+    /// In program order: half of the rest, of the current children, or of what was just spawned.
+    fn give_half(&self) -> Option<JobRef> {
+        let mut rest = self.rest.borrow_mut();
         if let Some(entries) = last_half(&mut rest) {
-            let (given, job) = children.give(entries);
+            let (given, job) = self.give(entries);
             rest.push_back(given);
             return Some(job);
         }
-        let mut current = children.current.get();
+        let mut current = self.current.get();
         if let Some(half) = current.split_off_half() {
-            children.current.set(current);
-            let (given, job) = children.give(VecDeque::from([Entry::Here(half)]));
+            self.current.set(current);
+            let (given, job) = self.give(VecDeque::from([Entry::Here(half)]));
             rest.push_front(given);
             return Some(job);
         }
-        let mut young = children.young.borrow_mut();
-        let open = children.open.close();
+        let mut young = self.young.borrow_mut();
+        let open = self.open.close();
         if !open.is_empty() {
             young.push_back(Entry::Here(open));
         }
-        let (given, job) = children.give(last_half(&mut young)?);
+        let (given, job) = self.give(last_half(&mut young)?);
         young.push_back(given);
         Some(job)
     }

@@ -91,6 +91,7 @@ impl Stretch {
     }
 
     /// Takes the first closure off.
+    #[inline]
     pub(crate) fn take_first(&mut self) -> Option<Child> {
         if self.is_empty() {
             return None;
@@ -138,6 +139,7 @@ impl Child {
     /// # Safety
     ///
     /// The closure takes a `&Cx<'db, D>`, and what it borrows is alive.
+    #[inline]
     pub(crate) unsafe fn run<D>(self, cx: &Cx<'_, D>) {
         let cx = std::ptr::from_ref(cx).cast();
         // SAFETY: by contract, and `take_first` gives each closure, and each chunk, once.

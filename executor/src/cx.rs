@@ -171,6 +171,7 @@ impl<'db, D> Cx<'db, D> {
     /// })?;
     /// # Ok::<(), dagwood::Error>(())
     /// ```
+    #[inline]
     pub fn yield_now(&self) {
         let fiber = self.fiber();
         let has_yielded = !std::thread::panicking()

@@ -128,6 +128,7 @@ where
                 Taken::Back(stretch) => {
                     self.next.set(stretch.range.start);
                     self.end.set(stretch.range.end);
+                    fiber.forks.note_work();
                 }
                 Taken::Done(done, error) => {
                     done.unwrap_or_else(|failures| self.add(failures));

@@ -1,7 +1,7 @@
 //! A query in progress: who called it, who waits for it, and how they block.
 //!
-//! Used by the memo and the census. The shape is that of rustc's `QueryJob` and `QueryLatch`. It must
-//! not know how many threads there are.
+//! Used by the memo and the census. The shape is that of rustc's `QueryJob` and `QueryLatch`. It
+//! must not know how many threads there are.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 

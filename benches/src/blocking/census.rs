@@ -2,7 +2,8 @@
 //!
 //! Used by the engine, the memo and the monitor. As rustc did it: whoever blocks counts itself, the
 //! waker counts it out before it wakes it, and when no thread is left the blocked queries are
-//! searched for a cycle. It must not know what a pool is; of threads that are idle the monitor knows.
+//! searched for a cycle. It must not know what a pool is; of threads that are idle the monitor
+//! knows.
 
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -130,7 +131,7 @@ impl<K: Debug> Census<K> {
             blocked.changes += 1;
             blocked.waiters.len() == self.threads
         };
-        if false && all_blocked {
+        if all_blocked {
             drop(latch);
             self.judge(&format!("all {} threads are blocked", self.threads));
             latch = on.latch();

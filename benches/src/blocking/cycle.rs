@@ -16,7 +16,7 @@ pub(super) fn among<K: Debug>(waiters: &[Arc<Waiter<K>>]) -> Option<String> {
         waiters,
         seen: FxHashMap::default(),
     };
-    let walk = waiters.iter().take(0).find_map(|waiter| search.from(&waiter.on))?;
+    let walk = waiters.iter().find_map(|waiter| search.from(&waiter.on))?;
     // Each is followed by one that needs it: backwards, by one that it needs.
     let backwards = walk.iter().rev().chain(walk.last());
     let names: Vec<_> = backwards.map(|query| format!("{:?}", query.key)).collect();

@@ -1,11 +1,11 @@
 //! The engine `rayon-blocking`: what rustc planned in 2018, as a model.
 //!
-//! Stock `rayon-core` runs the joins, a sharded memo holds the results, and a thread that asks for a
-//! query in progress blocks until it is done. A thread that waits in a join meanwhile runs whatever
-//! it finds, on top of the waiting stack; what it finds may ask for a query below it. Nobody can go
-//! on then, though no query depends on itself. rustc found that by counting its active threads;
-//! so does the model: `census` counts those that block, `monitor` looks for the rest, and a run that
-//! cannot end is unwound and says so.
+//! Stock `rayon-core` runs the joins, a sharded memo holds the results, and a thread that asks for
+//! a query in progress blocks until it is done. A thread that waits in a join meanwhile runs
+//! whatever it finds, on top of the waiting stack; what it finds may ask for a query below it.
+//! Nobody can go on then, though no query depends on itself. rustc found that by counting its
+//! active threads; so does the model: `census` counts those that block, `monitor` looks for the
+//! rest, and a run that cannot end is unwound and says so.
 //!
 //! Used by the workloads that have queries. It must not know any of them.
 
@@ -94,7 +94,8 @@ pub(crate) struct Asker<'a, K: Provide> {
 }
 
 impl<K: Provide> Asker<'_, K> {
-    /// The query's value. Whoever asks first computes it; others block their threads until it is there.
+    /// The query's value. Whoever asks first computes it; others block their threads until it is
+    /// there.
     pub(crate) fn get(&self, query: K) -> K::Value {
         let census = &self.memo.census;
         loop {

@@ -1,12 +1,13 @@
 //! Finds the deadlocks in which some threads are blocked and all others idle.
 //!
-//! rustc's pool counts a thread out when it goes to sleep; stock rayon-core tells nobody. So a thread
-//! of ours asks, when threads are blocked and nothing has moved for a while. It sends a probe to each
-//! thread, then one to the pool as a whole, then one to each thread again. A thread comes to its own
-//! probes only between jobs, and to one of the pool only after it has found every deque empty. If
-//! all that are not blocked have answered and nothing has moved in between (a job that began, a join
-//! that returned, a thread that blocked or was released), then in the middle nobody ran and there was
-//! nothing to run: nobody ever will. The clock decides when to ask, not what the answer is.
+//! rustc's pool counts a thread out when it goes to sleep; stock rayon-core tells nobody. So a
+//! thread of ours asks, when threads are blocked and nothing has moved for a while. It sends a
+//! probe to each thread, then one to the pool as a whole, then one to each thread again. A thread
+//! comes to its own probes only between jobs, and to one of the pool only after it has found every
+//! deque empty. If all that are not blocked have answered and nothing has moved in between (a job
+//! that began, a join that returned, a thread that blocked or was released), then in the middle
+//! nobody ran and there was nothing to run: nobody ever will. The clock decides when to ask, not
+//! what the answer is.
 //!
 //! Used by the engine, which keeps it as long as its threads. It must not know the memo's slots.
 

@@ -4,10 +4,14 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Barrier, Mutex};
+use std::thread;
+use std::time::Duration;
 
 use super::*;
 
 const STACK_BYTES: usize = 1 << 20;
+/// A run that takes longer has hung unnoticed. Its threads stay; the test fails.
+const WATCHDOG: Duration = Duration::from_secs(60);
 
 /// What the queries of one test meet at.
 struct Stage {
@@ -159,24 +163,35 @@ fn leave(asker: &Asker<'_, Node>, first: impl FnOnce() + Send + 'static, query: 
     });
 }
 
-fn run(threads: usize, kinds: [Kind; 2]) -> Result<(u64, u64), Trouble> {
-    let engine = Blocking::new(threads, STACK_BYTES).expect("threads start");
-    run_on(&engine, kinds)
+fn engine(threads: usize) -> Arc<Blocking<Node>> {
+    Arc::new(Blocking::new(threads, STACK_BYTES).expect("threads start"))
 }
 
-fn run_on(engine: &Blocking<Node>, kinds: [Kind; 2]) -> Result<(u64, u64), Trouble> {
-    let stage = Stage::new();
-    let [a, b] = kinds.map(|kind| stage.node(kind));
-    engine.run(move |asker| asker.join(|asker| asker.get(a), |asker| asker.get(b)))
+/// Two queries at once.
+fn run(engine: &Arc<Blocking<Node>>, kinds: [Kind; 2]) -> Result<(u64, u64), Trouble> {
+    let engine = Arc::clone(engine);
+    let (sender, outcome) = mpsc::channel();
+    thread::spawn(move || {
+        let stage = Stage::new();
+        let [a, b] = kinds.map(|kind| stage.node(kind));
+        let root =
+            move |asker: &Asker<'_, Node>| asker.join(|asker| asker.get(a), |asker| asker.get(b));
+        // Fails only after the watchdog has bitten.
+        let _ = sender.send(catch_unwind(AssertUnwindSafe(|| engine.run(root))));
+    });
+    let outcome = outcome.recv_timeout(WATCHDOG);
+    outcome
+        .expect("a run ends or is given up")
+        .unwrap_or_else(|payload| resume_unwind(payload))
 }
 
 #[test]
 fn shared_queries_give_the_right_value_again_and_again() {
     for threads in [1, 2, 3] {
-        let engine = Blocking::new(threads, STACK_BYTES).expect("threads start");
+        let engine = engine(threads);
         for _ in 0..20 {
             // 12 over 6 and 12 over 5 ways; three threads may deadlock, and then say so.
-            match run_on(&engine, [Kind::Ways(6, 6), Kind::Ways(5, 7)]) {
+            match run(&engine, [Kind::Ways(6, 6), Kind::Ways(5, 7)]) {
                 Ok(values) => assert_eq!(values, (924, 792)),
                 Err(Trouble::Hung(_)) if threads > 2 => {}
                 Err(trouble) => panic!("{threads} threads: {trouble}"),
@@ -187,7 +202,7 @@ fn shared_queries_give_the_right_value_again_and_again() {
 
 #[test]
 fn a_query_that_asks_for_itself_is_a_cycle() {
-    let Err(Trouble::Failed(text)) = run(1, [Kind::Itself; 2]) else {
+    let Err(Trouble::Failed(text)) = run(&engine(1), [Kind::Itself; 2]) else {
         panic!("no cycle")
     };
     assert_eq!(text, "a cycle of queries: Itself asks Itself");
@@ -196,7 +211,7 @@ fn a_query_that_asks_for_itself_is_a_cycle() {
 /// Only when both threads are blocked is there anything to be seen.
 #[test]
 fn a_cycle_over_two_threads_is_found_and_named() {
-    let Err(Trouble::Failed(text)) = run(2, [Kind::Ring(0), Kind::Ring(1)]) else {
+    let Err(Trouble::Failed(text)) = run(&engine(2), [Kind::Ring(0), Kind::Ring(1)]) else {
         panic!("no cycle")
     };
     let both = [
@@ -208,7 +223,7 @@ fn a_cycle_over_two_threads_is_found_and_named() {
 
 #[test]
 fn a_job_above_the_query_it_asks_for_is_a_deadlock_by_count() {
-    let Err(Trouble::Hung(text)) = run(1, [Kind::Alone, Kind::Ways(1, 1)]) else {
+    let Err(Trouble::Hung(text)) = run(&engine(1), [Kind::Alone, Kind::Ways(1, 1)]) else {
         panic!("no deadlock")
     };
     let expected = "all 1 threads are blocked, and there is no cycle of queries: \
@@ -218,9 +233,9 @@ fn a_job_above_the_query_it_asks_for_is_a_deadlock_by_count() {
 
 #[test]
 fn crossed_stacks_are_a_deadlock_by_count() {
-    let engine = Blocking::new(2, STACK_BYTES).expect("threads start");
+    let engine = engine(2);
     for _ in 0..20 {
-        let outcome = run_on(&engine, [Kind::Crossed(0), Kind::Crossed(1)]);
+        let outcome = run(&engine, [Kind::Crossed(0), Kind::Crossed(1)]);
         let Err(Trouble::Hung(text)) = outcome else {
             panic!("no deadlock")
         };
@@ -229,14 +244,14 @@ fn crossed_stacks_are_a_deadlock_by_count() {
             assert!(text.contains(&format!("waits for Crossed({n})")), "{text}");
         }
         // Nothing is left of it in the next run.
-        assert_eq!(run_on(&engine, [Kind::Ways(1, 1); 2]), Ok((2, 2)));
+        assert_eq!(run(&engine, [Kind::Ways(1, 1); 2]), Ok((2, 2)));
     }
 }
 
 /// One thread is blocked and the other idle: rustc's pool counts both, here the monitor finds it.
 #[test]
 fn a_deadlock_beside_an_idle_thread_is_found() {
-    let Err(Trouble::Hung(text)) = run(2, [Kind::Stolen, Kind::Ways(1, 1)]) else {
+    let Err(Trouble::Hung(text)) = run(&engine(2), [Kind::Stolen, Kind::Ways(1, 1)]) else {
         panic!("no deadlock")
     };
     assert!(
@@ -248,7 +263,7 @@ fn a_deadlock_beside_an_idle_thread_is_found() {
 #[test]
 fn a_panic_reaches_all_who_ask() {
     for threads in [1, 2] {
-        let outcome = catch_unwind(|| run(threads, [Kind::Broken; 2]));
+        let outcome = catch_unwind(|| run(&engine(threads), [Kind::Broken; 2]));
         let payload = outcome.expect_err("a panic");
         let text = payload
             .downcast_ref::<&str>()

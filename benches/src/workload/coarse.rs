@@ -1,10 +1,10 @@
 //! `coarse`: few big queries at any moment, as in a compiler; for about four workers.
 //!
-//! A chain of phases. Each forks one long leaf and eight parts of unequal length, none of which has a
-//! scheduling point, and begins with the leaf: while its worker is busy there, it holds the parts
+//! A chain of phases. Each forks one long leaf and eight parts of unequal length, none of which has
+//! a scheduling point, and begins with the leaf: while its worker is busy there, it holds the parts
 //! for others to take. The leaf is a quarter of the phase, so four workers could do a phase in its
-//! time. An engine that shares only by the clock, or only at scheduling points, begins with the parts
-//! when the leaf is done.
+//! time. An engine that shares only by the clock, or only at scheduling points, begins with the
+//! parts when the leaf is done.
 
 use std::ops::Range;
 
@@ -22,7 +22,8 @@ use crate::failure::Failure;
 const UNIT_STEPS: u32 = 16_000;
 /// The long leaf, about half a millisecond.
 const LEAF_UNITS: u32 = 24;
-/// Three times as much: three other workers can have 24 units each. The order changes with the phase.
+/// Three times as much: three other workers can have 24 units each. The order changes with the
+/// phase.
 const PART_UNITS: [u32; 8] = [12, 4, 9, 3, 16, 6, 2, 20];
 const PARTS: usize = PART_UNITS.len();
 

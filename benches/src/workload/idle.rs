@@ -1,7 +1,9 @@
-//! `idle`: an executor that has worked once and now has nothing to do: its threads must not run at all.
+//! `idle`: an executor that has worked once and now has nothing to do: its threads must not run at
+//! all.
 //!
-//! The answer is the number of voluntary context switches of the engine's own threads in that time, and the known one is
-//! none. A peer's count is its own affair: one that is not zero is an error of the peer, which fails no comparison.
+//! The answer is the number of voluntary context switches of the engine's own threads in that time,
+//! and the known one is none. A peer's count is its own affair: one that is not zero is an error of
+//! the peer, which fails no comparison.
 
 use std::thread;
 use std::time::Duration;
@@ -50,7 +52,8 @@ impl Loaded for Idle {
         match setup.engine.kind() {
             Kind::Ours(backend) => {
                 let make = || {
-                    // Without statistics, whatever the setup says: with them sleepers wake to audit their sleep.
+                    // Without statistics, whatever the setup says: with them sleepers wake to audit
+                    // their sleep.
                     let executor = Executor::builder().backend(backend).workers(setup.workers);
                     executor.build().map_err(|error| error.to_string())
                 };
@@ -74,7 +77,8 @@ impl Loaded for Idle {
     }
 }
 
-/// The job: `warm_up`, then the rest. The engine's threads are those that `make` and a first `warm_up` started.
+/// The job: `warm_up`, then the rest. The engine's threads are those that `make` and a first
+/// `warm_up` started.
 fn watched<'a, T: 'a>(
     setup: Setup,
     rest: Duration,

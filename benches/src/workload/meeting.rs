@@ -1,6 +1,7 @@
 //! A meeting of jobs that must run at the same time, each on a worker of its own.
 //!
-//! Used by the workloads about two workers, or about one while the others are busy. It must not know them.
+//! Used by the workloads about two workers, or about one while the others are busy. It must not
+//! know them.
 
 use std::hint;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,8 +11,14 @@ use std::time::{Duration, Instant};
 /// After that long somebody is not coming, and an error is better than a hang.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Looks in a row before a spinning thread lets others have its core, in case the one it waits for has none.
+/// Looks in a row before a spinning thread lets others have its core, in case the one it waits for
+/// has none.
 const LOOKS_MAX: u32 = 500;
+
+/// A value on cache lines of its own: two at a time, since some processors fetch them in pairs.
+#[derive(Default)]
+#[repr(align(128))]
+pub(super) struct OwnLine<T>(pub(super) T);
 
 /// Where jobs wait for each other without giving up their workers.
 pub(super) struct Meeting {
@@ -28,7 +35,8 @@ impl Meeting {
         }
     }
 
-    /// Returns once all have arrived. It spins: who has arrived keeps a worker, so each has another one.
+    /// Returns once all have arrived. It spins: who has arrived keeps a worker, so each has another
+    /// one.
     pub(super) fn arrive(&self) {
         // Relaxed: only the count matters.
         self.arrived.fetch_add(1, Ordering::Relaxed);

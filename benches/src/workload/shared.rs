@@ -3,8 +3,8 @@
 //! A gate in the shared node's provider makes sure of it: the provider waits until both parents have announced their asks.
 //! One worker is enough for that, since the wait suspends the fiber (or hands the worker's place on) and the other parent
 //! gets its turn. In program order the second parent cannot come before the first is done, so the sequential backend has no
-//! gate. Nor has `rayon-blocking`: there the gate would block the very thread whose deque holds the other parent, so that
-//! no run would end. Its second asks find the node in progress by chance, or find it done.
+//! gate. Nor has `rayon-blocking`: there the gate would block the very thread whose deque holds the
+//! other parent, and no run would end. Its second asks find the node in progress by chance, or done.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};

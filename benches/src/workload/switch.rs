@@ -1,16 +1,17 @@
 //! `switch`: two fibers of one worker take turns, each by a yield to the other.
 //!
-//! A yield suspends the fiber and resumes the next that is ready, one round trip of a bare switch, which is the baseline.
-//! Whose turn it is stands in a shared word, so that a yield that lets nobody else run is found out. With more workers the
-//! others are kept busy meanwhile, or one of them would take the second fiber. Not on the threads backend: a switch is a
-//! hand-over between OS threads there, thousands of times slower, and no count of turns suits both.
+//! A yield suspends the fiber and resumes the next that is ready, one round trip of a bare switch,
+//! which is the baseline. Whose turn it is stands in a shared word, so that a yield that lets
+//! nobody else run is found out. With more workers the others are kept busy meanwhile, or one of
+//! them would take the second fiber. Not on the threads backend: a switch is a hand-over between OS
+//! threads there, thousands of times slower, and no count of turns suits both.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use dagwood::{Cx, Database, Event};
 
 use super::job::cannot_run;
-use super::meeting::{Meeting, spin_until};
+use super::meeting::{Meeting, OwnLine, spin_until};
 use super::{Job, Loaded, Number, Request, Setup};
 use crate::bare_switch::ROUND_TRIPS;
 use crate::engine::Engine;
@@ -78,15 +79,16 @@ impl Drop for EndOnDrop<'_> {
 /// The turns that were taken, while all workers but this one are busy.
 fn ours(cx: &Cx<'_, ()>, turns: u64, workers: usize) -> u64 {
     let meeting = Meeting::new(workers);
-    let is_over = AtomicBool::new(false);
+    // Apart from what the turns write, which the others do not touch.
+    let is_over = OwnLine(AtomicBool::new(false));
     cx.scope(|cx, scope| {
         for _ in 1..workers {
             scope.spawn(cx, |_| {
                 meeting.arrive();
-                spin_until(|| is_over.load(Ordering::Relaxed));
+                spin_until(|| is_over.0.load(Ordering::Relaxed));
             });
         }
-        let _end = EndOnDrop(&is_over);
+        let _end = EndOnDrop(&is_over.0);
         meeting.arrive();
         take_turns(cx, turns)
     })

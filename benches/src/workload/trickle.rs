@@ -1,7 +1,9 @@
-//! `trickle-100` and `trickle-1000`: an outside thread hands over a tiny job so many times a second, and sleeps in between.
+//! `trickle-100` and `trickle-1000`: an outside thread hands over a tiny job so many times a
+//! second, and sleeps in between.
 //!
-//! What counts is the CPU time: how much of the machine an executor takes that has next to nothing to do. The thread that
-//! hands over sleeps until absolute deadlines, so that a slow answer does not stretch the rest.
+//! What counts is the CPU time: how much of the machine an executor takes that has next to nothing
+//! to do. The thread that hands over sleeps until absolute deadlines, so that a slow answer does
+//! not stretch the rest.
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -1,7 +1,9 @@
-//! `wake`: two fibers on two workers take turns, each made ready by the other's worker, whose search for work spins.
+//! `wake`: two fibers on two workers take turns, each made ready by the other's worker, whose
+//! search for work spins.
 //!
-//! A round trip is two events: one side sets the first and waits for the second. Events are set once, so there is one for
-//! each turn, all made before the clock runs. With one worker both fibers share it, and a wait is a switch to the other.
+//! A round trip is two events: one side sets the first and waits for the second. Events are set
+//! once, so there is one for each turn, all made before the clock runs. With one worker both fibers
+//! share it, and a wait is a switch to the other.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -11,7 +13,7 @@ use std::thread;
 use dagwood::{Cx, Database, Event};
 
 use super::job::cannot_run;
-use super::meeting::{Meeting, spin_until};
+use super::meeting::{Meeting, OwnLine, spin_until};
 use super::{Job, Loaded, Number, Request, Setup};
 use crate::engine::Engine;
 use crate::failure::Failure;
@@ -27,19 +29,21 @@ struct Trip {
     back: Turn,
 }
 
-/// An event on cache lines of its own.
-#[repr(align(128))]
-struct Turn(Event<u64>);
+struct Turn(OwnLine<Event<u64>>);
 
 impl Default for Turn {
     fn default() -> Self {
-        Turn(Event::named("a turn"))
+        Turn(OwnLine(Event::named("a turn")))
     }
 }
 
 impl Turn {
     fn set(&self, value: u64) {
-        self.0.set(value).expect("each turn is taken once");
+        self.0.0.set(value).expect("each turn is taken once");
+    }
+
+    fn wait(&self, cx: &Cx<'_, ()>) -> u64 {
+        *self.0.0.wait(cx)
     }
 }
 
@@ -101,14 +105,14 @@ fn ours(cx: &Cx<'_, ()>, trips: &[Trip], sides: usize) -> u64 {
         scope.spawn(cx, |cx| {
             meeting_of(sides, &meeting);
             for trip in trips {
-                trip.back.set(trip.out.0.wait(cx) + 1);
+                trip.back.set(trip.out.wait(cx) + 1);
             }
         });
         meeting_of(sides, &meeting);
         let mut sum = 0;
         for (number, trip) in trips.iter().enumerate() {
             trip.out.set(number as u64);
-            sum += trip.back.0.wait(cx);
+            sum += trip.back.wait(cx);
         }
         sum
     })
@@ -121,23 +125,23 @@ fn meeting_of(sides: usize, meeting: &Meeting) {
     }
 }
 
-/// A word on cache lines of its own.
+/// The word that two threads hand to and fro.
 #[derive(Default)]
-#[repr(align(128))]
-struct Line(AtomicU64);
+struct Line(OwnLine<AtomicU64>);
 
 impl Line {
     /// Release and Acquire: as a hand-over of data between two cores needs them.
     fn set(&self, value: u64) {
-        self.0.store(value, Ordering::Release);
+        self.0.0.store(value, Ordering::Release);
     }
 
     fn is(&self, value: u64) -> bool {
-        self.0.load(Ordering::Acquire) == value
+        self.0.0.load(Ordering::Acquire) == value
     }
 }
 
-/// The baseline: two OS threads that spin on one cache line, as fast as two cores can answer each other.
+/// The baseline: two OS threads that spin on one cache line, as fast as two cores can answer each
+/// other.
 fn cache_line(trips: u64) -> u64 {
     let line = Line::default();
     thread::scope(|scope| {

@@ -29,8 +29,12 @@ pub(crate) enum Wake {
 /// Shared: `wake` and `next_ready` belong to whoever wakes the fiber (one at a time, wait.md W3);
 /// `edge`, `frames` and `cycle` of a *waiting* fiber are read and written under the graph's lock
 /// (graph.md). All else is the fiber's own.
+#[repr(C, align(64))]
 pub(crate) struct FiberRecord {
+    // What wakers read, apart from what the fiber itself writes all the time.
     wake: Wake,
+    /// Link of the owner's ready queue.
+    pub(crate) next_ready: Cell<*const FiberRecord>,
     /// The executor it works for (an identity, for comparison only; zero: none).
     executor: usize,
     /// What the record lies in, if it belongs to a worker.
@@ -38,7 +42,7 @@ pub(crate) struct FiberRecord {
     /// Raised when somebody wants the fiber's worker at its next scheduling point. Never in
     /// sequential mode.
     attention: *const AtomicBool,
-    /// The forked jobs that nobody else can see yet.
+    /// The forked jobs that nobody else can see yet. On a cache line of its own.
     pub(crate) forks: ForkList,
     /// The innermost provider or job that runs on this fiber.
     pub(crate) frames: Cell<*const Frame>,
@@ -50,8 +54,6 @@ pub(crate) struct FiberRecord {
     refuses_runs: Cell<bool>,
     /// Why it is called back from its wait: a cycle. Read and written under the graph's lock.
     pub(crate) cycle: UnsafeCell<Option<Error>>,
-    /// Link of the owner's ready queue.
-    pub(crate) next_ready: Cell<*const FiberRecord>,
 }
 
 // SAFETY: the fields that other threads touch are handed over as the type's documentation says: by
@@ -222,6 +224,13 @@ thread_local! {
 #[inline(never)]
 pub(crate) fn current() -> *const FiberRecord {
     CURRENT.with(Cell::get)
+}
+
+/// Where this OS thread says which fiber runs on it: for a thread that says so often. Good as long
+/// as the thread runs.
+#[inline(never)]
+pub(crate) fn current_place() -> NonNull<Cell<*const FiberRecord>> {
+    CURRENT.with(|current| NonNull::from(current))
 }
 
 /// Says which fiber runs on this OS thread from now on, and gives the one before.

@@ -55,12 +55,15 @@ impl Fork {
 ///
 /// Forks nest, so the newest is always the first to be taken back; the oldest is the first to be
 /// published, or split.
+#[repr(align(64))]
 pub(crate) struct ForkList {
     /// Its `newer` is the oldest fork. Its address is taken by the first `push`: the list must not
     /// move after that.
     head: Fork,
     /// The head, if the list is empty; null before the first `push`.
     newest: Cell<*const Fork>,
+    /// Whether there may be anything to take.
+    has_work: Cell<bool>,
 }
 
 /// What the head of a list, and a fork that only gives parts away, are started with.
@@ -78,6 +81,7 @@ impl ForkList {
         ForkList {
             head: Fork::new(HEAD),
             newest: Cell::new(ptr::null()),
+            has_work: Cell::new(false),
         }
     }
 
@@ -94,6 +98,7 @@ impl ForkList {
             older = &raw const self.head;
         }
         self.newest.set(fork.as_ptr());
+        self.has_work.set(true);
         // SAFETY: in place (this function's contract).
         unsafe { fork.as_ref() }.older.set(older);
         // SAFETY: the head, or on the list and so in place.
@@ -111,11 +116,27 @@ impl ForkList {
         is_private
     }
 
+    /// Says that a fork of the list which had nothing to give away has something now.
+    #[inline]
+    pub(crate) fn note_work(&self) {
+        self.has_work.set(true);
+    }
+
     /// Takes the oldest work, for others to see: a fork, or a part of one.
+    #[inline]
     pub(crate) fn take_oldest(&self) -> Option<JobRef> {
+        if !self.has_work.get() {
+            return None;
+        }
+        let oldest = self.find_oldest();
+        self.has_work.set(oldest.is_some());
+        oldest
+    }
+
+    fn find_oldest(&self) -> Option<JobRef> {
         let newest = self.newest.get();
         let mut last: *const Fork = &raw const self.head;
-        while !newest.is_null() && !ptr::eq(newest, last) {
+        while !ptr::eq(newest, last) {
             // SAFETY: the head, or on the list and so in place (`push`).
             let next = unsafe { &*last }.newer.get();
             let fork = NonNull::new(next.cast_mut()).expect("linked by `push`");

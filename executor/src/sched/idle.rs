@@ -15,6 +15,8 @@ enum State {
     Sleeping,
     /// Asleep, and unable to start a job: only a fiber of its own wakes it.
     Blocked,
+    /// Somebody wakes it, and has not counted it as a searcher yet.
+    Waking,
     Notified,
 }
 
@@ -49,9 +51,10 @@ impl Sleeper {
         self.wake.notify_one();
     }
 
-    fn wait_while(&self, state: State, mut wait: impl FnMut(&Condvar, &mut SleepGuard<'_>)) {
+    /// Blocks until the worker is notified.
+    fn wait(&self, mut wait: impl FnMut(&Condvar, &mut SleepGuard<'_>)) {
         let mut guard = self.lock.lock();
-        while self.state.load(Ordering::SeqCst) == state as usize {
+        while self.state.load(Ordering::SeqCst) != State::Notified as usize {
             wait(&self.wake, &mut guard);
         }
         drop(guard);
@@ -133,10 +136,15 @@ impl Idle {
         if sleeper.state.load(Ordering::Relaxed) != State::Sleeping as usize {
             return false;
         }
-        if !sleeper.swap_state(State::Sleeping, State::Notified) {
+        if !sleeper.swap_state(State::Sleeping, State::Waking) {
             return false;
         }
+        // Counted before it can go on: else it might end its search first, and not be seen to be
+        // the last searcher (I5).
         self.counts.fetch_sub(SLEEPER - 1, Ordering::SeqCst);
+        sleeper
+            .state
+            .store(State::Notified as usize, Ordering::SeqCst);
         sleeper.notify();
         true
     }
@@ -144,6 +152,10 @@ impl Idle {
     /// Wakes `worker` if it is blocked (I7).
     fn unblock(&self, worker: usize) -> bool {
         let sleeper = &self.sleepers[worker];
+        // Relaxed: a look, as in `wake`.
+        if sleeper.state.load(Ordering::Relaxed) != State::Blocked as usize {
+            return false;
+        }
         let is_ours = sleeper.swap_state(State::Blocked, State::Notified);
         if is_ours {
             sleeper.notify();
@@ -162,7 +174,7 @@ impl Idle {
         if is_ready() && sleeper.swap_state(State::Blocked, State::Awake) {
             return;
         }
-        sleeper.wait_while(State::Blocked, |wake, guard| wake.wait(guard));
+        sleeper.wait(|wake, guard| wake.wait(guard));
     }
 
     /// `worker`, a searcher, sleeps until it is woken, unless `is_work_there` finds something (I2).
@@ -184,7 +196,7 @@ impl Idle {
             self.counts.fetch_sub(SLEEPER - 1, Ordering::SeqCst);
             return;
         }
-        sleeper.wait_while(State::Sleeping, wait);
+        sleeper.wait(wait);
     }
 }
 

@@ -27,7 +27,7 @@ impl ReadyList {
 
     /// Adds a fiber that was just woken and is on no list.
     pub(crate) fn push(&self, fiber: &FiberRecord) {
-        fiber.next_ready.set(ptr::null());
+        link(fiber, ptr::null());
         let last = self.last.replace(fiber);
         // SAFETY: a listed fiber is suspended until its owner takes it off, so its record is alive.
         match unsafe { last.as_ref() } {
@@ -48,6 +48,14 @@ impl ReadyList {
     }
 }
 
+/// Links a fiber to the next one. A link that is right already is not written: wakers and owners
+/// read it on different cores.
+fn link(fiber: &FiberRecord, next: *const FiberRecord) {
+    if fiber.next_ready.get() != next {
+        fiber.next_ready.set(next);
+    }
+}
+
 /// The inbox of a ready queue, for everybody but the owner: a stack that the owner takes whole.
 pub(crate) struct Inbox(AtomicPtr<FiberRecord>);
 
@@ -65,7 +73,7 @@ impl Inbox {
         let fiber_ptr = ptr::from_ref(fiber).cast_mut();
         let mut head = self.0.load(Ordering::Relaxed);
         loop {
-            fiber.next_ready.set(head);
+            link(fiber, head);
             // Release: pairs with the Acquire in `drain_into`: the link, and all that the waker
             // wrote.
             match self.0.compare_exchange_weak(
@@ -81,16 +89,22 @@ impl Inbox {
     }
 
     /// Moves all fibers to the owner's list, oldest first.
+    #[inline]
     pub(crate) fn drain_into(&self, list: &ReadyList) {
-        if self.is_empty() {
-            return;
+        if !self.is_empty() {
+            self.move_to(list);
         }
+    }
+
+    #[cold]
+    fn move_to(&self, list: &ReadyList) {
         // Acquire: pairs with the Release in `push`.
         let mut rest: *const FiberRecord = self.0.swap(ptr::null_mut(), Ordering::Acquire);
         let mut oldest_first: *const FiberRecord = ptr::null();
         // SAFETY: as in `ReadyList::push`; the swap made the chain ours.
         while let Some(fiber) = unsafe { rest.as_ref() } {
-            rest = fiber.next_ready.replace(oldest_first);
+            rest = fiber.next_ready.get();
+            link(fiber, oldest_first);
             oldest_first = fiber;
         }
         // SAFETY: as above.

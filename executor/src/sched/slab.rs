@@ -8,12 +8,12 @@ use std::ptr::NonNull;
 
 use crate::sync::Mutex;
 
-/// The size of a chunk, in bytes: one page.
-pub(crate) const CHUNK_BYTES: usize = 4096;
+/// The size of a chunk, in bytes.
+pub(crate) const CHUNK_BYTES: usize = 8192;
 
 const LAYOUT: Layout = match Layout::from_size_align(CHUNK_BYTES, 64) {
     Ok(layout) => layout,
-    Err(_) => panic!("a page has a layout"),
+    Err(_) => panic!("a chunk has a layout"),
 };
 
 /// A worker passes so many chunks to the pool, or takes them from there, at once.

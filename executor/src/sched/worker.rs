@@ -14,7 +14,7 @@ use dagwood_fibers::StackPool;
 use self::fibers::{Left, WorkerFiber};
 use super::fiber::FiberRecord;
 use super::job::{Job, JobRef};
-use super::pool::Pool;
+use super::pool::{Pool, Seat};
 use super::queue::Deque;
 use super::ready::ReadyList;
 use super::slab::{Chunk, Slab};
@@ -27,15 +27,19 @@ const INJECTOR_PERIOD: u32 = 61;
 
 /// Every so many yields a job is started though fibers are ready, so that fibers that yield until
 /// something is done do not keep it from being begun.
-const JOB_PERIOD: u32 = 61;
+const JOB_PERIOD: u32 = 64;
 
-/// Searches (each a look at every queue) before a worker goes to sleep: a few microseconds.
-const SEARCHES_MAX: u32 = 32;
+/// Looks at every queue before a worker goes to sleep, and looks at its own inbox before each of
+/// those: about ten microseconds in all, less than waking it would take.
+const SEARCHES_MAX: u32 = 64;
+const POLLS: u32 = 4;
 
 /// One worker. Its fibers use it one at a time; other threads read `pool` and `index` only.
 pub(crate) struct Worker {
     pool: NonNull<Pool>,
     index: usize,
+    /// Its own, in the pool.
+    seat: NonNull<Seat>,
     deque: Deque,
     ready: ReadyList,
     spares: RefCell<Vec<NonNull<WorkerFiber>>>,
@@ -56,6 +60,7 @@ impl Worker {
         Worker {
             pool: NonNull::new(Arc::as_ptr(pool).cast_mut()).expect("an Arc is not null"),
             index,
+            seat: NonNull::from(pool.seat(index)),
             deque,
             ready: ReadyList::new(),
             spares: RefCell::new(Vec::new()),
@@ -75,7 +80,7 @@ impl Worker {
     }
 
     pub(crate) fn counters(&self) -> &Counters {
-        &self.pool().seat(self.index).counters
+        &self.seat().counters
     }
 
     fn count(&self, counter: impl FnOnce(&Counters) -> &Counter) {
@@ -119,7 +124,13 @@ impl Worker {
     }
 
     fn collect_ready(&self) {
-        self.pool().seat(self.index).inbox.drain_into(&self.ready);
+        self.seat().inbox.drain_into(&self.ready);
+    }
+
+    fn seat(&self) -> &Seat {
+        // SAFETY: the pool, which the seat lies in, outlives the worker (`pool`), and does not
+        // move.
+        unsafe { self.seat.as_ref() }
     }
 
     /// The next job of its own, or one from outside.
@@ -139,25 +150,25 @@ impl Worker {
 
     /// Whether another goes on when the current fiber yields: a ready fiber, or, if there is none
     /// and every so often, a job that has not started.
+    #[inline]
     fn has_successor(&self) -> bool {
-        self.collect_ready();
         let yields = self.yields.get().wrapping_add(1);
         self.yields.set(yields);
-        let has_ready = !self.ready.is_empty();
-        if has_ready && !yields.is_multiple_of(JOB_PERIOD) {
-            return true;
-        }
+        let has_ready = !self.ready.is_empty() || !self.seat().inbox.is_empty();
+        has_ready && !yields.is_multiple_of(JOB_PERIOD) || self.find_successor() || has_ready
+    }
+
+    #[cold]
+    fn find_successor(&self) -> bool {
         // A job needs another fiber: it must not run on this stack (invariant 3).
         if self.prepare_suspension().is_ok() {
             self.next_job.set(self.take_job());
         }
-        has_ready || self.has_next_job()
+        self.has_next_job()
     }
 
     fn has_next_job(&self) -> bool {
-        let job = self.next_job.take();
-        self.next_job.set(job);
-        job.is_some()
+        self.next_job.get().is_some()
     }
 
     /// Looks for work until there is some, sleeping in between. `true`: the pool stops.
@@ -166,16 +177,14 @@ impl Worker {
         pool.idle.start_search();
         let mut searches = 0;
         let job = loop {
-            if pool.is_stopping() || !pool.seat(self.index).inbox.is_empty() {
+            if self.polls_find_ready() || pool.is_stopping() {
                 break None;
             }
             if let Some(job) = pool.take_injected().or_else(|| self.steal()) {
                 break Some(job);
             }
             searches += 1;
-            if searches < SEARCHES_MAX {
-                std::hint::spin_loop();
-            } else {
+            if searches == SEARCHES_MAX {
                 searches = 0;
                 pool.sleep(self.index);
             }
@@ -186,7 +195,17 @@ impl Worker {
         if let Some(job) = job {
             self.run_job(job, record);
         }
-        pool.is_stopping() && self.ready.is_empty() && pool.seat(self.index).inbox.is_empty()
+        pool.is_stopping() && self.ready.is_empty() && self.seat().inbox.is_empty()
+    }
+
+    /// Looks a few times whether a fiber of its own was woken.
+    fn polls_find_ready(&self) -> bool {
+        (0..POLLS).any(|poll| {
+            if poll > 0 {
+                std::hint::spin_loop();
+            }
+            !self.seat().inbox.is_empty()
+        })
     }
 
     /// Takes a job from another worker, beginning with a random one.
@@ -198,10 +217,15 @@ impl Worker {
             .filter(|&victim| victim != self.index)
             .find_map(|victim| {
                 let seat = self.pool().seat(victim);
-                let job = seat.stealer.steal();
+                // Most looks find nothing, and a look costs less than a try.
+                let job = if seat.stealer.is_empty() {
+                    None
+                } else {
+                    seat.stealer.steal()
+                };
                 // Either it has given its last job, or it has none to see: it should show more
-                // (idle.md I6).
-                if seat.stealer.is_empty() {
+                // (idle.md I6). Read first: its worker looks at the word all the time.
+                if seat.stealer.is_empty() && !seat.attention.load(Ordering::Relaxed) {
                     seat.attention.store(true, Ordering::Relaxed);
                 }
                 job
@@ -241,6 +265,7 @@ impl Worker {
         }
     }
 
+    #[inline]
     fn publish_all(&self, fiber: &FiberRecord) {
         while let Some(job) = fiber.forks.take_oldest() {
             self.publish(job);
@@ -252,7 +277,7 @@ impl Worker {
     #[cold]
     pub(crate) fn attend(&self, fiber: &FiberRecord) {
         let pool = self.pool();
-        let attention = &pool.seat(self.index).attention;
+        let attention = &self.seat().attention;
         // Lowered before the count: a word that is raised meanwhile stays (idle.md I6).
         attention.store(false, Ordering::SeqCst);
         if pool.seats().len() == 1 {
@@ -281,10 +306,7 @@ impl Worker {
         let is_it = top.is(job);
         if is_it {
             // One less to see: show another at the next scheduling point.
-            self.pool()
-                .seat(self.index)
-                .attention
-                .store(true, Ordering::Relaxed);
+            self.seat().attention.store(true, Ordering::Relaxed);
         } else {
             // Somebody else's: it must not run on this stack (invariant 3).
             self.publish(top);

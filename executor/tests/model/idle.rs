@@ -83,6 +83,27 @@ fn a_searcher_that_finds_a_fiber_hands_the_job_on() {
     });
 }
 
+/// I3, I5: the same with a poster each: the worker that is woken for its fiber is counted as a
+/// searcher before it can end its search.
+#[test]
+fn a_woken_worker_is_counted_before_it_goes_on() {
+    explore(|| {
+        let pool = Pool::new(2);
+        let fiber = Arc::new(FiberRecord::here());
+        let owner = worker(&pool, |pool| match pool.search(0) {
+            Found::Job => pool.stop(),
+            found => assert_eq!(found, Found::Fiber),
+        });
+        let other = worker(&pool, |pool| pool.search(1));
+        let poster = worker(&pool, Pool::post);
+        pool.inbox.push(&fiber);
+        pool.idle.fiber_posted(0);
+        end(owner);
+        end(other);
+        end(poster);
+    });
+}
+
 /// The stop is work for everybody: two workers end, however sleepy.
 #[test]
 fn a_stop_reaches_all_workers() {

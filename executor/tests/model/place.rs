@@ -13,6 +13,11 @@ use loom::sync::atomic::{AtomicUsize, Ordering};
 /// The memory of one tracked thing, which ends when the thing is dropped.
 pub(crate) struct Place(UnsafeCell<()>);
 
+// SAFETY: loom fails the model if two use it at once.
+unsafe impl Send for Place {}
+// SAFETY: as above.
+unsafe impl Sync for Place {}
+
 impl Place {
     pub(crate) fn new() -> Self {
         Place(UnsafeCell::new(()))

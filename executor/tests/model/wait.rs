@@ -16,6 +16,11 @@ struct Slot {
     value: UnsafeCell<u32>,
 }
 
+// SAFETY: loom fails the model if two use the value at once.
+unsafe impl Send for Slot {}
+// SAFETY: as above.
+unsafe impl Sync for Slot {}
+
 impl Slot {
     fn new() -> Arc<Slot> {
         Arc::new(Slot {

@@ -11,7 +11,7 @@ use dagwood_fibers::{Fiber, Resumed, Suspender};
 
 use super::Worker;
 use crate::error::Error;
-use crate::sched::fiber::{FiberRecord, current, set_current};
+use crate::sched::fiber::{FiberRecord, current, current_place, set_current};
 use crate::sched::graph;
 use crate::sched::pool::Pool;
 
@@ -48,13 +48,18 @@ impl Worker {
     /// The life of the worker's thread, until the pool stops. The base: resumes one fiber after
     /// another.
     pub(crate) fn run(&self) {
+        let current = current_place();
+        // SAFETY: this thread's own, and used on it only.
+        let current = unsafe { current.as_ref() };
         while let Some(fiber) = self.next_fiber().or_else(|| self.wait_for_ready()) {
             // SAFETY: on the ready queue or spare: suspended, alive, and nobody else resumes it.
             let worker_fiber = unsafe { fiber.as_ref() };
             // SAFETY: only the base touches the field, and the base is here.
             let handle = unsafe { &mut *worker_fiber.fiber.get() };
-            match handle
-                .as_mut()
+            let unfinished = handle.as_mut();
+            // For a fiber on this thread; one on a thread of its own has said so there.
+            current.set(&raw const worker_fiber.record);
+            match unfinished
                 .expect("an unfinished fiber has its handle")
                 .resume()
             {
@@ -64,6 +69,7 @@ impl Worker {
                 Resumed::Suspended => (),
                 Resumed::Finished(result) => {
                     result.expect("jobs carry their panics as values");
+                    current.set(ptr::null());
                     let done = handle.take().expect("just resumed");
                     done.recycle(&mut self.stacks.borrow_mut());
                     self.forget(fiber);
@@ -125,9 +131,10 @@ impl Worker {
             // SAFETY: a fiber's record is freed after the fiber has finished.
             let worker_fiber = unsafe { &*home.1 };
             worker_fiber.suspender.set(suspender);
+            // For a fiber on a thread of its own: of the others the base says so.
             set_current(&raw const worker_fiber.record);
             worker.run_jobs(worker_fiber);
-            // The stack, or the thread, may be used for another fiber, or end.
+            // The thread may be used for another fiber, or end.
             set_current(ptr::null());
         };
         match Fiber::new(&mut self.stacks.borrow_mut(), body) {
@@ -161,13 +168,13 @@ impl Worker {
         self.pool().release_fiber();
     }
 
+    #[inline]
     pub(super) fn switch_to_base(&self, fiber: &WorkerFiber, left: Left) {
         fiber.left.set(left);
         // SAFETY: set by the body of this very fiber, which is running; a suspender lives as long
         // as the body.
         let suspender = unsafe { &*fiber.suspender.get() };
         suspender.suspend();
-        set_current(&raw const fiber.record);
     }
 
     /// Makes sure that there is a fiber to go on with when the current one suspends.
@@ -206,6 +213,7 @@ impl Worker {
     }
 
     /// Lets others go on before the current fiber does. `false`: there are none.
+    #[inline]
     pub(crate) fn yield_now(&self, record: &FiberRecord) -> bool {
         // What it waits for may be a job that it holds.
         self.publish_all(record);
