@@ -20,7 +20,7 @@ const FORTE: [(&str, u64); 9] = [
 const RAYON_BLOCKING: [(&str, u64); 4] = [
     ("grid-hashed", 12),
     ("shared", 6),
-    ("wavefront", 5),
+    ("wavefront-asked", 5),
     ("coarse", 2),
 ];
 

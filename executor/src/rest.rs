@@ -66,6 +66,8 @@ where
     /// The first index that has not begun.
     next: Cell<usize>,
     end: Cell<usize>,
+    /// The end of the block that is being done: not behind `end`.
+    stop: Cell<usize>,
     /// What was given away; the last is the leftmost.
     given: RefCell<Vec<Given<Stretch<'b, 'db, D, B>>>>,
     failures: RefCell<Option<Failures>>,
@@ -105,6 +107,7 @@ where
             fork: Fork::new(Self::KIND),
             next: Cell::new(range.start),
             end: Cell::new(range.end),
+            stop: Cell::new(range.start),
             given: RefCell::new(Vec::new()),
             failures: RefCell::new(None),
             plan,
@@ -155,8 +158,8 @@ where
         }
     }
 
-    /// Only this function moves `next`, so it keeps it in a register, too; `end` is moved by
-    /// [`split`](Self::split) at any scheduling point. Attention is looked for before each item if
+    /// Only this function moves `next`, so it keeps it in a register, too; [`split`](Self::split)
+    /// moves `end` and `stop` at any scheduling point. Attention is looked for before each item if
     /// few are left, else once in a thousandth of them.
     #[inline]
     fn call_each(&self, cx: &Cx<'db, D>) {
@@ -166,9 +169,9 @@ where
             // The first is ours: two loops that give the last one to each other would not end.
             self.next.set(next + 1);
             cx.scheduling_point();
-            let end = self.end.get();
-            let stop = next + (end - next).div_ceil(BLOCKS);
-            while next < stop && self.end.get() == end {
+            let left = self.end.get() - next;
+            self.stop.set(next + left.div_ceil(BLOCKS));
+            while next < self.stop.get() {
                 let index = next;
                 next += 1;
                 // Before the call: if it waits, all that comes after it is given away.
@@ -192,6 +195,7 @@ where
         }
         let middle = next + (end - next) / 2;
         rest.end.set(middle);
+        rest.stop.set(rest.stop.get().min(middle));
         let stretch = Stretch {
             range: middle..end,
             plan: rest.plan,

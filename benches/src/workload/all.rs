@@ -121,7 +121,7 @@ pub(crate) static ALL: &[Workload] = &[
         name: "nqueens",
         about: "the ways to place N queens, with joins over the columns of each row down to the last",
         size_means: "queens",
-        default_size: 11,
+        default_size: 13,
         sizes: 1..=15,
         load: nqueens::load,
         ..FORKS
@@ -199,18 +199,20 @@ pub(crate) static ALL: &[Workload] = &[
         about: "N x N blocks of 32 x 32 cells, each after its upper and its left neighbour",
         unit: "block",
         size_means: "side of the grid, in blocks",
-        default_size: 128,
+        default_size: 512,
         sizes: 1..=1024,
         load: wavefront::load,
-        engines: &[
-            Fibers,
-            Threads,
-            Sequential,
-            Rayon,
-            RayonBlocking,
-            Plain,
-            Capacity,
-        ],
+        ..LOOPS
+    },
+    Workload {
+        name: "wavefront-asked",
+        about: "the same blocks as queries, which ask for their neighbours and wait for each other",
+        unit: "block",
+        size_means: "side of the grid, in blocks",
+        default_size: 128,
+        sizes: 1..=1024,
+        load: wavefront::load_asked,
+        engines: &[Fibers, Threads, Sequential, RayonBlocking, Plain, Capacity],
         ..LOOPS
     },
     Workload {

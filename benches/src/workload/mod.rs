@@ -164,6 +164,7 @@ mod tests {
         ("loop-uneven", 100),
         ("spawn", 30),
         ("wavefront", 5),
+        ("wavefront-asked", 5),
         ("coarse", 2),
         ("switch", 100),
         ("wake", 20),

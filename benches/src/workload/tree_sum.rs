@@ -52,9 +52,9 @@ fn balanced(nodes: u64) -> Option<Box<Node>> {
 }
 
 impl TreeSum {
-    /// About two million nodes in a run, but for the smallest trees.
+    /// About sixteen million nodes in a run, but for the smallest trees.
     fn rounds(&self) -> u64 {
-        ((1 << 21) / self.nodes).clamp(1, 2000)
+        ((1 << 24) / self.nodes).clamp(1, 20_000)
     }
 }
 

@@ -1,7 +1,9 @@
-//! `wavefront`: N x N blocks of 32 x 32 cells, each block after its upper and its left neighbour.
+//! `wavefront` and `wavefront-asked`: N x N blocks of 32 x 32 cells, each block after its upper and
+//! its left neighbour.
 //!
-//! A cell holds the number of ways to it. The engines with queries ask for the last block and leave
-//! the order to the queries; rayon and the baseline go from one anti-diagonal to the next.
+//! A cell holds the number of ways to it. `wavefront` goes from one anti-diagonal to the next, with
+//! a parallel loop over each; `wavefront-asked` asks for the last block and leaves the order to the
+//! queries.
 
 use std::sync::Arc;
 
@@ -21,13 +23,23 @@ const SIDE: usize = 32;
 
 struct Wavefront {
     blocks: u32,
+    is_asked: bool,
 }
 
-/// Nothing to read: the input is the side.
+/// By diagonals. Nothing to read: the input is the side.
 pub(super) fn load(request: &Request) -> Result<Box<dyn Loaded>, Failure> {
+    wavefront(request, false)
+}
+
+/// By queries.
+pub(super) fn load_asked(request: &Request) -> Result<Box<dyn Loaded>, Failure> {
+    wavefront(request, true)
+}
+
+fn wavefront(request: &Request, is_asked: bool) -> Result<Box<dyn Loaded>, Failure> {
     let blocks = u32::try_from(request.size)
         .map_err(|_| Failure::Usage(format!("--size {} is too large", request.size)))?;
-    Ok(Box::new(Wavefront { blocks }))
+    Ok(Box::new(Wavefront { blocks, is_asked }))
 }
 
 impl Loaded for Wavefront {
@@ -50,10 +62,15 @@ impl Loaded for Wavefront {
             value,
         };
         match setup.engine {
-            Engine::Fibers | Engine::Threads | Engine::Sequential => {
+            Engine::Fibers | Engine::Threads | Engine::Sequential if self.is_asked => {
                 let stack = Some(asks_stack_bytes(2 * blocks as usize));
                 Job::on_executor(setup, stack, move |executor| {
-                    ours(executor, blocks).map(answer)
+                    asked(executor, blocks).map(answer)
+                })
+            }
+            Engine::Fibers | Engine::Threads | Engine::Sequential => {
+                Job::on_executor(setup, None, move |executor| {
+                    looped(executor, blocks).map(answer)
                 })
             }
             Engine::RayonBlocking => {
@@ -163,7 +180,16 @@ fn piled_stack_bytes(blocks: u32) -> usize {
     asks_stack_bytes(2 * blocks + blocks * blocks).min(MOST)
 }
 
-fn ours(executor: &Executor, blocks: u32) -> Result<u64, dagwood::Error> {
+fn looped(executor: &Executor, blocks: u32) -> Result<u64, dagwood::Error> {
+    let db = Database::new(());
+    executor.run(&db, |cx| {
+        by_diagonals(blocks, |rows, block| {
+            cx.par_map(rows, |_, row| block(row))
+        })
+    })
+}
+
+fn asked(executor: &Executor, blocks: u32) -> Result<u64, dagwood::Error> {
     let db = Database::new(());
     executor.run(&db, |cx| cx.get(Block(blocks - 1, blocks - 1)).last())
 }

@@ -82,6 +82,11 @@ impl Idle {
         counts % SLEEPER + counts / SLEEPER
     }
 
+    /// Whether somebody sleeps: a hint.
+    pub(crate) fn has_sleepers(&self) -> bool {
+        self.counts.load(Ordering::Relaxed) >= SLEEPER
+    }
+
     /// Whether somebody looks for work, or was woken to.
     pub(crate) fn has_searchers(&self) -> bool {
         !self.counts.load(Ordering::SeqCst).is_multiple_of(SLEEPER)

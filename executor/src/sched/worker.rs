@@ -8,6 +8,7 @@ mod fibers;
 use std::cell::{Cell, RefCell};
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use dagwood_fibers::StackPool;
 
@@ -24,6 +25,10 @@ use crate::sync::Ordering;
 
 /// Every so many jobs a worker looks at the injector first, so that outside jobs do not starve.
 const INJECTOR_PERIOD: u32 = 61;
+
+/// A worker that takes its own jobs back shows others this often. Showing one and taking it back
+/// costs less than a hundredth of this.
+const ATTENTION_PERIOD: Duration = Duration::from_micros(10);
 
 /// Every so many yields a job is started though fibers are ready, so that fibers that yield until
 /// something is done do not keep it from being begun.
@@ -51,6 +56,8 @@ pub(crate) struct Worker {
     next_job: Cell<Option<JobRef>>,
     jobs_taken: Cell<u32>,
     yields: Cell<u32>,
+    /// When it last raised its own attention word.
+    attention_asked: Cell<Option<Instant>>,
     random: Cell<u32>,
 }
 
@@ -70,6 +77,7 @@ impl Worker {
             next_job: Cell::new(None),
             jobs_taken: Cell::new(0),
             yields: Cell::new(0),
+            attention_asked: Cell::new(None),
             random: Cell::new((index as u32).wrapping_mul(0x9E37_79B9) | 1),
         }
     }
@@ -298,6 +306,18 @@ impl Worker {
         }
     }
 
+    /// One job less to see: another should be shown at the next scheduling point, for workers that
+    /// sleep, and in case a long leaf comes; but not time and again while jobs come back at once
+    /// (who searches asks for itself, idle.md I6).
+    fn ask_own_attention(&self) {
+        let now = Instant::now();
+        let is_due = |asked: Instant| now.duration_since(asked) >= ATTENTION_PERIOD;
+        if self.pool().idle.has_sleepers() || self.attention_asked.get().is_none_or(is_due) {
+            self.attention_asked.set(Some(now));
+            self.seat().attention.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// Takes a published job back, if it is on top of the deque.
     pub(crate) fn take_back(&self, job: &Job) -> bool {
         let Some(top) = self.deque.pop() else {
@@ -305,8 +325,7 @@ impl Worker {
         };
         let is_it = top.is(job);
         if is_it {
-            // One less to see: show another at the next scheduling point.
-            self.seat().attention.store(true, Ordering::Relaxed);
+            self.ask_own_attention();
         } else {
             // Somebody else's: it must not run on this stack (invariant 3).
             self.publish(top);
