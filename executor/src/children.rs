@@ -174,6 +174,7 @@ impl<'db, D> Children<'db, D> {
             }
             cx.scheduling_point();
         } else {
+            cx.settle_item();
             // SAFETY: by contract.
             unsafe { self.spawn_from_afar(fiber, is_now, body) };
         }

@@ -7,6 +7,7 @@ use crate::local::Binding;
 use crate::query::Query;
 use crate::query::ask::ask;
 use crate::query::database::Database;
+use crate::rest::Item;
 use crate::run::Run;
 use crate::sched::fiber::FiberRecord;
 use crate::sched::stats::{Counter, Counters};
@@ -47,6 +48,8 @@ pub struct Cx<'db, D> {
     run: *const Run<'db, D>,
     fiber: *const FiberRecord,
     locals: *const Binding,
+    /// The item of a parallel loop that this job is in, on this fiber.
+    item: Item,
     not_send: PhantomData<*const ()>,
 }
 
@@ -67,6 +70,7 @@ impl<'db, D> Cx<'db, D> {
             run,
             fiber,
             locals,
+            item: Item::NONE,
             not_send: PhantomData,
         }
     }
@@ -94,8 +98,27 @@ impl<'db, D> Cx<'db, D> {
             run: self.run,
             fiber: self.fiber,
             locals,
+            item: self.item,
             not_send: PhantomData,
         }
+    }
+
+    /// The same job, in an item of a parallel loop.
+    #[inline]
+    pub(crate) fn with_item(&self, item: Item) -> Self {
+        Cx {
+            run: self.run,
+            fiber: self.fiber,
+            locals: self.locals,
+            item,
+            not_send: PhantomData,
+        }
+    }
+
+    /// Lets the items behind the one that this job is in be given away: before a wait.
+    pub(crate) fn settle_item(&self) {
+        // SAFETY: a context does not outlive the call it was made for, nor leave its fiber.
+        unsafe { self.item.settle() };
     }
 
     #[inline]
@@ -136,13 +159,19 @@ impl<'db, D> Cx<'db, D> {
     /// A point at which the worker shows jobs to thieves, if they want some.
     #[inline]
     pub(crate) fn scheduling_point(&self) {
-        let fiber = self.fiber();
-        if fiber.has_attention() {
-            fiber
-                .worker()
-                .expect("nobody raises the attention of an OS thread")
-                .attend(fiber);
+        if self.fiber().has_attention() {
+            self.attend();
         }
+    }
+
+    #[cold]
+    fn attend(&self) {
+        self.settle_item();
+        let fiber = self.fiber();
+        let worker = fiber.worker();
+        worker
+            .expect("nobody raises the attention of an OS thread")
+            .attend(fiber);
     }
 
     /// Lets other work of this worker go first: fibers that are ready to go on, or, if there are
@@ -173,6 +202,7 @@ impl<'db, D> Cx<'db, D> {
     /// ```
     #[inline]
     pub fn yield_now(&self) {
+        self.settle_item();
         let fiber = self.fiber();
         let has_yielded = !std::thread::panicking()
             && fiber.worker().is_some_and(|worker| worker.yield_now(fiber));

@@ -115,6 +115,7 @@ impl<T> Event<T> {
         if cx.is_sequential() {
             return Err(Error::never_set(self.name.clone().into_owned()));
         }
+        cx.settle_item();
         graph::wait_without_edge(cx.fiber(), &self.awaited)?;
         Ok(self.get().expect("the wait is over"))
     }

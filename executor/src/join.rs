@@ -182,6 +182,7 @@ impl<'db, D> Cx<'db, D> {
     where
         B: FnOnce(&Cx<'db, D>) -> RB,
     {
+        self.settle_item();
         // SAFETY: published, since it was not taken back by `remove`.
         let awaited = unsafe { half.fork.awaited() };
         let (rb, cycle) = match reclaim(self.fiber(), half.fork.job(), awaited) {

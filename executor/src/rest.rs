@@ -6,7 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 
 use crate::cx::Cx;
 use crate::error::{Payload, discard};
@@ -39,6 +39,7 @@ where
         locals: cx.locals(),
         body,
     };
+    cx.settle_item();
     Rest::new(&plan, range).finish(cx)
 }
 
@@ -47,6 +48,59 @@ where
 pub(crate) struct Failures {
     pub(crate) first: Payload,
     pub(crate) indices: Vec<usize>,
+}
+
+/// How far a loop has come on one fiber. A block of items is taken at once, and an item says that
+/// those behind it are free only when that may matter: a store for each item would cost as much as a
+/// cheap item does.
+pub(crate) struct Progress {
+    /// The first index that may be given away.
+    next: Cell<usize>,
+    /// The end of the block that is being done: never behind `next`.
+    stop: Cell<usize>,
+}
+
+/// The item of a loop that a context belongs to, if any.
+#[derive(Copy, Clone)]
+pub(crate) struct Item {
+    progress: *const Progress,
+    index: usize,
+}
+
+impl Item {
+    pub(crate) const NONE: Item = Item {
+        progress: ptr::null(),
+        index: 0,
+    };
+
+    #[inline]
+    fn new(progress: &Progress, index: usize) -> Self {
+        Item { progress, index }
+    }
+
+    /// Lets the items behind this one be given away. Called before all that may wait, or look for
+    /// something to give away.
+    ///
+    /// # Safety
+    ///
+    /// The call for this item has not ended, and the caller runs on its fiber.
+    pub(crate) unsafe fn settle(self) {
+        // SAFETY: null, or the progress of a loop that is in the middle of this item.
+        if let Some(progress) = unsafe { self.progress.as_ref() } {
+            progress.next.set(self.index + 1);
+            progress.stop.set(self.index + 1);
+        }
+    }
+}
+
+/// Says at which item the body of a loop unwound.
+struct SettleOnUnwind(Item);
+
+impl Drop for SettleOnUnwind {
+    fn drop(&mut self) {
+        // SAFETY: in the frame of the call for this item.
+        unsafe { self.0.settle() };
+    }
 }
 
 /// What all parts of a loop share: it lies in the frame of the loop.
@@ -63,11 +117,8 @@ where
     B: Fn(&Cx<'db, D>, usize) + Sync,
 {
     fork: Fork,
-    /// The first index that has not begun.
-    next: Cell<usize>,
+    progress: Progress,
     end: Cell<usize>,
-    /// The end of the block that is being done: not behind `end`.
-    stop: Cell<usize>,
     /// What was given away; the last is the leftmost.
     given: RefCell<Vec<Given<Stretch<'b, 'db, D, B>>>>,
     failures: RefCell<Option<Failures>>,
@@ -105,9 +156,11 @@ where
     fn new(plan: &'b Plan<'b, 'db, D, B>, range: Range<usize>) -> Self {
         Rest {
             fork: Fork::new(Self::KIND),
-            next: Cell::new(range.start),
+            progress: Progress {
+                next: Cell::new(range.start),
+                stop: Cell::new(range.start),
+            },
             end: Cell::new(range.end),
-            stop: Cell::new(range.start),
             given: RefCell::new(Vec::new()),
             failures: RefCell::new(None),
             plan,
@@ -129,7 +182,7 @@ where
             };
             match given.take(fiber) {
                 Taken::Back(stretch) => {
-                    self.next.set(stretch.range.start);
+                    self.progress.next.set(stretch.range.start);
                     self.end.set(stretch.range.end);
                     fiber.forks.note_work();
                 }
@@ -153,30 +206,30 @@ where
     /// Calls the body with the indices that are left here.
     fn go_through(&self, cx: &Cx<'db, D>) {
         while let Err(first) = catch_unwind(AssertUnwindSafe(|| self.call_each(cx))) {
-            let indices = vec![self.next.get() - 1];
+            let indices = vec![self.progress.next.get() - 1];
             self.add(Failures { first, indices });
         }
     }
 
-    /// Only this function moves `next`, so it keeps it in a register, too; [`split`](Self::split)
-    /// moves `end` and `stop` at any scheduling point. Attention is looked for before each item if
-    /// few are left, else once in a thousandth of them.
+    /// Attention is looked for before each item if few are left, else once in a thousandth of them.
     #[inline]
     fn call_each(&self, cx: &Cx<'db, D>) {
+        let Progress { next, stop } = &self.progress;
         let body = self.plan.body;
-        let mut next = self.next.get();
-        while next < self.end.get() {
+        let mut index = next.get();
+        while index < self.end.get() {
             // The first is ours: two loops that give the last one to each other would not end.
-            self.next.set(next + 1);
+            next.set(index + 1);
             cx.scheduling_point();
-            let left = self.end.get() - next;
-            self.stop.set(next + left.div_ceil(BLOCKS));
-            while next < self.stop.get() {
-                let index = next;
-                next += 1;
-                // Before the call: if it waits, all that comes after it is given away.
-                self.next.set(next);
-                body(cx, index);
+            let left = self.end.get() - index;
+            stop.set(index + left.div_ceil(BLOCKS));
+            next.set(stop.get());
+            while index < stop.get() {
+                let item = Item::new(&self.progress, index);
+                let guard = SettleOnUnwind(item);
+                body(&cx.with_item(item), index);
+                std::mem::forget(guard);
+                index += 1;
             }
         }
     }
@@ -189,13 +242,12 @@ where
     unsafe fn split(job: NonNull<Job>) -> Option<JobRef> {
         // SAFETY: by contract; the head is the first field of `repr(C)` structs.
         let rest = unsafe { job.cast::<Self>().as_ref() };
-        let (next, end) = (rest.next.get(), rest.end.get());
+        let (next, end) = (rest.progress.next.get(), rest.end.get());
         if next == end {
             return None;
         }
         let middle = next + (end - next) / 2;
         rest.end.set(middle);
-        rest.stop.set(rest.stop.get().min(middle));
         let stretch = Stretch {
             range: middle..end,
             plan: rest.plan,

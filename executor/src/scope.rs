@@ -88,6 +88,7 @@ impl<'db, D: 'static> Cx<'db, D> {
         'db: 'env,
         F: for<'scope> FnOnce(&Cx<'db, D>, &'scope Scope<'scope, 'env, 'db, D>) -> T,
     {
+        self.settle_item();
         // Its address is the scope's identity.
         let key = 0_u8;
         let scope = Scope {

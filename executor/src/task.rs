@@ -71,6 +71,7 @@ impl<'db, D: 'static> Cx<'db, D> {
         });
         // SAFETY: what the body borrows lives for `'db`, and the run ends within.
         let job = unsafe { SpawnedJob::new(body) };
+        self.settle_item();
         start_or_publish(self, &job);
         Task {
             job,
@@ -101,6 +102,7 @@ impl<T: Send + Sync> Task<'_, T> {
         if self.is_done() {
             return self.cell.observe();
         }
+        cx.settle_item();
         // Not on top of a decided provider, where what it asks for may be left over: a task has one result for all.
         let may_run_here = !Frame::is_any_decided(cx.fiber());
         if may_run_here && self.job.run_if_first(cx.fiber()) {

@@ -44,6 +44,7 @@ fn ask_slowly<'db, Q: Query<D>, D: 'static>(
     hash: u64,
     key: &Q,
 ) -> Result<&'db Q::Value, Error> {
+    cx.settle_item();
     let slot = match table.find_or_claim(hash, key, cx.fiber()) {
         Placed::Inserted(slot) => return compute(cx, slot),
         Placed::Found(slot) => slot,
