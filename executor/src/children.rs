@@ -6,13 +6,13 @@
 //! it, as it would if it ran at the place of the spawn. Used by `scope.rs`.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 
 use crate::chunk::{Child, OpenChunk, Stretch};
 use crate::cx::Cx;
 use crate::error::{Error, Payload, discard};
+use crate::line::{Entry, Line};
 use crate::local::{Binding, bind};
 use crate::part::{Given, Taken, Work};
 use crate::run::Run;
@@ -38,18 +38,13 @@ impl<D> Clone for Plan<'_, D> {
     }
 }
 
-/// What comes at one place of the order.
-enum Entry<'db, D> {
-    /// Children that have not started.
-    Here(Stretch),
-    /// What was given away from here.
-    Given(Given<Family<'db, D>>),
-}
+/// Children, and families that were given away, in program order.
+type Families<'db, D> = Line<Given<Family<'db, D>>>;
 
-/// Entries that were given away.
+/// What was given away.
 pub(crate) struct Family<'db, D> {
     plan: Plan<'db, D>,
-    entries: VecDeque<Entry<'db, D>>,
+    line: Families<'db, D>,
 }
 
 impl<'db, D> Work for Family<'db, D> {
@@ -58,7 +53,7 @@ impl<'db, D> Work for Family<'db, D> {
     fn run(self, fiber: &FiberRecord) -> Option<Error> {
         // SAFETY: the current fiber; run and bindings outlive the scope, which waits for us.
         let cx = unsafe { Cx::new(self.plan.run, fiber, self.plan.locals) };
-        Children::new(self.plan, fiber, self.entries).finish(&cx)
+        Children::new(self.plan, fiber, self.line).finish(&cx)
     }
 }
 
@@ -73,11 +68,11 @@ pub(crate) struct Children<'db, D> {
     /// Where what runs now (the scope's body or a child) writes the closures it spawns.
     open: OpenChunk,
     /// What it spawned before.
-    young: RefCell<VecDeque<Entry<'db, D>>>,
+    young: RefCell<Families<'db, D>>,
     /// The children that come next.
     current: Cell<Stretch>,
     /// What comes after those.
-    rest: RefCell<VecDeque<Entry<'db, D>>>,
+    rest: RefCell<Families<'db, D>>,
     /// What branches of the running child spawned on other fibers, in the order of arrival.
     remote: Mutex<Vec<Given<Family<'db, D>>>>,
     /// Whether there are any.
@@ -106,18 +101,18 @@ impl<'db, D> Children<'db, D> {
             locals: cx.locals(),
             key,
         };
-        Self::new(plan, cx.fiber(), VecDeque::new())
+        Self::new(plan, cx.fiber(), Line::new())
     }
 
-    fn new(plan: Plan<'db, D>, fiber: &FiberRecord, entries: VecDeque<Entry<'db, D>>) -> Self {
+    fn new(plan: Plan<'db, D>, fiber: &FiberRecord, line: Families<'db, D>) -> Self {
         Children {
             fork: Fork::new(Self::KIND),
             plan,
             fiber,
             open: OpenChunk::new(),
-            young: RefCell::new(VecDeque::new()),
+            young: RefCell::new(Line::new()),
             current: Cell::new(Stretch::EMPTY),
-            rest: RefCell::new(entries),
+            rest: RefCell::new(line),
             remote: Mutex::new(Vec::new()),
             has_remote: AtomicBool::new(false),
             started: Cell::new(0),
@@ -166,11 +161,11 @@ impl<'db, D> Children<'db, D> {
         // A destructor that spawns during an unwind could not wait for the child.
         let is_now = cx.is_sequential() || std::thread::panicking();
         if is_here && is_now {
-            self.run_now(body);
+            self.run_now(fiber, body);
         } else if is_here {
             fiber.forks.note_work();
             if let Some(full) = self.open.push(fiber, body) {
-                self.young.borrow_mut().push_back(Entry::Here(full));
+                self.young.borrow_mut().push_children(full);
             }
             cx.scheduling_point();
         } else {
@@ -195,7 +190,7 @@ impl<'db, D> Children<'db, D> {
         let _ = open.push(fiber, body);
         let family = Family {
             plan: self.plan,
-            entries: VecDeque::from([Entry::Here(open.close())]),
+            line: Line::of(open.close()),
         };
         // SAFETY: closures are `Send`; what they borrow lives long enough by contract.
         let (given, job) = unsafe { Given::new(family) };
@@ -208,10 +203,10 @@ impl<'db, D> Children<'db, D> {
     }
 
     /// Runs a child at the place of its spawn.
-    fn run_now(&self, body: impl FnOnce(&Cx<'db, D>)) {
+    fn run_now(&self, fiber: &FiberRecord, body: impl FnOnce(&Cx<'db, D>)) {
         let place = self.next_place();
-        // SAFETY: the fiber that calls this; run and bindings outlive the scope.
-        let cx = unsafe { Cx::new(self.plan.run, &*self.fiber, self.plan.locals) };
+        // SAFETY: the current fiber; run and bindings outlive the scope.
+        let cx = unsafe { Cx::new(self.plan.run, fiber, self.plan.locals) };
         let run = |cx: &Cx<'db, D>| bind(cx, self.plan.key, ptr::from_ref(self).cast(), body);
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| run(&cx))) {
             self.fail(place, payload);
@@ -229,7 +224,7 @@ impl<'db, D> Children<'db, D> {
     fn run_all(&self, cx: &Cx<'db, D>) {
         loop {
             self.go_through(cx);
-            let next = self.rest.borrow_mut().pop_front();
+            let next = self.rest.borrow_mut().take_first();
             match next {
                 None => return,
                 Some(Entry::Here(stretch)) => self.current.set(stretch),
@@ -285,30 +280,24 @@ impl<'db, D> Children<'db, D> {
     /// What the last child has spawned comes next.
     #[cold]
     fn adopt_young(&self) {
-        let mut young = self.young.take();
+        let mut young = self.young.replace(Line::new());
         let mut rest = self.rest.borrow_mut();
         let current = self.current.replace(Stretch::EMPTY);
         if !current.is_empty() {
-            rest.push_front(Entry::Here(current));
+            rest.push_first(Entry::Here(current));
         }
         self.has_remote.store(false, Ordering::Relaxed);
         let remote = std::mem::take(&mut *self.remote.lock());
         for given in remote.into_iter().rev() {
-            rest.push_front(Entry::Given(given));
+            rest.push_first(Entry::Given(given));
         }
-        let open = self.open.close();
-        if !open.is_empty() {
-            young.push_back(Entry::Here(open));
+        young.push_children(self.open.close());
+        match young.take_first() {
+            Some(Entry::Here(first)) => self.current.set(first),
+            Some(given) => young.push_first(given),
+            None => (),
         }
-        if matches!(young.front(), Some(Entry::Here(_)))
-            && let Some(Entry::Here(first)) = young.pop_front()
-        {
-            self.current.set(first);
-        }
-        young
-            .into_iter()
-            .rev()
-            .for_each(|entry| rest.push_front(entry));
+        rest.prepend(young);
     }
 
     fn take(&self, fiber: &FiberRecord, given: Given<Family<'db, D>>) {
@@ -316,9 +305,7 @@ impl<'db, D> Children<'db, D> {
         match given.take(fiber) {
             Taken::Back(family) => {
                 fiber.forks.note_work();
-                let mut rest = self.rest.borrow_mut();
-                let entries = family.entries.into_iter().rev();
-                entries.for_each(|entry| rest.push_front(entry));
+                self.rest.borrow_mut().prepend(family.line);
             }
             Taken::Done(failure, cycle) => {
                 if let Some(error) = cycle.or(failure) {
@@ -362,54 +349,30 @@ impl<'db, D> Children<'db, D> {
     /// In program order: half of the rest, of the current children, or of what was just spawned.
     fn give_half(&self) -> Option<JobRef> {
         let mut rest = self.rest.borrow_mut();
-        if let Some(entries) = last_half(&mut rest) {
-            let (given, job) = self.give(entries);
-            rest.push_back(given);
+        if let Some(line) = rest.split_off_half() {
+            let (given, job) = self.give(line);
+            rest.push_last(given);
             return Some(job);
         }
         let mut current = self.current.get();
         if let Some(half) = current.split_off_half() {
             self.current.set(current);
-            let (given, job) = self.give(VecDeque::from([Entry::Here(half)]));
-            rest.push_front(given);
+            let (given, job) = self.give(Line::of(half));
+            rest.push_first(given);
             return Some(job);
         }
         let mut young = self.young.borrow_mut();
-        let open = self.open.close();
-        if !open.is_empty() {
-            young.push_back(Entry::Here(open));
-        }
-        let (given, job) = self.give(last_half(&mut young)?);
-        young.push_back(given);
+        young.push_children(self.open.close());
+        let (given, job) = self.give(young.split_off_half()?);
+        young.push_last(given);
         Some(job)
     }
 
-    /// Makes a job of entries, and the entry that stands for it.
-    fn give(&self, entries: VecDeque<Entry<'db, D>>) -> (Entry<'db, D>, JobRef) {
+    /// Makes a job of a line, and the entry that stands for it.
+    fn give(&self, line: Families<'db, D>) -> (Entry<Given<Family<'db, D>>>, JobRef) {
         let plan = self.plan;
         // SAFETY: closures are `Send`, and `finish` takes all that was given before it returns.
-        let (given, job) = unsafe { Given::new(Family { plan, entries }) };
+        let (given, job) = unsafe { Given::new(Family { plan, line }) };
         (Entry::Given(given), job)
     }
-}
-
-/// Takes the last half of the children off: of the entries with children, if there are several, else
-/// of that one; with all that comes after them.
-fn last_half<'db, D>(entries: &mut VecDeque<Entry<'db, D>>) -> Option<VecDeque<Entry<'db, D>>> {
-    let is_here = |entry: &Entry<'db, D>| matches!(entry, Entry::Here(_));
-    let last = entries.iter().rposition(is_here)?;
-    let first = entries.iter().position(is_here)?;
-    if first < last {
-        return Some(entries.split_off(first + (last - first).div_ceil(2)));
-    }
-    let mut taken = entries.split_off(last + 1);
-    if let Some(Entry::Here(stretch)) = entries.get_mut(last)
-        && let Some(half) = stretch.split_off_half()
-    {
-        taken.push_front(Entry::Here(half));
-        if stretch.is_empty() {
-            entries.pop_back();
-        }
-    }
-    Some(taken)
 }

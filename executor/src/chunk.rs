@@ -19,8 +19,8 @@ const INLINE_BYTES_MAX: usize = 1024;
 
 /// What is known of a closure in a chunk: it begins with a reference to this.
 struct Kind {
-    /// Moves the closure at this place out, gives up the chunk, if there is one to give up, and
-    /// calls it with the context behind the pointer.
+    /// Moves the closure at this place out, ends the stretch of the chunk, if one is given, and
+    /// calls the closure with the context behind the pointer.
     run: unsafe fn(NonNull<u8>, *const (), Option<NonNull<u8>>),
     /// From this closure to the next, in bytes.
     bytes: usize,
@@ -37,7 +37,7 @@ impl<F> Placed<F> {
     /// # Safety
     ///
     /// `place` holds a `Placed<F>` that nobody else takes, `cx` is a `Cx<'db, D>` that is alive, and
-    /// nobody needs `chunk` after this.
+    /// `chunk` is that of a stretch whose last closure this is.
     unsafe fn run<'db, D: 'db>(place: NonNull<u8>, cx: *const (), chunk: Option<NonNull<u8>>)
     where
         F: FnOnce(&Cx<'db, D>),
@@ -46,11 +46,28 @@ impl<F> Placed<F> {
         let placed = unsafe { place.cast::<Self>().read() };
         // SAFETY: by contract.
         let cx = unsafe { &*cx.cast::<Cx<'db, D>>() };
-        if let (Some(chunk), Some(worker)) = (chunk, cx.fiber().worker()) {
-            // SAFETY: by contract; made by `OpenChunk`.
-            worker.give_chunk(unsafe { Chunk::from_memory(chunk) });
+        if let Some(chunk) = chunk {
+            // SAFETY: by contract; all closures of the stretch have been moved out.
+            unsafe { end_stretch(chunk, cx.fiber()) };
         }
         (placed.body)(cx);
+    }
+}
+
+/// One stretch less; the last gives the chunk to the worker of `fiber`, the current one.
+///
+/// # Safety
+///
+/// `chunk` was written by `OpenChunk`, and nobody reads that stretch of it any more.
+unsafe fn end_stretch(chunk: NonNull<u8>, fiber: &FiberRecord) {
+    // SAFETY: by contract; the chunk lives while a stretch of it is left.
+    let stretches = unsafe { chunk.cast::<AtomicUsize>().as_ref() };
+    // Acquire: pairs with the Release of who ended the other stretches, after reading them.
+    let is_last =
+        stretches.load(Ordering::Acquire) == 1 || stretches.fetch_sub(1, Ordering::AcqRel) == 1;
+    if is_last && let Some(worker) = fiber.worker() {
+        // SAFETY: it comes from `into_memory` (`OpenChunk::renew`), and no stretch is left.
+        worker.give_chunk(unsafe { Chunk::from_memory(chunk) });
     }
 }
 
@@ -99,11 +116,7 @@ impl Stretch {
         let (kind, place) = (self.kind(), self.first_place());
         self.first += kind.bytes;
         self.count -= 1;
-        // Acquire: whoever took the other stretches has read them before.
-        let is_last = self.is_empty()
-            && (self.stretches().load(Ordering::Acquire) == 1
-                || self.stretches().fetch_sub(1, Ordering::AcqRel) == 1);
-        let chunk = is_last.then_some(self.chunk);
+        let chunk = self.is_empty().then_some(self.chunk);
         Some(Child { kind, place, chunk })
     }
 
@@ -127,11 +140,11 @@ impl Stretch {
 }
 
 /// A closure that was taken off its stretch.
-#[must_use = "its chunk is given up by running it"]
+#[must_use = "its stretch is ended by running it"]
 pub(crate) struct Child {
     kind: &'static Kind,
     place: NonNull<u8>,
-    /// Its chunk, if this was the last closure in it.
+    /// The chunk, if this was the last closure of its stretch.
     chunk: Option<NonNull<u8>>,
 }
 
@@ -142,7 +155,7 @@ impl Child {
     #[inline]
     pub(crate) unsafe fn run<D>(self, cx: &Cx<'_, D>) {
         let cx = std::ptr::from_ref(cx).cast();
-        // SAFETY: by contract, and `take_first` gives each closure, and each chunk, once.
+        // SAFETY: by contract, and `take_first` gives each closure, and each end of a stretch, once.
         unsafe { (self.kind.run)(self.place, cx, self.chunk) };
     }
 }

@@ -66,13 +66,16 @@
 )]
 
 mod backend;
+mod broadcast;
 mod children;
 mod chunk;
 mod cx;
 mod error;
 mod event;
 mod executor;
+mod indexed;
 mod join;
+mod line;
 mod local;
 mod par;
 mod part;
@@ -89,8 +92,8 @@ pub use cx::Cx;
 pub use error::Error;
 pub use event::Event;
 pub use executor::{Backend, Builder, Executor};
+pub use indexed::{Enumerate, Indexed};
 pub use local::FiberLocal;
-pub use par::{Enumerate, Indexed};
 pub use query::Query;
 pub use query::database::Database;
 pub use sched::stats::Statistics;

@@ -37,6 +37,8 @@ pub(crate) struct Settings {
 pub(crate) struct Seat {
     pub(crate) stealer: Stealer,
     pub(crate) inbox: Inbox,
+    /// Jobs that only this worker starts.
+    pub(crate) own_jobs: Injector,
     pub(crate) attention: AtomicBool,
     pub(crate) counters: Counters,
 }
@@ -68,6 +70,7 @@ impl Pool {
         let seat = |deque: &Deque| Seat {
             stealer: deque.stealer(),
             inbox: Inbox::new(),
+            own_jobs: Injector::new(),
             attention: AtomicBool::new(settings.workers > 1),
             counters: Counters::default(),
         };
@@ -182,6 +185,17 @@ impl Pool {
         }
     }
 
+    /// Gives a job to one worker alone.
+    pub(crate) fn post_job(&self, worker: usize, job: JobRef) {
+        let is_woken = self.posting(|| {
+            self.seats[worker].own_jobs.push(job);
+            self.idle.fiber_posted(worker)
+        });
+        if is_woken && self.has_statistics {
+            self.seats[worker].counters.wakes.add();
+        }
+    }
+
     /// Whether there is a job that any worker may take.
     pub(crate) fn has_jobs(&self) -> bool {
         !self.injector.is_empty() || self.seats.iter().any(|seat| !seat.stealer.is_empty())
@@ -190,7 +204,8 @@ impl Pool {
     /// Lets a worker sleep until there is something for it.
     pub(crate) fn sleep(&self, worker: usize) {
         let seat = self.seat(worker);
-        let is_work_there = || self.is_stopping() || !seat.inbox.is_empty() || self.has_jobs();
+        let has_own = || !seat.inbox.is_empty() || !seat.own_jobs.is_empty();
+        let is_work_there = || self.is_stopping() || has_own() || self.has_jobs();
         // Work that nobody is about to take: no searcher, and nobody on the way to wake one.
         let is_left = || {
             is_work_there()

@@ -36,6 +36,14 @@ impl Worker {
         match self.0 {}
     }
 
+    pub(crate) fn workers(&self) -> usize {
+        match self.0 {}
+    }
+
+    pub(crate) fn post_to(&self, _: usize, _: JobRef) {
+        match self.0 {}
+    }
+
     pub(crate) fn take_chunk(&self) -> Chunk {
         match self.0 {}
     }

@@ -145,15 +145,13 @@ impl Worker {
     fn take_job(&self) -> Option<JobRef> {
         let taken = self.jobs_taken.get().wrapping_add(1);
         self.jobs_taken.set(taken);
+        let outside = || self.pool().take_injected();
         let is_outsiders_turn = taken.is_multiple_of(INJECTOR_PERIOD);
-        let outside = if is_outsiders_turn {
-            self.pool().take_injected()
-        } else {
-            None
-        };
-        outside
+        let early = || if is_outsiders_turn { outside() } else { None };
+        self.take_own_job()
+            .or_else(early)
             .or_else(|| self.deque.pop())
-            .or_else(|| self.pool().take_injected())
+            .or_else(outside)
     }
 
     /// Whether another goes on when the current fiber yields: a ready fiber, or, if there is none
@@ -163,12 +161,16 @@ impl Worker {
         let yields = self.yields.get().wrapping_add(1);
         self.yields.set(yields);
         let has_ready = !self.ready.is_empty() || !self.seat().inbox.is_empty();
-        has_ready && !yields.is_multiple_of(JOB_PERIOD) || self.find_successor() || has_ready
+        if has_ready && !yields.is_multiple_of(JOB_PERIOD) {
+            return true;
+        }
+        let has_job = self.find_job_for_other_fiber();
+        has_job || has_ready
     }
 
     #[cold]
-    fn find_successor(&self) -> bool {
-        // A job needs another fiber: it must not run on this stack (invariant 3).
+    fn find_job_for_other_fiber(&self) -> bool {
+        // It must not run on this stack (invariant 3).
         if self.prepare_suspension().is_ok() {
             self.next_job.set(self.take_job());
         }
@@ -177,6 +179,22 @@ impl Worker {
 
     fn has_next_job(&self) -> bool {
         self.next_job.get().is_some()
+    }
+
+    /// The next job that is for this worker alone.
+    fn take_own_job(&self) -> Option<JobRef> {
+        let jobs = &self.seat().own_jobs;
+        if jobs.is_empty() { None } else { jobs.steal() }
+    }
+
+    /// How many workers its pool has.
+    pub(crate) fn workers(&self) -> usize {
+        self.pool().seats().len()
+    }
+
+    /// Gives a job to one worker of the pool alone.
+    pub(crate) fn post_to(&self, worker: usize, job: JobRef) {
+        self.pool().post_job(worker, job);
     }
 
     /// Looks for work until there is some, sleeping in between. `true`: the pool stops.
@@ -188,7 +206,8 @@ impl Worker {
             if self.polls_find_ready() || pool.is_stopping() {
                 break None;
             }
-            if let Some(job) = pool.take_injected().or_else(|| self.steal()) {
+            let outside = || self.take_own_job().or_else(|| pool.take_injected());
+            if let Some(job) = outside().or_else(|| self.steal()) {
                 break Some(job);
             }
             searches += 1;
