@@ -254,13 +254,13 @@ impl<'db, D> Children<'db, D> {
                 return;
             };
             self.running.set(self.next_place());
-            cx.scheduling_point();
             // SAFETY: its context is of this run.
             unsafe { child.run(cx) };
         }
     }
 
-    /// Takes the next child: from here on it is not given away.
+    /// Takes the next child: from here on it is not given away. There is no scheduling point until
+    /// it is run.
     #[inline]
     fn current_child(&self) -> Option<Child> {
         let mut current = self.current.get();

@@ -50,6 +50,9 @@ impl<F> Placed<F> {
             // SAFETY: by contract; all closures of the stretch have been moved out.
             unsafe { end_stretch(chunk, cx.fiber()) };
         }
+        // Only here, where the closure is ours and out of the chunk: what is left of its stretch may
+        // be given away, done and its chunk used again at any scheduling point.
+        cx.scheduling_point();
         (placed.body)(cx);
     }
 }
