@@ -259,8 +259,7 @@ impl<'db, D> Children<'db, D> {
         }
     }
 
-    /// Takes the next child: from here on it is not given away. There is no scheduling point until
-    /// it is run.
+    /// Takes the next child (fork.md K4): no scheduling point until it is run (K5).
     #[inline]
     fn current_child(&self) -> Option<Child> {
         let mut current = self.current.get();

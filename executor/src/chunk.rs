@@ -50,14 +50,14 @@ impl<F> Placed<F> {
             // SAFETY: by contract; all closures of the stretch have been moved out.
             unsafe { end_stretch(chunk, cx.fiber()) };
         }
-        // Only here, where the closure is ours and out of the chunk: what is left of its stretch may
-        // be given away, done and its chunk used again at any scheduling point.
+        // Only here, where the closure is out of the chunk (fork.md K5).
         cx.scheduling_point();
         (placed.body)(cx);
     }
 }
 
-/// One stretch less; the last gives the chunk to the worker of `fiber`, the current one.
+/// One stretch less; the last gives the chunk to the worker of `fiber`, the current one (fork.md
+/// K6).
 ///
 /// # Safety
 ///

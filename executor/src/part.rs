@@ -23,7 +23,7 @@ pub(crate) enum Reclaimed {
 }
 
 /// Takes `job`, which was published by `fiber`, the current one, back from its queue, or waits until
-/// it is done.
+/// it is done (fork.md K8).
 pub(crate) fn reclaim(fiber: &FiberRecord, job: &Job, awaited: &Awaited) -> Reclaimed {
     if fiber.worker().is_some_and(|worker| worker.take_back(job)) {
         return Reclaimed::Back;

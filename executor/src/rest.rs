@@ -51,8 +51,8 @@ pub(crate) struct Failures {
 }
 
 /// How far a loop has come on one fiber. A block of items is taken at once, and an item says that
-/// those behind it are free only when that may matter: a store for each item would cost as much as a
-/// cheap item does.
+/// those behind it are free only when that may matter (fork.md K7): a store for each item would cost
+/// as much as a cheap item does.
 pub(crate) struct Progress {
     /// The first index that may be given away.
     next: Cell<usize>,
@@ -218,7 +218,7 @@ where
         let body = self.plan.body;
         let mut index = next.get();
         while index < self.end.get() {
-            // The first is ours: two loops that give the last one to each other would not end.
+            // The first is ours (fork.md K4).
             next.set(index + 1);
             cx.scheduling_point();
             let left = self.end.get() - index;

@@ -1,8 +1,7 @@
-//! Work that a fiber holds in its frames, and the list of it that the fiber keeps to itself.
+#![doc = include_str!("fork.md")]
 //!
-//! The list is what makes a fork nearly free: a few stores into the frame, nothing shared. The
-//! second half of a join is given away as a whole; what is left of a loop or a scope gives parts
-//! away. Knows nothing of what it runs.
+//! Used by joins, loops and scopes, and by the workers, which publish. Knows nothing of what it
+//! runs.
 
 use std::cell::{Cell, UnsafeCell};
 use std::mem::MaybeUninit;
@@ -54,7 +53,7 @@ impl Fork {
 /// own.
 ///
 /// Forks nest, so the newest is always the first to be taken back; the oldest is the first to be
-/// published, or split.
+/// published, or split (K2).
 #[repr(align(64))]
 pub(crate) struct ForkList {
     /// Its `newer` is the oldest fork. Its address is taken by the first `push`: the list must not
@@ -62,7 +61,7 @@ pub(crate) struct ForkList {
     head: Fork,
     /// The head, if the list is empty; null before the first `push`.
     newest: Cell<*const Fork>,
-    /// Whether there may be anything to take.
+    /// Whether there may be anything to take (K3).
     has_work: Cell<bool>,
 }
 
