@@ -183,9 +183,7 @@ fn piled_stack_bytes(blocks: u32) -> usize {
 fn looped(executor: &Executor, blocks: u32) -> Result<u64, dagwood::Error> {
     let db = Database::new(());
     executor.run(&db, |cx| {
-        by_diagonals(blocks, |rows, block| {
-            cx.par_map(rows, |_, row| block(row))
-        })
+        by_diagonals(blocks, |rows, block| cx.par_map(rows, |_, row| block(row)))
     })
 }
 
