@@ -157,7 +157,9 @@ impl<'db, D: 'static> Cx<'db, D> {
         );
         self.par_map(0..items.len().div_ceil(chunk_len), |cx, chunk| {
             let from = chunk * chunk_len;
-            body(cx, &items[from..items.len().min(from + chunk_len)])
+            // No sum that overflows: there may be `usize::MAX` items without a size.
+            let len = chunk_len.min(items.len() - from);
+            body(cx, &items[from..from + len])
         })
     }
 
