@@ -7,7 +7,9 @@ use std::ptr;
 use super::fiber::FiberRecord;
 use crate::sync::{AtomicPtr, Ordering};
 
-/// A list of fibers through their records, first come first.
+/// A list of fibers through their records, first come first. Aligned, so that what its holder has
+/// before it, for others to read, is not on the same cache line.
+#[repr(align(64))]
 pub(crate) struct ReadyList {
     first: Cell<*const FiberRecord>,
     last: Cell<*const FiberRecord>,

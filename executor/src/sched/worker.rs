@@ -40,13 +40,16 @@ const SEARCHES_MAX: u32 = 64;
 const POLLS: u32 = 4;
 
 /// One worker. Its fibers use it one at a time; other threads read `pool` and `index` only.
+#[repr(C)]
 pub(crate) struct Worker {
+    // What wakers read, apart from what the worker itself writes all the time.
     pool: NonNull<Pool>,
     index: usize,
     /// Its own, in the pool.
     seat: NonNull<Seat>,
-    deque: Deque,
+    /// On a cache line of its own.
     ready: ReadyList,
+    deque: Deque,
     spares: RefCell<Vec<NonNull<WorkerFiber>>>,
     stacks: RefCell<StackPool>,
     slab: Slab,
