@@ -58,6 +58,9 @@ impl<'db, D: 'static> Cx<'db, D> {
         let Some(worker) = self.fiber().worker() else {
             return vec![body(self, 0)];
         };
+        if std::thread::panicking() {
+            Error::unwinding().raise();
+        }
         self.settle_item();
         let (results, failure) = self.call_on_each(worker, &body);
         match failure {

@@ -158,12 +158,14 @@ impl<'db, D> Children<'db, D> {
     {
         let fiber = cx.fiber();
         let is_here = ptr::eq(fiber, self.fiber);
-        // A destructor that spawns during an unwind could not wait for the child.
-        let is_now = cx.is_sequential() || std::thread::panicking();
+        let is_now = cx.is_sequential();
         if is_here && is_now {
             self.run_now(fiber, body);
         } else if is_here {
             fiber.forks.note_work();
+            if self.has_remote.load(Ordering::Relaxed) {
+                self.place_remote();
+            }
             if let Some(full) = self.open.push(fiber, body) {
                 self.young.borrow_mut().push_children(full);
             }
@@ -185,12 +187,9 @@ impl<'db, D> Children<'db, D> {
     where
         F: FnOnce(&Cx<'db, D>) + Send,
     {
-        let open = OpenChunk::new();
-        // The first of a chunk: nothing is full.
-        let _ = open.push(fiber, body);
         let family = Family {
             plan: self.plan,
-            line: Line::of(open.close()),
+            line: Line::of(Stretch::of(body)),
         };
         // SAFETY: closures are `Send`; what they borrow lives long enough by contract.
         let (given, job) = unsafe { Given::new(family) };
@@ -199,6 +198,17 @@ impl<'db, D> Children<'db, D> {
         match fiber.worker() {
             Some(worker) if !is_now => worker.publish(job),
             _ => job.run(fiber),
+        }
+    }
+
+    /// What branches spawned elsewhere comes before what is spawned here from now on.
+    #[cold]
+    fn place_remote(&self) {
+        let mut young = self.young.borrow_mut();
+        young.push_children(self.open.take_written());
+        self.has_remote.store(false, Ordering::Relaxed);
+        for given in std::mem::take(&mut *self.remote.lock()) {
+            young.push_last(Entry::Given(given));
         }
     }
 
@@ -218,6 +228,7 @@ impl<'db, D> Children<'db, D> {
     pub(crate) fn finish(&self, cx: &Cx<'db, D>) -> Option<Error> {
         // SAFETY: nothing in it unwinds. What closures borrow outlives the scope, which began it.
         unsafe { self.with_spawner(cx, |cx| self.run_all(cx)) };
+        self.open.end(cx.fiber());
         self.failure.take().map(|(_, error)| error)
     }
 
@@ -290,7 +301,7 @@ impl<'db, D> Children<'db, D> {
         for given in remote.into_iter().rev() {
             rest.push_first(Entry::Given(given));
         }
-        young.push_children(self.open.close());
+        young.push_children(self.open.take_written());
         match young.take_first() {
             Some(Entry::Here(first)) => self.current.set(first),
             Some(given) => young.push_first(given),
@@ -361,7 +372,7 @@ impl<'db, D> Children<'db, D> {
             return Some(job);
         }
         let mut young = self.young.borrow_mut();
-        young.push_children(self.open.close());
+        young.push_children(self.open.take_written());
         let (given, job) = self.give(young.split_off_half()?);
         young.push_last(given);
         Some(job)

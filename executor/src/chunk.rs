@@ -1,6 +1,7 @@
 //! Closures that lie one after another in a chunk of memory: writing, splitting, running.
 //!
-//! A chunk begins with the number of stretches that it is divided into. Used by `children.rs`.
+//! A chunk begins with its size and the number of those who hold a part of it: stretches, and the
+//! spawner that still writes to it. Used by `children.rs`.
 
 use std::cell::Cell;
 use std::ptr::NonNull;
@@ -10,9 +11,15 @@ use crate::sched::fiber::FiberRecord;
 use crate::sched::slab::{CHUNK_BYTES, Chunk};
 use crate::sync::{AtomicUsize, Ordering};
 
-/// Where the first closure of a chunk lies, behind the counter.
-const FIRST: usize = 8;
-const _: () = assert!(size_of::<AtomicUsize>() <= FIRST);
+/// What a chunk begins with.
+struct Header {
+    bytes: usize,
+    holders: AtomicUsize,
+}
+
+/// Where the first closure of a chunk lies.
+const FIRST: usize = 16;
+const _: () = assert!(size_of::<Header>() <= FIRST);
 
 /// Larger closures are boxed.
 const INLINE_BYTES_MAX: usize = 1024;
@@ -33,6 +40,21 @@ struct Placed<F> {
     body: F,
 }
 
+/// A closure as it is to lie in a chunk, and how many bytes it takes there.
+#[inline]
+fn place<'db, D: 'db, F>(body: F) -> (Placed<F>, usize)
+where
+    F: FnOnce(&Cx<'db, D>) + Send,
+{
+    let kind = const {
+        &Kind {
+            run: Placed::<F>::run::<D>,
+            bytes: size_of::<Placed<F>>(),
+        }
+    };
+    (Placed { kind, body }, kind.bytes)
+}
+
 impl<F> Placed<F> {
     /// # Safety
     ///
@@ -48,7 +70,7 @@ impl<F> Placed<F> {
         let cx = unsafe { &*cx.cast::<Cx<'db, D>>() };
         if let Some(chunk) = chunk {
             // SAFETY: by contract; all closures of the stretch have been moved out.
-            unsafe { end_stretch(chunk, cx.fiber()) };
+            unsafe { end_hold(chunk, cx.fiber()) };
         }
         // Only here, where the closure is out of the chunk (fork.md K5).
         cx.scheduling_point();
@@ -56,22 +78,37 @@ impl<F> Placed<F> {
     }
 }
 
-/// One stretch less; the last gives the chunk to the worker of `fiber`, the current one (fork.md
-/// K6).
+/// One holder less; the last gives the chunk to the worker of `fiber`, the current one (fork.md K6).
 ///
 /// # Safety
 ///
-/// `chunk` was written by `OpenChunk`, and nobody reads that stretch of it any more.
-unsafe fn end_stretch(chunk: NonNull<u8>, fiber: &FiberRecord) {
-    // SAFETY: by contract; the chunk lives while a stretch of it is left.
-    let stretches = unsafe { chunk.cast::<AtomicUsize>().as_ref() };
-    // Acquire: pairs with the Release of who ended the other stretches, after reading them.
-    let is_last =
-        stretches.load(Ordering::Acquire) == 1 || stretches.fetch_sub(1, Ordering::AcqRel) == 1;
-    if is_last && let Some(worker) = fiber.worker() {
-        // SAFETY: it comes from `into_memory` (`OpenChunk::renew`), and no stretch is left.
-        worker.give_chunk(unsafe { Chunk::from_memory(chunk) });
+/// `chunk` was begun by `begin`, and the holder that ends reads it no more.
+unsafe fn end_hold(chunk: NonNull<u8>, fiber: &FiberRecord) {
+    // SAFETY: by contract; the chunk lives while somebody holds it.
+    let header = unsafe { chunk.cast::<Header>().as_ref() };
+    // Acquire: pairs with the Release of the other holders, after reading.
+    let is_last = header.holders.load(Ordering::Acquire) == 1
+        || header.holders.fetch_sub(1, Ordering::AcqRel) == 1;
+    if !is_last {
+        return;
     }
+    // SAFETY: it comes from `into_memory` (`begin`), and nobody holds it.
+    let chunk = unsafe { Chunk::from_memory(chunk, header.bytes) };
+    if let Some(worker) = fiber.worker() {
+        worker.give_chunk(chunk);
+    }
+}
+
+/// Begins a chunk, with one holder.
+fn begin(chunk: Chunk) -> NonNull<u8> {
+    let (chunk, bytes) = chunk.into_memory();
+    let header = Header {
+        bytes,
+        holders: AtomicUsize::new(1),
+    };
+    // SAFETY: ours, aligned, and larger than that.
+    unsafe { chunk.cast().write(header) };
+    chunk
 }
 
 /// Some closures in a row in one chunk, none of which has started.
@@ -105,9 +142,30 @@ impl Stretch {
         unsafe { self.first_place().cast().read() }
     }
 
-    fn stretches(&self) -> &AtomicUsize {
-        // SAFETY: written by `OpenChunk::write`; the chunk lives while a stretch of it is left.
-        unsafe { self.chunk.cast().as_ref() }
+    fn holders(&self) -> &AtomicUsize {
+        // SAFETY: written by `begin`; the chunk lives while a stretch of it is left.
+        let header = unsafe { self.chunk.cast::<Header>().as_ref() };
+        &header.holders
+    }
+
+    /// A stretch of one closure, in a chunk of its own.
+    pub(crate) fn of<'db, D: 'db, F>(body: F) -> Self
+    where
+        F: FnOnce(&Cx<'db, D>) + Send,
+    {
+        // Boxed, so that every closure fits.
+        let body = Box::new(body);
+        let (placed, bytes) = place(move |cx: &Cx<'db, D>| body(cx));
+        let chunk = begin(Chunk::new(FIRST + bytes));
+        // SAFETY: inside the chunk.
+        let first = unsafe { chunk.add(FIRST) };
+        // SAFETY: ours, unused, and aligned, as `FIRST` and chunks are.
+        unsafe { first.cast().write(placed) };
+        Stretch {
+            chunk,
+            first: FIRST,
+            count: 1,
+        }
     }
 
     /// Takes the first closure off.
@@ -136,7 +194,7 @@ impl Stretch {
         half.count -= self.count;
         if !self.is_empty() {
             // Relaxed: the other stretch is ours until it is passed on.
-            self.stretches().fetch_add(1, Ordering::Relaxed);
+            self.holders().fetch_add(1, Ordering::Relaxed);
         }
         Some(half)
     }
@@ -163,10 +221,13 @@ impl Child {
     }
 }
 
-/// A chunk that closures are written to.
+/// A chunk that closures are written to. [`end`](Self::end) it before it goes.
 pub(crate) struct OpenChunk {
-    chunk: Cell<NonNull<u8>>,
-    /// Where the next closure goes; the end of the chunk, if there is none.
+    /// Held by this, if there is one.
+    chunk: Cell<Option<NonNull<u8>>>,
+    /// Where the first closure lies that was not given yet.
+    first: Cell<usize>,
+    /// Where the next goes.
     fill: Cell<usize>,
     count: Cell<usize>,
 }
@@ -174,7 +235,8 @@ pub(crate) struct OpenChunk {
 impl OpenChunk {
     pub(crate) const fn new() -> Self {
         OpenChunk {
-            chunk: Cell::new(NonNull::dangling()),
+            chunk: Cell::new(None),
+            first: Cell::new(CHUNK_BYTES),
             fill: Cell::new(CHUNK_BYTES),
             count: Cell::new(0),
         }
@@ -204,44 +266,73 @@ impl OpenChunk {
     where
         F: FnOnce(&Cx<'db, D>) + Send,
     {
-        let kind = const {
-            &Kind {
-                run: Placed::<F>::run::<D>,
-                bytes: size_of::<Placed<F>>(),
+        let (placed, bytes) = place(body);
+        let mut full = None;
+        let chunk = match self.chunk.get() {
+            Some(chunk) if self.fill.get() + bytes <= CHUNK_BYTES => chunk,
+            _ => {
+                full = self.take_all(fiber);
+                self.renew(fiber)
             }
         };
-        let is_full = self.fill.get() + kind.bytes > CHUNK_BYTES;
-        let full = if is_full { self.renew(fiber) } else { None };
         // SAFETY: inside the chunk, as was just seen to.
-        let place = unsafe { self.chunk.get().add(self.fill.get()) };
-        // SAFETY: as above; the chunk is ours, and this part of it is unused; `fill` is a multiple
-        // of eight, and so is the address of a chunk.
-        unsafe { place.cast().write(Placed { kind, body }) };
-        self.fill.set(self.fill.get() + kind.bytes);
+        let place = unsafe { chunk.add(self.fill.get()) };
+        // SAFETY: as above; this part of the chunk is unused, and only we write to it; `fill` is a
+        // multiple of eight, and so is the address of a chunk.
+        unsafe { place.cast().write(placed) };
+        self.fill.set(self.fill.get() + bytes);
         self.count.set(self.count.get() + 1);
         full
     }
 
-    /// Begins a new chunk; gives what was in the old one, if anything was.
     #[cold]
-    fn renew(&self, fiber: &FiberRecord) -> Option<Stretch> {
-        let old = self.close();
+    fn renew(&self, fiber: &FiberRecord) -> NonNull<u8> {
         let worker = fiber.worker().expect("OS threads run children at once");
-        let chunk = worker.take_chunk().into_memory();
-        // SAFETY: a new chunk, aligned, ours.
-        unsafe { chunk.cast().write(AtomicUsize::new(1)) };
-        self.chunk.set(chunk);
+        let chunk = begin(worker.take_chunk());
+        self.chunk.set(Some(chunk));
+        self.first.set(FIRST);
         self.fill.set(FIRST);
-        (!old.is_empty()).then_some(old)
+        chunk
     }
 
-    /// Gives all closures that were written, none perhaps. The next goes into a new chunk.
-    pub(crate) fn close(&self) -> Stretch {
-        self.fill.set(CHUNK_BYTES);
-        Stretch {
-            chunk: self.chunk.get(),
-            first: FIRST,
-            count: self.count.replace(0),
+    /// Gives all closures that were written, none perhaps, and goes on behind them.
+    pub(crate) fn take_written(&self) -> Stretch {
+        match self.chunk.get() {
+            Some(chunk) if !self.is_empty() => {
+                let stretch = Stretch {
+                    chunk,
+                    first: self.first.replace(self.fill.get()),
+                    count: self.count.replace(0),
+                };
+                // Relaxed: the stretch is ours until it is passed on.
+                stretch.holders().fetch_add(1, Ordering::Relaxed);
+                stretch
+            }
+            _ => Stretch::EMPTY,
         }
+    }
+
+    /// Ends the chunk, on `fiber`, the current one. Gives the closures that were written to it, if
+    /// there are any.
+    fn take_all(&self, fiber: &FiberRecord) -> Option<Stretch> {
+        let chunk = self.chunk.take()?;
+        let count = self.count.replace(0);
+        if count == 0 {
+            // SAFETY: our own hold.
+            unsafe { end_hold(chunk, fiber) };
+            return None;
+        }
+        // Our hold goes with it.
+        Some(Stretch {
+            chunk,
+            first: self.first.get(),
+            count,
+        })
+    }
+
+    /// Ends the chunk, from which all closures were taken.
+    pub(crate) fn end(&self, fiber: &FiberRecord) {
+        let left = self.take_all(fiber);
+        debug_assert!(left.is_none(), "closures are left");
     }
 }

@@ -118,7 +118,10 @@ impl<'db, D> Cx<'db, D> {
     /// Lets the items behind the one that this job is in be given away: before a wait.
     pub(crate) fn settle_item(&self) {
         // SAFETY: a context does not outlive the call it was made for, nor leave its fiber.
-        unsafe { self.item.settle() };
+        let is_settled = unsafe { self.item.settle() };
+        if is_settled {
+            self.fiber().forks.note_work();
+        }
     }
 
     #[inline]

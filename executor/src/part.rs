@@ -25,13 +25,15 @@ pub(crate) enum Reclaimed {
 /// Takes `job`, which was published by `fiber`, the current one, back from its queue, or waits until
 /// it is done (fork.md K8).
 pub(crate) fn reclaim(fiber: &FiberRecord, job: &Job, awaited: &Awaited) -> Reclaimed {
-    if fiber.worker().is_some_and(|worker| worker.take_back(job)) {
+    let mut is_done = awaited.list.outcome().is_some();
+    if !is_done && fiber.worker().is_some_and(|worker| worker.take_back(job)) {
         return Reclaimed::Back;
     }
-    let is_done = (0..PROBES_MAX).any(|_| {
+    let mut probes = 0..PROBES_MAX;
+    while !is_done && probes.next().is_some() {
         std::hint::spin_loop();
-        awaited.list.outcome().is_some()
-    });
+        is_done = awaited.list.outcome().is_some();
+    }
     let cycle = if is_done {
         None
     } else {

@@ -84,12 +84,14 @@ impl Item {
     /// # Safety
     ///
     /// The call for this item has not ended, and the caller runs on its fiber.
-    pub(crate) unsafe fn settle(self) {
+    pub(crate) unsafe fn settle(self) -> bool {
         // SAFETY: null, or the progress of a loop that is in the middle of this item.
         if let Some(progress) = unsafe { self.progress.as_ref() } {
-            progress.next.set(self.index + 1);
+            let was_hidden = progress.next.replace(self.index + 1) != self.index + 1;
             progress.stop.set(self.index + 1);
+            return was_hidden;
         }
+        false
     }
 }
 

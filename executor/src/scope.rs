@@ -28,8 +28,9 @@ impl<'scope, 'env, 'db: 'env, D: 'static> Scope<'scope, 'env, 'db, D> {
     ///
     /// `cx` is the context at hand, of the scope's body, of a child, or of a branch of theirs. On
     /// the sequential backend the child runs to its end right here. With one worker, children start
-    /// in the order of spawning, those that a child spawns right after it, once the body has ended
-    /// or while it waits.
+    /// in the order of spawning, those that a child spawns right after it, once the body has ended.
+    /// (While the body or a child waits, those that are there start in that order; but if it comes
+    /// back before all of them have started, and waits again, those of the later wait go first.)
     ///
     /// The child sees the [`FiberLocal`](crate::FiberLocal)s that were bound around the scope, not
     /// those bound inside it.
@@ -62,9 +63,8 @@ impl<'db, D: 'static> Cx<'db, D> {
     /// # Panics
     ///
     /// If the closure or a child panics, all others still run to their end; then the panic goes on:
-    /// the closure's own, else that of the first child in the order of spawning (children of
-    /// children come after all children; those that concurrent branches of one child spawn come in
-    /// the order of their arrival).
+    /// the closure's own, else that of the first child in program order (what a child spawns
+    /// comes right after it; what concurrent branches of one child spawn, in the order of arrival).
     ///
     /// # Examples
     ///

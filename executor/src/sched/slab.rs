@@ -11,46 +11,56 @@ use crate::sync::Mutex;
 /// The size of a chunk, in bytes.
 pub(crate) const CHUNK_BYTES: usize = 8192;
 
-const LAYOUT: Layout = match Layout::from_size_align(CHUNK_BYTES, 64) {
-    Ok(layout) => layout,
-    Err(_) => panic!("a chunk has a layout"),
-};
+/// What chunks are aligned to, in bytes.
+const ALIGN: usize = 64;
 
 /// A worker passes so many chunks to the pool, or takes them from there, at once.
 const BATCH: usize = 32;
 
-/// A chunk that nobody uses.
-pub(crate) struct Chunk(NonNull<u8>);
+/// A chunk that nobody uses: of `CHUNK_BYTES`, or made to measure.
+pub(crate) struct Chunk {
+    memory: NonNull<u8>,
+    layout: Layout,
+}
 
 // SAFETY: memory, and nobody else has it.
 unsafe impl Send for Chunk {}
 
 impl Chunk {
-    fn new() -> Self {
+    /// A chunk of so many bytes, not zero.
+    pub(crate) fn new(bytes: usize) -> Self {
+        let layout = Layout::from_size_align(bytes, ALIGN).expect("a chunk is small");
+        assert!(bytes > 0, "a chunk has a size");
         // SAFETY: the layout is not empty.
-        let memory = unsafe { alloc(LAYOUT) };
-        Chunk(NonNull::new(memory).unwrap_or_else(|| handle_alloc_error(LAYOUT)))
+        let memory = unsafe { alloc(layout) };
+        let memory = NonNull::new(memory).unwrap_or_else(|| handle_alloc_error(layout));
+        Chunk { memory, layout }
     }
 
-    /// The memory, `CHUNK_BYTES` of it, aligned to 64.
-    pub(crate) fn into_memory(self) -> NonNull<u8> {
-        let memory = self.0;
+    /// The memory and its size.
+    pub(crate) fn into_memory(self) -> (NonNull<u8>, usize) {
+        let memory = (self.memory, self.layout.size());
         std::mem::forget(self);
         memory
     }
 
     /// # Safety
     ///
-    /// `memory` comes from [`into_memory`](Self::into_memory), and nobody uses it any more.
-    pub(crate) unsafe fn from_memory(memory: NonNull<u8>) -> Self {
-        Chunk(memory)
+    /// Memory and size come from [`into_memory`](Self::into_memory), and nobody uses it any more.
+    pub(crate) unsafe fn from_memory(memory: NonNull<u8>, bytes: usize) -> Self {
+        let layout = Layout::from_size_align(bytes, ALIGN).expect("made with it");
+        Chunk { memory, layout }
+    }
+
+    fn is_of_the_slab(&self) -> bool {
+        self.layout.size() == CHUNK_BYTES
     }
 }
 
 impl Drop for Chunk {
     fn drop(&mut self) {
         // SAFETY: made by `new` with this layout, and ours.
-        unsafe { dealloc(self.0.as_ptr(), LAYOUT) };
+        unsafe { dealloc(self.memory.as_ptr(), self.layout) };
     }
 }
 
@@ -105,11 +115,14 @@ impl Slab {
         if own.is_empty() {
             *own = depot.take();
         }
-        own.pop().unwrap_or_else(Chunk::new)
+        own.pop().unwrap_or_else(|| Chunk::new(CHUNK_BYTES))
     }
 
     /// Takes a chunk back.
     pub(crate) fn give(&self, chunk: Chunk, depot: &Depot) {
+        if !chunk.is_of_the_slab() {
+            return;
+        }
         let mut own = self.0.borrow_mut();
         own.push(chunk);
         if own.len() > 2 * BATCH {

@@ -26,7 +26,7 @@ use crate::sync::Ordering;
 /// Every so many jobs a worker looks at the injector first, so that outside jobs do not starve.
 const INJECTOR_PERIOD: u32 = 61;
 
-/// A worker that takes its own jobs back shows others this often. Showing one and taking it back
+/// A worker that takes its own jobs back shows others this often. Showing a job and taking it back
 /// costs less than a hundredth of this.
 const ATTENTION_PERIOD: Duration = Duration::from_micros(10);
 
@@ -174,7 +174,8 @@ impl Worker {
     #[cold]
     fn find_job_for_other_fiber(&self) -> bool {
         // It must not run on this stack (invariant 3).
-        if self.prepare_suspension().is_ok() {
+        self.prepare_child_wait();
+        if self.has_spares() {
             self.next_job.set(self.take_job());
         }
         self.has_next_job()
@@ -261,6 +262,8 @@ impl Worker {
                 job
             })?;
         self.count(|counters| &counters.steals);
+        // It may be much, and others may be hungry: to be shared before a long leaf begins.
+        self.seat().attention.store(true, Ordering::Relaxed);
         Some(job)
     }
 
@@ -318,7 +321,9 @@ impl Worker {
             attention.store(true, Ordering::Relaxed);
             return;
         }
-        let wanted = (pool.idle.hungry() + 1).max(2);
+        // One for each other worker, also for those that are busy now: when they are done, this one
+        // may be in a long leaf (idle.md I6).
+        let wanted = pool.seats().len();
         while self.deque.len() < wanted {
             let Some(job) = fiber.forks.take_oldest() else {
                 attention.store(true, Ordering::Relaxed);

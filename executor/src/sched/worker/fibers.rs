@@ -196,6 +196,11 @@ impl Worker {
         }
     }
 
+    /// Whether there is a fiber to start a job on.
+    pub(super) fn has_spares(&self) -> bool {
+        !self.spares.borrow().is_empty()
+    }
+
     /// Suspends the current fiber, which is listed as a waiter, until it is woken.
     pub(crate) fn suspend(&self, record: &FiberRecord) {
         self.publish_all(record);
