@@ -35,8 +35,10 @@ const ATTENTION_PERIOD: Duration = Duration::from_micros(10);
 const JOB_PERIOD: u32 = 64;
 
 /// Looks at every queue before a worker goes to sleep, and looks at its own inbox before each of
-/// those: about ten microseconds in all, less than waking it would take.
+/// those: some twenty microseconds in all, less than waking it would take. After the first of them
+/// it lets other threads go first each time: there may be more workers than processors.
 const SEARCHES_MAX: u32 = 64;
+const SPINNING_SEARCHES: u32 = 32;
 const POLLS: u32 = 4;
 
 /// One worker. Its fibers use it one at a time; other threads read `pool` and `index` only.
@@ -218,6 +220,8 @@ impl Worker {
             if searches == SEARCHES_MAX {
                 searches = 0;
                 pool.sleep(self.index);
+            } else if searches > SPINNING_SEARCHES {
+                std::thread::yield_now();
             }
         };
         if pool.posting(|| pool.idle.end_search(|| pool.has_jobs())) {
