@@ -9,7 +9,7 @@ scenarios! {
     all [1, 2, 4, 8]: children_find_what_they_captured;
     all [1, 3]: children_of_all_shapes;
     all [1, 2, 8]: d3_a_hundred_thousand_children;
-    all [1, 2, 8]: d1_a_chain_of_children;
+    all [1, 2, 8]: children_in_a_chain;
     all [1, 2, 8]: children_spawned_by_branches_and_inner_scopes;
     pools [1, 2, 8]: w3_many_scopes_live_over_a_wait;
 }
@@ -145,7 +145,7 @@ fn link<'scope, 'db>(
 }
 
 /// On the sequential backend a child runs inside the spawn: that chain is as deep as its stack lets it be.
-fn d1_a_chain_of_children(bed: &Bed) {
+fn children_in_a_chain(bed: &Bed) {
     let len = if bed.is_sequential() { 1000 } else { MANY };
     let ran = Count::default();
     let run = bed.executor().run(&Database::new(()), |cx| {

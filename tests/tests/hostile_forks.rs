@@ -1,4 +1,4 @@
-//! W3, W4, F3 and F4: what a hostile review of loops, scopes, broadcasts and the memory of spawned closures looked for.
+//! W3, W4, F1 and X4: what a hostile review of loops, scopes, broadcasts and the memory of spawned closures looked for.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,10 +10,10 @@ use dagwood_tests::{Bed, fail_quietly, open, panic_text, scenarios};
 scenarios! {
     pools [1, 2]: w4_an_item_waits_for_the_next_after_a_nested_run;
     pools [2, 3, 8]: w3_a_chunk_is_not_used_again_while_a_closure_lies_in_it;
-    pools [1, 2]: f3_a_branch_elsewhere_spawns_before_what_follows_it;
-    all [1, 2]: f3_a_destructor_spawns_after_what_was_spawned_before;
-    pools [2]: f4_a_broadcast_in_a_destructor_lets_nobody_else_see_the_unwind;
-    all [1, 2]: f3_children_of_a_child_come_right_after_it;
+    pools [1, 2]: f1_a_branch_elsewhere_spawns_before_what_follows_it;
+    all [1, 2]: f1_a_destructor_spawns_after_what_was_spawned_before;
+    pools [2]: x4_a_broadcast_in_a_destructor_lets_nobody_else_see_the_unwind;
+    all [1, 2]: f1_children_of_a_child_come_right_after_it;
 }
 
 /// What a child carries: a box, so that a child that is run twice or torn is noticed.
@@ -63,7 +63,7 @@ fn failure_of(bed: &Bed, body: impl Fn(&Cx<'_, ()>) + Sync) -> String {
 }
 
 /// Not concurrent: the second child is spawned when the branches are over.
-fn f3_a_branch_elsewhere_spawns_before_what_follows_it(bed: &Bed) {
+fn f1_a_branch_elsewhere_spawns_before_what_follows_it(bed: &Bed) {
     let failure = failure_of(bed, |cx| {
         cx.scope(|cx, scope| {
             let gate = Event::new();
@@ -82,7 +82,7 @@ fn f3_a_branch_elsewhere_spawns_before_what_follows_it(bed: &Bed) {
     assert_eq!(failure, "first");
 }
 
-fn f3_a_destructor_spawns_after_what_was_spawned_before(bed: &Bed) {
+fn f1_a_destructor_spawns_after_what_was_spawned_before(bed: &Bed) {
     let failure = failure_of(bed, |cx| {
         cx.scope(|cx, scope| {
             scope.spawn(cx, |_| fail_quietly("first"));
@@ -96,7 +96,7 @@ fn f3_a_destructor_spawns_after_what_was_spawned_before(bed: &Bed) {
     assert_eq!(failure, "first");
 }
 
-fn f3_children_of_a_child_come_right_after_it(bed: &Bed) {
+fn f1_children_of_a_child_come_right_after_it(bed: &Bed) {
     let failure = failure_of(bed, |cx| {
         cx.scope(|cx, scope| {
             scope.spawn(cx, |cx| {
@@ -127,7 +127,7 @@ fn w4_an_item_waits_for_the_next_after_a_nested_run(bed: &Bed) {
 }
 
 /// Two workers: one is busy until the branch has run on the other, whose fiber waits in the destructor.
-fn f4_a_broadcast_in_a_destructor_lets_nobody_else_see_the_unwind(bed: &Bed) {
+fn x4_a_broadcast_in_a_destructor_lets_nobody_else_see_the_unwind(bed: &Bed) {
     let (is_busy, has_run) = (AtomicBool::new(false), AtomicBool::new(false));
     let spin_until = |flag: &AtomicBool| {
         while !flag.load(Ordering::Acquire) {
