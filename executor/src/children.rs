@@ -158,13 +158,12 @@ impl<'db, D> Children<'db, D> {
     {
         let fiber = cx.fiber();
         let is_here = ptr::eq(fiber, self.fiber);
-        let is_now = cx.is_sequential();
-        if is_here && is_now {
+        if is_here && cx.is_sequential() {
             self.run_now(fiber, body);
         } else if is_here {
             fiber.forks.note_work();
             if self.has_remote.load(Ordering::Relaxed) {
-                self.place_remote();
+                self.line_up_spawned();
             }
             if let Some(full) = self.open.push(fiber, body) {
                 self.young.borrow_mut().push_children(full);
@@ -173,7 +172,7 @@ impl<'db, D> Children<'db, D> {
         } else {
             cx.settle_item();
             // SAFETY: by contract.
-            unsafe { self.spawn_from_afar(fiber, is_now, body) };
+            unsafe { self.spawn_from_afar(fiber, body) };
         }
     }
 
@@ -183,7 +182,7 @@ impl<'db, D> Children<'db, D> {
     ///
     /// As `spawn`.
     #[cold]
-    unsafe fn spawn_from_afar<F>(&self, fiber: &FiberRecord, is_now: bool, body: F)
+    unsafe fn spawn_from_afar<F>(&self, fiber: &FiberRecord, body: F)
     where
         F: FnOnce(&Cx<'db, D>) + Send,
     {
@@ -196,14 +195,15 @@ impl<'db, D> Children<'db, D> {
         self.remote.lock().push(given);
         self.has_remote.store(true, Ordering::Relaxed);
         match fiber.worker() {
-            Some(worker) if !is_now => worker.publish(job),
-            _ => job.run(fiber),
+            Some(worker) => worker.publish(job),
+            None => job.run(fiber),
         }
     }
 
-    /// What branches spawned elsewhere comes before what is spawned here from now on.
+    /// Puts all that was spawned so far behind the young: what was written here, then what branches
+    /// spawned elsewhere. It comes before what is spawned from now on.
     #[cold]
-    fn place_remote(&self) {
+    fn line_up_spawned(&self) {
         let mut young = self.young.borrow_mut();
         young.push_children(self.open.take_written());
         self.has_remote.store(false, Ordering::Relaxed);
@@ -290,18 +290,13 @@ impl<'db, D> Children<'db, D> {
     /// What the last child has spawned comes next.
     #[cold]
     fn adopt_young(&self) {
+        self.line_up_spawned();
         let mut young = self.young.replace(Line::new());
         let mut rest = self.rest.borrow_mut();
         let current = self.current.replace(Stretch::EMPTY);
         if !current.is_empty() {
             rest.push_first(Entry::Here(current));
         }
-        self.has_remote.store(false, Ordering::Relaxed);
-        let remote = std::mem::take(&mut *self.remote.lock());
-        for given in remote.into_iter().rev() {
-            rest.push_first(Entry::Given(given));
-        }
-        young.push_children(self.open.take_written());
         match young.take_first() {
             Some(Entry::Here(first)) => self.current.set(first),
             Some(given) => young.push_first(given),

@@ -5,12 +5,14 @@
 //! What must not compile stands in [`refused`].
 
 mod bed;
+mod count;
 mod dag;
 mod gate;
 mod random;
 pub mod refused;
 
 pub use bed::{Bed, run_scenario};
+pub use count::Count;
 pub use dag::{Dag, Node, Outcome, Step};
 pub use gate::{
     Gated, Meeting, OpenOnDrop, OsGate, at_once_from_tasks, at_once_from_threads, fail_quietly,

@@ -2,28 +2,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dagwood::{Cx, Database, Scope};
-use dagwood_tests::{Bed, fail_quietly, scenarios};
+use dagwood_tests::{Bed, Count, fail_quietly, scenarios};
 
 scenarios! {
     all [1, 2, 8]: f1_captured_values_are_dropped_once;
     all [1, 2, 8]: f5_a_spawn_in_a_destructor_during_an_unwind;
-}
-
-/// Counts what has run.
-#[derive(Default)]
-struct Count(AtomicUsize);
-
-impl Count {
-    fn add(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> usize {
-        self.0.load(Ordering::SeqCst)
-    }
 }
 
 /// Counts its drop.

@@ -1,9 +1,7 @@
 //! Scopes: every child runs once with what it captured, however many, large or deep they are, and whoever spawns them.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use dagwood::{Cx, Database, Event, Scope};
-use dagwood_tests::{Bed, Meeting, open, scenarios};
+use dagwood_tests::{Bed, Count, Meeting, open, scenarios};
 
 scenarios! {
     all [1, 2, 4, 8]: children_find_what_they_captured;
@@ -12,20 +10,6 @@ scenarios! {
     all [1, 2, 8]: children_in_a_chain;
     all [1, 2, 8]: children_spawned_by_branches_and_inner_scopes;
     pools [1, 2, 8]: w3_many_scopes_live_over_a_wait;
-}
-
-/// Counts what has run.
-#[derive(Default)]
-struct Count(AtomicUsize);
-
-impl Count {
-    fn add(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> usize {
-        self.0.load(Ordering::SeqCst)
-    }
 }
 
 /// Children's memory is used again: not before they have read it. Other workers take parts of the same memory, and spawn.
@@ -68,7 +52,7 @@ struct PageAligned(usize);
 
 fn children_of_all_shapes(bed: &Bed) {
     const ROUNDS: usize = 200;
-    static EMPTY: Count = Count(AtomicUsize::new(0));
+    static EMPTY: Count = Count::new();
     let executor = bed.executor();
     let empty_before = EMPTY.get();
     let ran = Count::default();

@@ -175,24 +175,25 @@ impl Pool {
 
     /// Puts a woken fiber into its owner's inbox.
     pub(crate) fn post_fiber(&self, owner: usize, fiber: &FiberRecord) {
-        let is_woken = self.posting(|| {
-            self.seats[owner].inbox.push(fiber);
-            // From here on `fiber` may be gone.
-            self.idle.fiber_posted(owner)
-        });
-        if is_woken && self.has_statistics {
-            self.seats[owner].counters.wakes.add();
-        }
+        // Once pushed, `fiber` may be gone.
+        self.post_to(owner, |seat| seat.inbox.push(fiber));
     }
 
     /// Gives a job to one worker alone.
     pub(crate) fn post_job(&self, worker: usize, job: JobRef) {
+        self.post_to(worker, |seat| seat.own_jobs.push(job));
+    }
+
+    /// Pushes what only `worker` takes, and wakes it (idle.md I4).
+    #[inline]
+    fn post_to(&self, worker: usize, push: impl FnOnce(&Seat)) {
+        let seat = &self.seats[worker];
         let is_woken = self.posting(|| {
-            self.seats[worker].own_jobs.push(job);
+            push(seat);
             self.idle.fiber_posted(worker)
         });
         if is_woken && self.has_statistics {
-            self.seats[worker].counters.wakes.add();
+            seat.counters.wakes.add();
         }
     }
 

@@ -309,8 +309,8 @@ impl Worker {
         }
     }
 
-    /// A scheduling point with the attention word raised: shows as many of the fiber's oldest jobs
-    /// as thieves want.
+    /// A scheduling point with the attention word raised: shows the fiber's oldest jobs, until as
+    /// many are public as there are workers (idle.md I6).
     #[cold]
     pub(crate) fn attend(&self, fiber: &FiberRecord) {
         let pool = self.pool();
