@@ -1,5 +1,6 @@
 //! The context: what a provider or a job sees of the library.
 
+use std::cell::Cell;
 use std::marker::PhantomData;
 
 use crate::error::Error;
@@ -46,7 +47,9 @@ use crate::sched::wait::Outcome;
 /// ```
 pub struct Cx<'db, D> {
     run: *const Run<'db, D>,
-    fiber: *const FiberRecord,
+    /// Never changes. A cell, so that the compiler reads it anew after a call: a join that kept it
+    /// in a register would save and restore one more at every node of a tree.
+    fiber: Cell<*const FiberRecord>,
     locals: *const Binding,
     /// The item of a parallel loop that this job is in, on this fiber.
     item: Item,
@@ -68,7 +71,7 @@ impl<'db, D> Cx<'db, D> {
     ) -> Self {
         Cx {
             run,
-            fiber,
+            fiber: Cell::new(fiber),
             locals,
             item: Item::NONE,
             not_send: PhantomData,
@@ -96,7 +99,7 @@ impl<'db, D> Cx<'db, D> {
     pub(crate) fn with_locals(&self, locals: *const Binding) -> Self {
         Cx {
             run: self.run,
-            fiber: self.fiber,
+            fiber: self.fiber.clone(),
             locals,
             item: self.item,
             not_send: PhantomData,
@@ -108,7 +111,7 @@ impl<'db, D> Cx<'db, D> {
     pub(crate) fn with_item(&self, item: Item) -> Self {
         Cx {
             run: self.run,
-            fiber: self.fiber,
+            fiber: self.fiber.clone(),
             locals: self.locals,
             item,
             not_send: PhantomData,
@@ -137,7 +140,7 @@ impl<'db, D> Cx<'db, D> {
     #[inline]
     pub(crate) fn fiber(&self) -> &FiberRecord {
         // SAFETY: the fiber that runs this job outlives it (`new`).
-        unsafe { &*self.fiber }
+        unsafe { &*self.fiber.get() }
     }
 
     #[inline]
@@ -168,7 +171,7 @@ impl<'db, D> Cx<'db, D> {
     }
 
     #[cold]
-    fn attend(&self) {
+    pub(crate) fn attend(&self) {
         self.settle_item();
         let fiber = self.fiber();
         let worker = fiber.worker();

@@ -31,10 +31,8 @@ impl<'db, D, B, RB> Half<'db, D, B, RB>
 where
     B: FnOnce(&Cx<'db, D>) -> RB,
 {
-    const KIND: &'static JobKind = &JobKind {
-        start: Self::start,
-        split: None,
-    };
+    const LINKED: &'static JobKind = &JobKind::whole(Self::start);
+    const KIND: &'static JobKind = &JobKind::of_fork(Self::LINKED);
 
     #[inline]
     fn new(cx: &Cx<'db, D>, body: B) -> Self {
@@ -142,9 +140,11 @@ impl<'db, D> Cx<'db, D> {
         // published, until it is popped or closed (`finish_published`): nothing between here and
         // there unwinds. `B` and `RB` are `Send`. The record of a running fiber does not move.
         unsafe { fiber.forks.push(NonNull::from(&half).cast()) };
-        self.scheduling_point();
+        if fiber.has_attention() {
+            self.attend();
+        }
         let ra = catch_unwind(AssertUnwindSafe(|| a(self)));
-        if !fiber.forks.remove(&half.fork) {
+        if !self.fiber().forks.remove(&half.fork) {
             return self.finish_published(ra, &half);
         }
         match ra {
