@@ -1,9 +1,10 @@
-//! A worker: its queues, and what its fibers do between jobs: look for the next, search, sleep.
+//! A worker: its queues, and what its fibers do between jobs.
 //!
-//! How its fibers are made, switched and resumed stands in `worker/fibers.rs`. Knows nothing of
-//! queries.
+//! How its fibers are made, switched and resumed stands in `worker/fibers.rs`, how it looks for work
+//! elsewhere in `worker/search.rs`. Knows nothing of queries.
 
 mod fibers;
+mod search;
 
 use std::cell::{Cell, RefCell};
 use std::ptr::NonNull;
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 use dagwood_fibers::StackPool;
 
 use self::fibers::{Left, WorkerFiber};
+use self::search::Patience;
 use super::fiber::FiberRecord;
 use super::job::{Job, JobRef};
 use super::pool::{Pool, Seat};
@@ -33,13 +35,6 @@ const ATTENTION_PERIOD: Duration = Duration::from_micros(10);
 /// Every so many yields a job is started though fibers are ready, so that fibers that yield until
 /// something is done do not keep it from being begun.
 const JOB_PERIOD: u32 = 64;
-
-/// Looks at every queue before a worker goes to sleep, and looks at its own inbox before each of
-/// those: some twenty microseconds in all, less than waking it would take. After the first of them
-/// it lets other threads go first each time: there may be more workers than processors.
-const SEARCHES_MAX: u32 = 64;
-const SPINNING_SEARCHES: u32 = 32;
-const POLLS: u32 = 4;
 
 /// One worker. Its fibers use it one at a time; other threads read `pool` and `index` only.
 #[repr(C)]
@@ -63,6 +58,7 @@ pub(crate) struct Worker {
     yields: Cell<u32>,
     /// When it last raised its own attention word.
     attention_asked: Cell<Option<Instant>>,
+    patience: Patience,
     random: Cell<u32>,
 }
 
@@ -83,6 +79,7 @@ impl Worker {
             jobs_taken: Cell::new(0),
             yields: Cell::new(0),
             attention_asked: Cell::new(None),
+            patience: Patience::new(),
             random: Cell::new((index as u32).wrapping_mul(0x9E37_79B9) | 1),
         }
     }
@@ -122,7 +119,7 @@ impl Worker {
                 self.switch_to_base(fiber, Left::Spare);
             } else if let Some(job) = self.take_job() {
                 self.run_job(job, &fiber.record);
-            } else if self.search(&fiber.record) {
+            } else if !self.awaits_ready() && self.search(&fiber.record) {
                 return;
             }
         }
@@ -201,84 +198,6 @@ impl Worker {
     /// Gives a job to one worker of the pool alone.
     pub(crate) fn post_to(&self, worker: usize, job: JobRef) {
         self.pool().post_job(worker, job);
-    }
-
-    /// Looks for work until there is some, sleeping in between. `true`: the pool stops.
-    fn search(&self, record: &FiberRecord) -> bool {
-        let pool = self.pool();
-        pool.idle.start_search();
-        let mut searches = 0;
-        let job = loop {
-            if self.polls_find_ready() || pool.is_stopping() {
-                break None;
-            }
-            let outside = || self.take_own_job().or_else(|| pool.take_injected());
-            if let Some(job) = outside().or_else(|| self.steal()) {
-                break Some(job);
-            }
-            searches += 1;
-            if searches == SEARCHES_MAX {
-                searches = 0;
-                pool.sleep(self.index);
-            } else if searches > SPINNING_SEARCHES {
-                std::thread::yield_now();
-            }
-        };
-        if pool.posting(|| pool.idle.end_search(|| pool.has_jobs())) {
-            self.count(|counters| &counters.wakes);
-        }
-        if let Some(job) = job {
-            self.run_job(job, record);
-        }
-        pool.is_stopping() && self.ready.is_empty() && self.seat().inbox.is_empty()
-    }
-
-    /// Looks a few times whether a fiber of its own was woken.
-    fn polls_find_ready(&self) -> bool {
-        (0..POLLS).any(|poll| {
-            if poll > 0 {
-                std::hint::spin_loop();
-            }
-            !self.seat().inbox.is_empty()
-        })
-    }
-
-    /// Takes a job from another worker, beginning with a random one.
-    fn steal(&self) -> Option<JobRef> {
-        let workers = self.pool().seats().len();
-        let start = self.next_random() as usize % workers;
-        let job = (0..workers)
-            .map(|i| (start + i) % workers)
-            .filter(|&victim| victim != self.index)
-            .find_map(|victim| {
-                let seat = self.pool().seat(victim);
-                // Most looks find nothing, and a look costs less than a try.
-                let job = if seat.stealer.is_empty() {
-                    None
-                } else {
-                    seat.stealer.steal()
-                };
-                // Either it has given its last job, or it has none to see: it should show more
-                // (idle.md I6). Read first: its worker looks at the word all the time.
-                if seat.stealer.is_empty() && !seat.attention.load(Ordering::Relaxed) {
-                    seat.attention.store(true, Ordering::Relaxed);
-                }
-                job
-            })?;
-        self.count(|counters| &counters.steals);
-        // It may be much, and others may be hungry: to be shared before a long leaf begins.
-        self.seat().attention.store(true, Ordering::Relaxed);
-        Some(job)
-    }
-
-    /// A xorshift: cheap, and good enough to spread thieves.
-    fn next_random(&self) -> u32 {
-        let mut x = self.random.get();
-        x ^= x << 13;
-        x ^= x >> 17;
-        x ^= x << 5;
-        self.random.set(x);
-        x
     }
 
     /// Memory for spawned closures.
