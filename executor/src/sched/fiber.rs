@@ -26,15 +26,17 @@ pub(crate) enum Wake {
 
 /// What the runtime knows of one fiber.
 ///
-/// Shared: `wake` and `next_ready` belong to whoever wakes the fiber (one at a time, wait.md W3);
+/// Shared: `wake` and `next` belong to the fiber until it has listed itself as a waiter, then to
+/// whoever wakes it (one at a time, wait.md W3);
 /// `edge`, `frames` and `cycle` of a *waiting* fiber are read and written under the graph's lock
 /// (graph.md). All else is the fiber's own.
 #[repr(C, align(64))]
 pub(crate) struct FiberRecord {
     // What wakers read, apart from what the fiber itself writes all the time.
     wake: Wake,
-    /// Link of the owner's ready queue.
-    pub(crate) next_ready: Cell<*const FiberRecord>,
+    /// Link of the list that the fiber is on: of those who wait for the same thing, or of the ready
+    /// ones of its owner.
+    pub(crate) next: Cell<*const FiberRecord>,
     /// The executor it works for (an identity, for comparison only; zero: none).
     executor: usize,
     /// What the record lies in, if it belongs to a worker.
@@ -97,7 +99,7 @@ impl FiberRecord {
             is_asking: Cell::new(false),
             refuses_runs: Cell::new(false),
             cycle: UnsafeCell::new(None),
-            next_ready: Cell::new(ptr::null()),
+            next: Cell::new(ptr::null()),
         }
     }
 

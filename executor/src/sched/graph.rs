@@ -8,7 +8,7 @@ use std::ptr::{self, NonNull};
 
 use super::cycle::Cycle;
 use super::fiber::FiberRecord;
-use super::wait::{WaitList, Waiter, Waiters};
+use super::wait::{WaitList, Waiters};
 use crate::error::Error;
 use crate::sync::{AtomicPtr, GlobalLock, Ordering};
 
@@ -180,10 +180,8 @@ pub(crate) fn wait_for_child(fiber: &FiberRecord, awaited: &Awaited) -> Option<E
 pub(crate) fn wait_without_edge(fiber: &FiberRecord, awaited: &Awaited) -> Result<(), Error> {
     if awaited.list.outcome().is_none() {
         prepare_suspension(fiber)?;
-        let waiter = Waiter::new(fiber);
-        // SAFETY: `waiter` lies in this frame, which is not left before `suspend` returns, that is,
-        // before the wake.
-        if unsafe { awaited.list.list(&waiter) }.is_ok() {
+        // SAFETY: the current fiber, which suspends; its record outlives it.
+        if unsafe { awaited.list.list(fiber) }.is_ok() {
             fiber.suspend();
         }
     }
@@ -191,10 +189,8 @@ pub(crate) fn wait_without_edge(fiber: &FiberRecord, awaited: &Awaited) -> Resul
 }
 
 fn wait_on_edge(fiber: &FiberRecord, awaited: &Awaited, is_ask: bool) -> Result<(), Error> {
-    let waiter = Waiter::new(fiber);
-    // SAFETY: `waiter` lies in this frame, which is left only when the wait has ended: not listed,
-    // or woken.
-    match unsafe { add_edge(fiber, awaited, is_ask, &waiter) } {
+    // SAFETY: the current fiber, which suspends below if it was listed; its record outlives it.
+    match unsafe { add_edge(fiber, awaited, is_ask) } {
         Added::Waiting => (),
         Added::Done => return Ok(()),
         Added::Closes(cycle) => return Err(cycle.decide()),
@@ -203,7 +199,7 @@ fn wait_on_edge(fiber: &FiberRecord, awaited: &Awaited, is_ask: bool) -> Result<
     loop {
         fiber.suspend();
         // SAFETY: as above.
-        if let Some(end) = unsafe { end_wait(fiber, awaited, &waiter) } {
+        if let Some(end) = unsafe { end_wait(fiber, awaited) } {
             return end;
         }
     }
@@ -242,7 +238,7 @@ enum Added {
 /// # Safety
 ///
 /// As for [`WaitList::list`].
-unsafe fn add_edge(fiber: &FiberRecord, awaited: &Awaited, is_ask: bool, waiter: &Waiter) -> Added {
+unsafe fn add_edge(fiber: &FiberRecord, awaited: &Awaited, is_ask: bool) -> Added {
     let _guard = GRAPH.lock();
     if is_cycle(fiber, awaited) {
         let cycle = Cycle::collect(fiber, awaited, is_ask);
@@ -255,7 +251,7 @@ unsafe fn add_edge(fiber: &FiberRecord, awaited: &Awaited, is_ask: bool, waiter:
         }
     }
     // SAFETY: the caller's contract.
-    if unsafe { awaited.list.list(waiter) }.is_err() {
+    if unsafe { awaited.list.list(fiber) }.is_err() {
         return Added::Done;
     }
     fiber.edge.set(awaited);
@@ -268,17 +264,13 @@ unsafe fn add_edge(fiber: &FiberRecord, awaited: &Awaited, is_ask: bool, waiter:
 ///
 /// # Safety
 ///
-/// As for [`WaitList::list`]; `waiter` was woken.
-unsafe fn end_wait(
-    fiber: &FiberRecord,
-    awaited: &Awaited,
-    waiter: &Waiter,
-) -> Option<Result<(), Error>> {
+/// As for [`WaitList::list`]; the fiber was woken.
+unsafe fn end_wait(fiber: &FiberRecord, awaited: &Awaited) -> Option<Result<(), Error>> {
     let _guard = GRAPH.lock();
     // SAFETY: the lock is held.
     let cycle = unsafe { &mut *fiber.cycle.get() }.take();
     // SAFETY: the caller's contract.
-    if cycle.is_none() && unsafe { awaited.list.list(waiter) }.is_ok() {
+    if cycle.is_none() && unsafe { awaited.list.list(fiber) }.is_ok() {
         return None;
     }
     fiber.edge.set(ptr::null());
