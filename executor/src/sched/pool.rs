@@ -40,6 +40,8 @@ pub(crate) struct Seat {
     /// Jobs that only this worker starts.
     pub(crate) own_jobs: Injector,
     pub(crate) attention: AtomicBool,
+    /// Whether who raised it is content with what there is to show at the next scheduling point.
+    pub(crate) is_modestly_asked: AtomicBool,
     pub(crate) counters: Counters,
 }
 
@@ -72,6 +74,7 @@ impl Pool {
             inbox: Inbox::new(),
             own_jobs: Injector::new(),
             attention: AtomicBool::new(settings.workers > 1),
+            is_modestly_asked: AtomicBool::new(false),
             counters: Counters::default(),
         };
         let pool = Arc::new(Pool {

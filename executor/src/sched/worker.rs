@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use dagwood_fibers::StackPool;
 
 use self::fibers::{Left, WorkerFiber};
-use self::search::Patience;
+use self::search::{Appetite, Patience};
 use super::fiber::FiberRecord;
 use super::job::{Job, JobRef};
 use super::pool::{Pool, Seat};
@@ -59,6 +59,7 @@ pub(crate) struct Worker {
     /// When it last raised its own attention word.
     attention_asked: Cell<Option<Instant>>,
     patience: Patience,
+    appetite: Appetite,
     random: Cell<u32>,
 }
 
@@ -80,6 +81,7 @@ impl Worker {
             yields: Cell::new(0),
             attention_asked: Cell::new(None),
             patience: Patience::new(),
+            appetite: Appetite::new(),
             random: Cell::new((index as u32).wrapping_mul(0x9E37_79B9) | 1),
         }
     }
@@ -249,7 +251,9 @@ impl Worker {
         let wanted = pool.seats().len();
         while self.deque.len() < wanted {
             let Some(job) = fiber.forks.take_oldest() else {
-                attention.store(true, Ordering::Relaxed);
+                if !self.seat().is_modestly_asked.load(Ordering::Relaxed) {
+                    attention.store(true, Ordering::Relaxed);
+                }
                 return;
             };
             self.publish(job);

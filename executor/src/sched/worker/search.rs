@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::Worker;
 use crate::sched::fiber::FiberRecord;
 use crate::sched::job::JobRef;
+use crate::sched::pool::Seat;
 use crate::sync::Ordering;
 
 /// Looks at its own inbox before a worker with waiting fibers begins to search: less than a
@@ -53,6 +54,66 @@ impl Patience {
     }
 }
 
+/// What a worker thinks of the work it stole last: whether it was worth the trouble.
+///
+/// To share a job costs its owner and its thief some half a microsecond. Where all jobs are smaller
+/// than that, a thief that asks for more as soon as it has nothing gets them one by one, and both
+/// do little else. So it becomes *modest*: it asks less often, and for what there is by then
+/// (idle.md I6).
+pub(super) struct Appetite {
+    /// How many more crumbs than others it has stolen of late.
+    crumbs: Cell<u32>,
+    /// When the worker last asked another for more.
+    asked: Cell<Option<Instant>>,
+}
+
+impl Appetite {
+    /// What takes less time was not worth stealing.
+    const CRUMB: Duration = Duration::from_micros(1);
+    /// What takes at least as long shows that not all jobs are crumbs.
+    const MEAL: Duration = Duration::from_micros(20);
+    /// A modest worker asks this often: there should be a meal by then.
+    const PAUSE: Duration = Duration::from_micros(50);
+    /// So many crumbs are no accident.
+    const CRUMBS_MAX: u32 = 8;
+
+    pub(super) fn new() -> Self {
+        Appetite {
+            crumbs: Cell::new(0),
+            asked: Cell::new(None),
+        }
+    }
+
+    fn learn(&self, took: Duration) {
+        let crumbs = self.crumbs.get();
+        self.crumbs.set(if took < Self::CRUMB {
+            (crumbs + 1).min(Self::CRUMBS_MAX)
+        } else if took < Self::MEAL {
+            crumbs.saturating_sub(1)
+        } else {
+            0
+        });
+    }
+
+    fn is_modest(&self) -> bool {
+        self.crumbs.get() == Self::CRUMBS_MAX
+    }
+
+    /// Whether to ask for more now.
+    fn asks(&self) -> bool {
+        if !self.is_modest() {
+            return true;
+        }
+        let now = Instant::now();
+        let is_early = |asked: Instant| now.duration_since(asked) < Self::PAUSE;
+        let asks = !self.asked.get().is_some_and(is_early);
+        if asks {
+            self.asked.set(Some(now));
+        }
+        asks
+    }
+}
+
 impl Worker {
     /// Whether one of its waiting fibers is woken in the next moment. It is not counted as a
     /// searcher meanwhile.
@@ -65,12 +126,17 @@ impl Worker {
         let pool = self.pool();
         pool.idle.start_search();
         let mut looks = 0;
+        let mut is_stolen = false;
         let job = loop {
             if self.polls_find_ready(POLLS) || pool.is_stopping() {
                 break None;
             }
             let outside = || self.take_own_job().or_else(|| pool.take_injected());
-            if let Some(job) = outside().or_else(|| self.steal()) {
+            if let Some(job) = outside() {
+                break Some(job);
+            }
+            if let Some(job) = self.steal() {
+                is_stolen = true;
                 break Some(job);
             }
             looks += 1;
@@ -87,7 +153,11 @@ impl Worker {
             self.count(|counters| &counters.wakes);
         }
         if let Some(job) = job {
+            let start = Instant::now();
             self.run_job(job, record);
+            if is_stolen {
+                self.appetite.learn(start.elapsed());
+            }
         }
         pool.is_stopping() && self.ready.is_empty() && self.seat().inbox.is_empty()
     }
@@ -117,17 +187,37 @@ impl Worker {
                 } else {
                     seat.stealer.steal()
                 };
-                // Either it has given its last job, or it has none to see: it should show more
-                // (idle.md I6). Read first: its worker looks at the word all the time.
-                if seat.stealer.is_empty() && !seat.attention.load(Ordering::Relaxed) {
-                    seat.attention.store(true, Ordering::Relaxed);
+                // Either it has given its last job, or it has none to see: it should show more.
+                if seat.stealer.is_empty() {
+                    self.ask_for_more(seat);
                 }
                 job
             })?;
         self.count(|counters| &counters.steals);
         // It may be much, and others may be hungry: to be shared before a long leaf begins.
-        self.seat().attention.store(true, Ordering::Relaxed);
+        if !self.appetite.is_modest() {
+            self.seat().attention.store(true, Ordering::Relaxed);
+        }
         Some(job)
+    }
+
+    /// Raises the attention of another worker (idle.md I6). Reads first: that worker looks at the
+    /// word all the time.
+    fn ask_for_more(&self, seat: &Seat) {
+        let is_raised = seat.attention.load(Ordering::Relaxed);
+        let is_modest = self.appetite.is_modest();
+        // A modest thief also makes less of what was asked for before.
+        let asks = if is_raised {
+            is_modest
+        } else {
+            self.appetite.asks()
+        };
+        if asks && seat.is_modestly_asked.load(Ordering::Relaxed) != is_modest {
+            seat.is_modestly_asked.store(is_modest, Ordering::Relaxed);
+        }
+        if asks && !is_raised {
+            seat.attention.store(true, Ordering::Relaxed);
+        }
     }
 
     /// A xorshift: cheap, and good enough to spread thieves.
