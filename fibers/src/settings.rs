@@ -1,18 +1,6 @@
 //! What is asked of stacks: their size, and how their guards are made.
 
-use std::fmt;
-use std::str::FromStr;
-
 /// How a stack's guard, which turns an overflow into a fault, is made.
-///
-/// # Examples
-///
-/// ```
-/// use dagwood_fibers::Guards;
-///
-/// assert_eq!("splitting".parse(), Ok(Guards::Splitting));
-/// assert!("none".parse::<Guards>().is_err());
-/// ```
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Guards {
     /// Light ones if the system has them, else splitting ones.
@@ -24,27 +12,6 @@ pub enum Guards {
     /// By `mprotect`: each guard splits its mapping, so a stack costs two, of which Linux by default allows
     /// 65,530 in a process.
     Splitting,
-}
-
-impl fmt::Display for Guards {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Guards::Best => "best",
-            Guards::Light => "light",
-            Guards::Splitting => "splitting",
-        })
-    }
-}
-
-impl FromStr for Guards {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        [Guards::Best, Guards::Light, Guards::Splitting]
-            .into_iter()
-            .find(|guards| guards.to_string() == name)
-            .ok_or_else(|| format!("unknown guards {name:?}: best, light or splitting"))
-    }
 }
 
 /// What stacks are to be like.

@@ -10,7 +10,7 @@ use dagwood_fibers::{Faults, Fiber, Guards, Mechanism, StackDepot, StackSettings
 
 fn each_kind_of_guards(test: impl Fn(Guards)) {
     for guards in [Guards::Best, Guards::Splitting] {
-        println!("guards {guards}");
+        println!("guards {guards:?}");
         test(guards);
     }
 }

@@ -10,6 +10,7 @@ use super::fork::ForkList;
 use super::graph::{Awaited, Frame};
 use super::latch::Latch;
 use super::pool::Worker;
+use super::wait::Waiter;
 use crate::error::Error;
 use crate::sync::{AtomicBool, Ordering};
 
@@ -50,6 +51,11 @@ pub(crate) struct FiberRecord {
     pub(crate) edge: Cell<*const Awaited>,
     /// Whether that wait is an ask, which can be called back, rather than one for a child.
     pub(crate) is_asking: Cell<bool>,
+    /// Whether its worker has given its wait up (stand.md S3).
+    pub(super) is_given_up: Cell<bool>,
+    /// While it is suspended in a wait that can be given up: for what, and its place there. Its own and its
+    /// worker's.
+    pub(super) ask: Cell<(*const Awaited, *const Waiter)>,
     /// Whether user code runs at a place where a nested `run` would see what must not be seen.
     refuses_runs: Cell<bool>,
     /// Why it is called back from its wait: a cycle. Read and written under the graph's lock.
@@ -95,6 +101,8 @@ impl FiberRecord {
             frames: Cell::new(ptr::null()),
             edge: Cell::new(ptr::null()),
             is_asking: Cell::new(false),
+            is_given_up: Cell::new(false),
+            ask: Cell::new((ptr::null(), ptr::null())),
             refuses_runs: Cell::new(false),
             cycle: UnsafeCell::new(None),
             next_ready: Cell::new(ptr::null()),
@@ -120,18 +128,17 @@ impl FiberRecord {
         }
     }
 
-    /// Makes sure that its worker can go on with another fiber while this one waits.
-    pub(crate) fn prepare_suspension(&self) -> Result<(), Error> {
-        self.outermost()
-            .worker()
-            .map_or(Ok(()), Worker::prepare_suspension)
+    /// Makes sure, if that can be, that its worker can go on with another fiber while this one waits.
+    pub(crate) fn prepare_wait(&self) {
+        if let Some(worker) = self.outermost().worker() {
+            worker.prepare_wait();
+        }
     }
 
-    /// The same for a wait that cannot be refused.
-    pub(crate) fn prepare_child_wait(&self) {
-        if let Some(worker) = self.outermost().worker() {
-            worker.prepare_child_wait();
-        }
+    /// Why its wait was given up.
+    pub(super) fn shortage(&self) -> Error {
+        let worker = self.outermost().worker();
+        worker.expect("only a worker gives up waits").shortage()
     }
 
     /// Says what the record lies in: for its worker, to find that again.

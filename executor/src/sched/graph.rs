@@ -10,10 +10,12 @@ use super::cycle::Cycle;
 use super::fiber::FiberRecord;
 use super::wait::{WaitList, Waiter, Waiters};
 use crate::error::Error;
-use crate::sync::{AtomicPtr, GlobalLock, Ordering};
+use crate::sync::{AtomicPtr, AtomicUsize, GlobalLock, Ordering};
 
 /// What an awaited thing is to the wait graph.
 pub(crate) struct Kind {
+    /// The name of the query's type, if it is a query: for a signal handler, so it must not allocate.
+    pub(crate) query: Option<fn() -> &'static str>,
     /// Its name in the report of a cycle: (kind, key). `None`: it is not named (a join's half).
     pub(crate) describe: Option<unsafe fn(NonNull<Awaited>) -> Name>,
     /// Puts a cycle's error in, and closes it: queries only, others end when their fibers have
@@ -24,6 +26,7 @@ pub(crate) struct Kind {
 impl Kind {
     /// Has no name in reports (the query that forked or ran it has), and ends by itself.
     pub(crate) const UNNAMED: &'static Kind = &Kind {
+        query: None,
         describe: None,
         fail: None,
     };
@@ -138,6 +141,24 @@ impl Frame {
         unsafe { *self.cycle.get() = Some(error) };
     }
 
+    /// The frames of a fiber, the innermost first: of the current one, or under the lock.
+    pub(super) fn all_of(fiber: &FiberRecord) -> impl Iterator<Item = &Frame> {
+        let mut next = fiber.frames.get();
+        std::iter::from_fn(move || {
+            // SAFETY: a fiber's frames are alive while they are linked.
+            let frame = unsafe { next.as_ref() }?;
+            next = frame.below;
+            Some(frame)
+        })
+    }
+
+    /// What it does is called, if it has a name. Runs user code (`Debug`).
+    pub(super) fn name(&self) -> Option<Name> {
+        let describe = self.kind().describe?;
+        // SAFETY: what a frame does is alive while the frame is linked, and is of its own kind.
+        Some(unsafe { describe(self.awaited) })
+    }
+
     /// The kind of what it does.
     pub(super) fn kind(&self) -> &'static Kind {
         // SAFETY: what a frame does is alive while the frame is linked.
@@ -158,8 +179,14 @@ pub(crate) fn wait_for(fiber: &FiberRecord, awaited: &Awaited) -> Result<(), Sto
     if awaited.list.outcome().is_some() {
         return Ok(());
     }
-    prepare_suspension(fiber).map_err(Stopped::Refused)?;
-    wait_on_edge(fiber, awaited, true).map_err(Stopped::Cycle)
+    prepare_ask(fiber).map_err(Stopped::Refused)?;
+    wait_on_edge(fiber, awaited, true).map_err(|error| {
+        if error.is_exhausted() {
+            Stopped::Refused(error)
+        } else {
+            Stopped::Cycle(error)
+        }
+    })
 }
 
 /// Suspends `fiber` until `awaited`, a child that borrows from it and is not opened again, is
@@ -169,7 +196,7 @@ pub(crate) fn wait_for(fiber: &FiberRecord, awaited: &Awaited) -> Result<(), Sto
 pub(crate) fn wait_for_child(fiber: &FiberRecord, awaited: &Awaited) -> Option<Error> {
     let mut cycle = None;
     while awaited.list.outcome().is_none() {
-        fiber.prepare_child_wait();
+        fiber.prepare_wait();
         // Once a cycle is decided the child goes on; it may run into another.
         cycle = cycle.or(wait_on_edge(fiber, awaited, false).err());
     }
@@ -178,16 +205,82 @@ pub(crate) fn wait_for_child(fiber: &FiberRecord, awaited: &Awaited) -> Option<E
 
 /// As [`wait_for`], for what is owned by nobody (events): no edge, no cycle.
 pub(crate) fn wait_without_edge(fiber: &FiberRecord, awaited: &Awaited) -> Result<(), Error> {
-    if awaited.list.outcome().is_none() {
-        prepare_suspension(fiber)?;
+    while awaited.list.outcome().is_none() {
+        prepare_ask(fiber)?;
         let waiter = Waiter::new(fiber);
-        // SAFETY: `waiter` lies in this frame, which is not left before `suspend` returns, that is,
+        // SAFETY: `waiter` lies in this frame, which is not left before the suspension ends, that is,
         // before the wake.
         if unsafe { awaited.list.list(&waiter) }.is_ok() {
-            fiber.suspend();
+            suspend(fiber, Some((awaited, &waiter)))?;
         }
     }
     Ok(())
+}
+
+/// Suspends `fiber`, which is listed; `ask` says where, if the wait can be given up.
+///
+/// # Errors
+///
+/// It was given up.
+fn suspend(fiber: &FiberRecord, ask: Option<(&Awaited, &Waiter)>) -> Result<(), Error> {
+    let (awaited, waiter) = ask.map_or((ptr::null(), ptr::null()), |(awaited, waiter)| {
+        (ptr::from_ref(awaited), ptr::from_ref(waiter))
+    });
+    fiber.ask.set((awaited, waiter));
+    fiber.suspend();
+    fiber.ask.set((ptr::null(), ptr::null()));
+    if fiber.is_given_up.replace(false) {
+        return Err(fiber.shortage());
+    }
+    Ok(())
+}
+
+/// How many circles stand still until they are decided (G5). Changed under the lock.
+static DECIDING: AtomicUsize = AtomicUsize::new(0);
+
+/// A circle was decided. The lock is held.
+pub(super) fn circle_is_decided() {
+    DECIDING.fetch_sub(1, Ordering::Relaxed);
+}
+
+/// What came of giving up a wait.
+#[must_use]
+pub(crate) enum GivenUp {
+    /// Nothing: it is no ask, or ends by itself.
+    No,
+    /// Nothing now: a circle is being decided, and must stand still.
+    NotNow,
+    /// It was taken off its list: the caller makes the fiber ready.
+    Unlisted,
+    /// It was woken, or is about to be.
+    Woken,
+}
+
+/// Ends the ask that `fiber`, a suspended fiber of the calling worker, waits in, with an error (G8, stand.md S3).
+pub(crate) fn give_up(fiber: &FiberRecord) -> GivenUp {
+    let guard = GRAPH.lock();
+    let (awaited, waiter) = fiber.ask.get();
+    // SAFETY: null, or borrowed by a frame of the fiber, which stands still.
+    let Some(awaited) = (unsafe { awaited.as_ref() }) else {
+        return GivenUp::No;
+    };
+    if fiber.is_given_up.get() || fiber.is_called_back() || awaited.list.outcome().is_some() {
+        return GivenUp::No;
+    }
+    if DECIDING.load(Ordering::Relaxed) > 0 {
+        return GivenUp::NotNow;
+    }
+    fiber.edge.set(ptr::null());
+    fiber.is_given_up.set(true);
+    // SAFETY: the fiber is suspended in that wait, and the caller, its worker, is who resumes it.
+    if unsafe { awaited.list.unlist_newest(waiter) } {
+        return GivenUp::Unlisted;
+    }
+    // Those above it look again; whoever takes it off its list, we or who closes it, wakes it.
+    let woken = awaited.list.detach();
+    drop(guard);
+    woken.wake();
+    GivenUp::Woken
 }
 
 fn wait_on_edge(fiber: &FiberRecord, awaited: &Awaited, is_ask: bool) -> Result<(), Error> {
@@ -201,7 +294,7 @@ fn wait_on_edge(fiber: &FiberRecord, awaited: &Awaited, is_ask: bool) -> Result<
         Added::LeftOver(error) => return Err(error),
     }
     loop {
-        fiber.suspend();
+        suspend(fiber, is_ask.then_some((awaited, &waiter)))?;
         // SAFETY: as above.
         if let Some(end) = unsafe { end_wait(fiber, awaited, &waiter) } {
             return end;
@@ -217,11 +310,12 @@ pub(crate) enum Stopped {
     Refused(Error),
 }
 
-fn prepare_suspension(fiber: &FiberRecord) -> Result<(), Error> {
+fn prepare_ask(fiber: &FiberRecord) -> Result<(), Error> {
     if std::thread::panicking() {
         return Err(Error::unwinding());
     }
-    fiber.prepare_suspension()
+    fiber.prepare_wait();
+    Ok(())
 }
 
 /// What came of adding an edge.
@@ -247,6 +341,7 @@ unsafe fn add_edge(fiber: &FiberRecord, awaited: &Awaited, is_ask: bool, waiter:
     if is_cycle(fiber, awaited) {
         let cycle = Cycle::collect(fiber, awaited, is_ask);
         let Some(left_over) = cycle.left_over() else {
+            DECIDING.fetch_add(1, Ordering::Relaxed);
             return Added::Closes(cycle);
         };
         match left_over.end(fiber) {

@@ -16,11 +16,11 @@ impl Worker {
         match self.0 {}
     }
 
-    pub(crate) fn prepare_suspension(&self) -> Result<(), Error> {
+    pub(crate) fn prepare_wait(&self) {
         match self.0 {}
     }
 
-    pub(crate) fn prepare_child_wait(&self) {
+    pub(crate) fn shortage(&self) -> Error {
         match self.0 {}
     }
 

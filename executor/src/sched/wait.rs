@@ -41,6 +41,8 @@ impl Outcome {
 pub(crate) struct Waiter {
     fiber: *const FiberRecord,
     next: Cell<*mut Waiter>,
+    /// What `next` was when it was listed. Its own fiber's and that one's worker's, not the closer's.
+    next_listed: Cell<*mut Waiter>,
 }
 
 impl Waiter {
@@ -48,6 +50,7 @@ impl Waiter {
         Waiter {
             fiber,
             next: Cell::new(ptr::null_mut()),
+            next_listed: Cell::new(ptr::null_mut()),
         }
     }
 }
@@ -91,6 +94,7 @@ impl WaitList {
                 return Err(outcome);
             }
             waiter.next.set(head);
+            waiter.next_listed.set(head);
             let listed = ptr::from_ref(waiter).cast_mut();
             // Release: the closer's AcqRel swap sees `next` and `fiber`. Acquire: as in `outcome`.
             match self
@@ -129,6 +133,21 @@ impl WaitList {
             }
         }
         Waiters(ptr::null_mut())
+    }
+
+    /// Takes one waiter off, if it is the newest (W7). Else nothing is changed.
+    ///
+    /// # Safety
+    ///
+    /// `waiter` is the caller's, and stands still: it was listed here, and its fiber runs only if the caller resumes
+    /// it.
+    pub(crate) unsafe fn unlist_newest(&self, waiter: *const Waiter) -> bool {
+        // SAFETY: by contract; the closer does not touch this field.
+        let next = unsafe { &*waiter }.next_listed.get();
+        // AcqRel: as in `list`. If it is the newest, its `next` is what it was when it was listed.
+        self.0
+            .compare_exchange(waiter.cast_mut(), next, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
     }
 
     /// Opens a list that was closed as [`Outcome::EMPTY`]; `false` if somebody else did or it is

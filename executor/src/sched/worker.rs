@@ -4,6 +4,7 @@
 //! queries.
 
 mod fibers;
+mod stand;
 
 use std::cell::{Cell, RefCell};
 use std::ptr::NonNull;
@@ -53,6 +54,11 @@ pub(crate) struct Worker {
     ready: ReadyList,
     deque: Deque,
     spares: RefCell<Vec<NonNull<WorkerFiber>>>,
+    /// All its fibers, in no order but that the youngest are mostly last.
+    fibers: RefCell<Vec<NonNull<WorkerFiber>>>,
+    last_resumed: Cell<Option<NonNull<WorkerFiber>>>,
+    /// Why the last fiber could not be made.
+    shortage: RefCell<Option<Error>>,
     stacks: RefCell<StackPool>,
     slab: Slab,
     /// How many of its fibers wait.
@@ -76,6 +82,9 @@ impl Worker {
             deque,
             ready: ReadyList::new(),
             spares: RefCell::new(Vec::new()),
+            fibers: RefCell::new(Vec::new()),
+            last_resumed: Cell::new(None),
+            shortage: RefCell::new(None),
             stacks: RefCell::new(stacks),
             slab: Slab::new(),
             suspended: Cell::new(0),
@@ -176,7 +185,7 @@ impl Worker {
     #[cold]
     fn find_job_for_other_fiber(&self) -> bool {
         // It must not run on this stack (invariant 3).
-        self.prepare_child_wait();
+        self.prepare_wait();
         if self.has_spares() {
             self.next_job.set(self.take_job());
         }
@@ -191,6 +200,10 @@ impl Worker {
     fn take_own_job(&self) -> Option<JobRef> {
         let jobs = &self.seat().own_jobs;
         if jobs.is_empty() { None } else { jobs.steal() }
+    }
+
+    fn has_own_jobs(&self) -> bool {
+        !self.seat().own_jobs.is_empty()
     }
 
     /// How many workers its pool has.

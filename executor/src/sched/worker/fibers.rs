@@ -33,6 +33,8 @@ pub(super) struct WorkerFiber {
     pub(super) record: FiberRecord,
     left: Cell<Left>,
     suspender: Cell<*const Suspender>,
+    /// Its place among its worker's fibers.
+    place: Cell<usize>,
     /// Taken by the base only.
     fiber: UnsafeCell<Option<Fiber>>,
 }
@@ -51,12 +53,13 @@ impl Worker {
         let current = current_place();
         // SAFETY: this thread's own, and used on it only.
         let current = unsafe { current.as_ref() };
-        while let Some(fiber) = self.next_fiber().or_else(|| self.wait_for_ready()) {
+        while let Some(fiber) = self.next_fiber().or_else(|| self.find_fiber()) {
             // SAFETY: on the ready queue or spare: suspended, alive, and nobody else resumes it.
             let worker_fiber = unsafe { fiber.as_ref() };
             // SAFETY: only the base touches the field, and the base is here.
             let handle = unsafe { &mut *worker_fiber.fiber.get() };
             let unfinished = handle.as_mut();
+            self.last_resumed.set(Some(fiber));
             // For a fiber on this thread; one on a thread of its own has said so there.
             current.set(&raw const worker_fiber.record);
             match unfinished
@@ -70,6 +73,7 @@ impl Worker {
                 Resumed::Finished(result) => {
                     result.expect("jobs carry their panics as values");
                     current.set(ptr::null());
+                    self.last_resumed.set(None);
                     let done = handle.take().expect("just resumed");
                     done.recycle(&mut self.stacks.borrow_mut());
                     self.forget(fiber);
@@ -81,7 +85,7 @@ impl Worker {
         }
     }
 
-    fn next_fiber(&self) -> Option<NonNull<WorkerFiber>> {
+    pub(super) fn next_fiber(&self) -> Option<NonNull<WorkerFiber>> {
         self.collect_ready();
         if self.has_next_job()
             && let Some(spare) = self.spares.borrow_mut().pop()
@@ -96,19 +100,6 @@ impl Worker {
         ready.or_else(|| self.spares.borrow_mut().pop())
     }
 
-    /// There was no memory for another fiber: the base can only resume what becomes ready. `None`:
-    /// the pool stops.
-    fn wait_for_ready(&self) -> Option<NonNull<WorkerFiber>> {
-        let pool = self.pool();
-        while self.suspended.get() > 0 {
-            if let Some(fiber) = self.next_fiber() {
-                return Some(fiber);
-            }
-            pool.block(self.index);
-        }
-        None
-    }
-
     /// Makes a fiber, for which the caller has reserved a place.
     pub(super) fn add_spare(&self) -> Result<(), Error> {
         let attention = &raw const self.pool().seat(self.index).attention;
@@ -116,6 +107,7 @@ impl Worker {
             record: FiberRecord::of_worker(self, self.pool().identity(), attention),
             left: Cell::new(Left::Spare),
             suspender: Cell::new(ptr::null()),
+            place: Cell::new(0),
             fiber: UnsafeCell::new(None),
         });
         let worker_fiber = NonNull::from(Box::leak(worker_fiber));
@@ -123,6 +115,7 @@ impl Worker {
         unsafe { worker_fiber.as_ref() }
             .record
             .set_holder(worker_fiber.cast());
+        self.enlist(worker_fiber);
         let home = Home(self, worker_fiber.as_ptr());
         let body = move |suspender: &Suspender| {
             let home = home;
@@ -160,8 +153,28 @@ impl Worker {
         }
     }
 
+    /// Notes a fiber as one of this worker's.
+    fn enlist(&self, fiber: NonNull<WorkerFiber>) {
+        let mut fibers = self.fibers.borrow_mut();
+        // SAFETY: alive: just made.
+        unsafe { fiber.as_ref() }.place.set(fibers.len());
+        fibers.push(fiber);
+    }
+
+    fn delist(&self, fiber: &WorkerFiber) {
+        let mut fibers = self.fibers.borrow_mut();
+        let place = fiber.place.get();
+        fibers.swap_remove(place);
+        if let Some(moved) = fibers.get(place) {
+            // SAFETY: what is listed is alive.
+            unsafe { moved.as_ref() }.place.set(place);
+        }
+    }
+
     /// Frees the record of a fiber that has finished or never was.
     fn forget(&self, fiber: NonNull<WorkerFiber>) {
+        // SAFETY: alive: it is freed below.
+        self.delist(unsafe { fiber.as_ref() });
         // SAFETY: made by `Box::leak` in `add_spare`, and on no list any more.
         let fiber = unsafe { Box::from_raw(fiber.as_ptr()) };
         graph::retire(fiber);
@@ -177,22 +190,11 @@ impl Worker {
         suspender.suspend();
     }
 
-    /// Makes sure that there is a fiber to go on with when the current one suspends.
-    pub(crate) fn prepare_suspension(&self) -> Result<(), Error> {
-        if !self.spares.borrow().is_empty() {
-            return Ok(());
-        }
-        self.pool().reserve_fiber()?;
-        self.add_spare()
-    }
-
-    /// The same for a wait that cannot be refused: over the cap, and in the worst case without a
-    /// fiber to go on with but the ready ones.
-    pub(crate) fn prepare_child_wait(&self) {
-        if self.spares.borrow().is_empty() {
-            self.pool().reserve_fiber_over_cap();
-            // Without a spare the base waits for ready fibers (`wait_for_ready`).
-            let _ = self.add_spare();
+    /// Makes sure, if that can be, that there is a fiber to go on with when the current one suspends (stand.md S1).
+    #[inline]
+    pub(crate) fn prepare_wait(&self) {
+        if !self.has_spares() {
+            self.try_add_spare();
         }
     }
 
