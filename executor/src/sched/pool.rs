@@ -60,6 +60,7 @@ pub(crate) struct Pool {
     fibers: AtomicUsize,
     fibers_max: usize,
     has_statistics: bool,
+    watches_own_stacks: bool,
     /// With statistics: how many threads are between showing a job and having woken somebody for it.
     posting: AtomicUsize,
 }
@@ -98,6 +99,8 @@ impl Pool {
             fibers_max: limits::fibers_max(settings, stacks.splits_mappings()),
             stacks,
             has_statistics: settings.statistics,
+            watches_own_stacks: settings.reports_overflows
+                && settings.mechanism == Mechanism::Thread,
             posting: AtomicUsize::new(0),
         });
         // From here on an early return drops `threads`, which stops those that have started.
@@ -171,6 +174,11 @@ impl Pool {
 
     pub(crate) fn has_statistics(&self) -> bool {
         self.has_statistics
+    }
+
+    /// Whether fibers run on OS threads' own stacks, whose overflows are to be reported.
+    pub(crate) fn watches_own_stacks(&self) -> bool {
+        self.watches_own_stacks
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

@@ -7,7 +7,7 @@
 use std::cell::{Cell, UnsafeCell};
 use std::ptr::{self, NonNull};
 
-use dagwood_fibers::{Fiber, Resumed, Suspender};
+use dagwood_fibers::{Fiber, Resumed, Suspender, watch_own_stack};
 
 use super::Worker;
 use crate::error::Error;
@@ -126,6 +126,9 @@ impl Worker {
             worker_fiber.suspender.set(suspender);
             // For a fiber on a thread of its own: of the others the base says so.
             set_current(&raw const worker_fiber.record);
+            if worker.pool().watches_own_stacks() {
+                watch_own_stack();
+            }
             worker.run_jobs(worker_fiber);
             // The thread may be used for another fiber, or end.
             set_current(ptr::null());
