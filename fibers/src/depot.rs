@@ -45,7 +45,7 @@ struct Kept {
     out: usize,
 }
 
-/// Slots one above another that have not been used yet, and have no guard.
+/// Slots one above another that have not been used yet: without guards at the depot, with them in a pool.
 #[derive(Copy, Clone, Default)]
 pub(crate) struct Fresh {
     next: Option<NonZeroUsize>,
@@ -65,6 +65,10 @@ impl Fresh {
         };
         self.skip(taken.slots, layout);
         taken
+    }
+
+    fn next_if_any(self) -> Option<NonZeroUsize> {
+        self.next.filter(|_| self.slots > 0)
     }
 
     fn skip(&mut self, slots: usize, layout: Layout) {
@@ -104,12 +108,17 @@ impl Depot {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A batch for a pool: unused stacks into `unused`, or fresh ones.
+    /// A batch for a pool: unused stacks into `unused`, or a run of at most so many fresh ones, which have their
+    /// guards.
     ///
     /// # Errors
     ///
-    /// There is none, and the system gives no more address space.
-    pub(crate) fn take(self: &Arc<Self>, unused: &mut Vec<NonZeroUsize>) -> io::Result<Fresh> {
+    /// There is none, and the system gives no more address space, or no guard.
+    pub(crate) fn take(
+        self: &Arc<Self>,
+        slots: usize,
+        unused: &mut Vec<NonZeroUsize>,
+    ) -> io::Result<Fresh> {
         let mut kept = self.lock();
         let list = if kept.warm.is_empty() {
             &mut kept.cold
@@ -120,7 +129,7 @@ impl Depot {
         let count = list.len() - left;
         unused.extend(list.drain(left..));
         let fresh = if count == 0 {
-            self.take_fresh(&mut kept)?
+            self.take_fresh(slots, &mut kept)?
         } else {
             Fresh::default()
         };
@@ -129,15 +138,20 @@ impl Depot {
             std::mem::forget(Arc::clone(self));
         }
         kept.out += count + fresh.slots;
-        Ok(fresh)
+        drop(kept);
+        if fresh.is_empty() {
+            Ok(fresh)
+        } else {
+            self.guard(fresh)
+        }
     }
 
-    fn take_fresh(&self, kept: &mut Kept) -> io::Result<Fresh> {
+    fn take_fresh(&self, slots: usize, kept: &mut Kept) -> io::Result<Fresh> {
         if kept.fresh.is_empty() {
             self.grow(kept)?;
         }
         let mut run = kept.fresh.pop().ok_or_else(memory::out_of_memory)?;
-        let taken = run.split_off(BATCH, self.layout);
+        let taken = run.split_off(slots, self.layout);
         if !run.is_empty() {
             kept.fresh.push(run);
         }
@@ -170,21 +184,33 @@ impl Depot {
         }
     }
 
-    /// Makes the guard of the next slot of a pool's fresh run, and takes it off there.
+    /// Makes the guards of a run that was just taken; what cannot have one goes back.
     ///
     /// # Errors
     ///
-    /// The guard could not be made: the slot stays where it is.
-    pub(crate) fn make(&self, fresh: &mut Fresh) -> io::Result<NonZeroUsize> {
-        let top = fresh.next.ok_or_else(memory::out_of_memory)?;
-        if self.settings.faults.guard_fails(self.made() + 1) {
-            return Err(memory::out_of_memory());
-        }
-        // SAFETY: the slot is the pool's, and fresh (D1).
-        unsafe { self.call.guard(top, self.layout) }?;
-        fresh.skip(1, self.layout);
-        self.made.fetch_add(1, Ordering::Relaxed);
-        Ok(top)
+    /// Not even the first could be made.
+    fn guard(self: &Arc<Self>, run: Fresh) -> io::Result<Fresh> {
+        let mut rest = run;
+        let made = self.made();
+        let faults = &self.settings.faults;
+        let allowed = (0..run.slots).take_while(|index| !faults.guard_fails(made + index + 1));
+        let guarded = match (run.next, allowed.count()) {
+            (Some(first), slots @ 1..) => {
+                // SAFETY: the slots are the caller's, and fresh (D1).
+                unsafe { self.call.guard_run(first, slots, self.layout) }
+            }
+            _ => Err(memory::out_of_memory()),
+        };
+        let taken = rest.split_off(*guarded.as_ref().unwrap_or(&0), self.layout);
+        self.give_fresh(rest);
+        guarded.map(|_| taken)
+    }
+
+    /// The next slot of a pool's run, for its first use.
+    pub(crate) fn first_use(&self, run: &mut Fresh) -> Option<NonZeroUsize> {
+        let top = run.split_off(1, self.layout);
+        self.made.fetch_add(top.slots, Ordering::Relaxed);
+        top.next_if_any()
     }
 
     /// Takes unused stacks back (D5).
@@ -206,8 +232,18 @@ impl Depot {
         self.came_back(kept, count);
     }
 
-    /// Takes a pool's fresh run back.
-    pub(crate) fn give_fresh(self: &Arc<Self>, fresh: Fresh) {
+    /// Takes back what is left of a pool's run: with guards, without memory.
+    pub(crate) fn give_run(self: &Arc<Self>, mut run: Fresh) {
+        let tops = std::iter::from_fn(|| run.split_off(1, self.layout).next_if_any());
+        let tops: Vec<NonZeroUsize> = tops.collect();
+        self.made.fetch_add(tops.len(), Ordering::Relaxed);
+        let mut kept = self.lock();
+        kept.cold.extend(&tops);
+        self.came_back(kept, tops.len());
+    }
+
+    /// Takes back slots without guards.
+    fn give_fresh(self: &Arc<Self>, fresh: Fresh) {
         if !fresh.is_empty() {
             let mut kept = self.lock();
             kept.fresh.push(fresh);

@@ -16,7 +16,7 @@ use std::ptr::NonNull;
 use std::sync::OnceLock;
 
 use crate::mechanism::overflow::Watch;
-use crate::mechanism::system::memory;
+use crate::mechanism::system::memory::{self, Part};
 use crate::settings::Guards;
 
 /// The least size of a guard: a frame of foreign code, which does not probe each page, may jump over a smaller one.
@@ -92,12 +92,50 @@ impl GuardCall {
         }
     }
 
+    /// Makes the guards of slots one above another, the first of which has this top; gives how many it has made.
+    ///
+    /// # Errors
+    ///
+    /// Not even the first could be made.
+    ///
+    /// # Safety
+    ///
+    /// The slots lie in a region of the caller's, and nothing lies in them.
+    pub(crate) unsafe fn guard_run(
+        self,
+        first: NonZeroUsize,
+        slots: usize,
+        layout: Layout,
+    ) -> io::Result<usize> {
+        let top = |index: usize| first.saturating_add(index * layout.slot_bytes);
+        if self == GuardCall::Install && slots > 1 {
+            let part = |index| Part {
+                start: start_of(top(index), layout),
+                bytes: layout.guard_bytes,
+            };
+            let parts: Vec<Part> = (0..slots).map(part).collect();
+            // SAFETY: by contract, as in `guard`.
+            if unsafe { memory::install_guards(&parts) }.is_ok() {
+                return Ok(slots);
+            }
+        }
+        for index in 0..slots {
+            // SAFETY: by contract. A guard that was made already may be made again.
+            match unsafe { self.guard(top(index), layout) } {
+                Err(error) if index == 0 => return Err(error),
+                Err(_) => return Ok(index),
+                Ok(()) => (),
+            }
+        }
+        Ok(slots)
+    }
+
     /// Makes the guard of the slot with this top.
     ///
     /// # Safety
     ///
     /// The slot lies in a region of the caller's, and nothing lies in it.
-    pub(crate) unsafe fn guard(self, top: NonZeroUsize, layout: Layout) -> io::Result<()> {
+    unsafe fn guard(self, top: NonZeroUsize, layout: Layout) -> io::Result<()> {
         let start = start_of(top, layout);
         match self {
             // SAFETY: by contract: whole pages (`Layout::new`) of an unused slot.

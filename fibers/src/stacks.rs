@@ -77,14 +77,16 @@ impl Stacks {
     #[cold]
     fn take_elsewhere(&mut self) -> io::Result<NonZeroUsize> {
         if self.fresh.is_empty() {
-            self.fresh = self.depot.take(&mut self.unused)?;
+            // As many as it has made so far: few guards where few are used.
+            let slots = self.created.clamp(1, BATCH);
+            self.fresh = self.depot.take(slots, &mut self.unused)?;
         }
         if let Some(top) = self.unused.pop() {
             return Ok(top);
         }
-        let top = self.depot.make(&mut self.fresh)?;
+        let top = self.depot.first_use(&mut self.fresh);
         self.created += 1;
-        Ok(top)
+        Ok(top.expect("a batch is not empty"))
     }
 
     /// Takes a stack back on which nothing runs any more; one of another depot goes there.
@@ -102,6 +104,6 @@ impl Stacks {
 impl Drop for Stacks {
     fn drop(&mut self) {
         self.depot.give(self.unused.drain(..));
-        self.depot.give_fresh(std::mem::take(&mut self.fresh));
+        self.depot.give_run(std::mem::take(&mut self.fresh));
     }
 }

@@ -56,7 +56,8 @@ impl Stacks {
     }
 }
 
-pub(crate) struct Fiber(fallback::Fiber);
+/// In a box, so that fibers that are stacks stay small.
+pub(crate) struct Fiber(Box<fallback::Fiber>);
 
 impl Fiber {
     pub(crate) fn new(
@@ -68,7 +69,7 @@ impl Fiber {
                 suspender,
             ))));
         })
-        .map(Fiber)
+        .map(|fiber| Fiber(Box::new(fiber)))
     }
 
     pub(crate) fn resume(&mut self) -> Resumed {

@@ -51,6 +51,8 @@ pub(crate) struct FiberRecord {
     pub(crate) edge: Cell<*const Awaited>,
     /// Whether that wait is an ask, which can be called back, rather than one for a child.
     pub(crate) is_asking: Cell<bool>,
+    /// For its worker: whether it went back to the base without a job.
+    pub(super) is_spare: Cell<bool>,
     /// Whether its worker has given its wait up (stand.md S3).
     pub(super) is_given_up: Cell<bool>,
     /// While it is suspended in a wait that can be given up: for what, and its place there. Its own and its
@@ -101,6 +103,7 @@ impl FiberRecord {
             frames: Cell::new(ptr::null()),
             edge: Cell::new(ptr::null()),
             is_asking: Cell::new(false),
+            is_spare: Cell::new(false),
             is_given_up: Cell::new(false),
             ask: Cell::new((ptr::null(), ptr::null())),
             refuses_runs: Cell::new(false),
@@ -125,13 +128,6 @@ impl FiberRecord {
             // SAFETY: the outer fiber runs us, so it is alive.
             Wake::Outer(outer) => unsafe { &*outer }.outermost(),
             Wake::Worker(_) | Wake::Thread(_) => self,
-        }
-    }
-
-    /// Makes sure, if that can be, that its worker can go on with another fiber while this one waits.
-    pub(crate) fn prepare_wait(&self) {
-        if let Some(worker) = self.outermost().worker() {
-            worker.prepare_wait();
         }
     }
 

@@ -179,7 +179,7 @@ pub(crate) fn wait_for(fiber: &FiberRecord, awaited: &Awaited) -> Result<(), Sto
     if awaited.list.outcome().is_some() {
         return Ok(());
     }
-    prepare_ask(fiber).map_err(Stopped::Refused)?;
+    check_unwinding().map_err(Stopped::Refused)?;
     wait_on_edge(fiber, awaited, true).map_err(|error| {
         if error.is_exhausted() {
             Stopped::Refused(error)
@@ -196,7 +196,6 @@ pub(crate) fn wait_for(fiber: &FiberRecord, awaited: &Awaited) -> Result<(), Sto
 pub(crate) fn wait_for_child(fiber: &FiberRecord, awaited: &Awaited) -> Option<Error> {
     let mut cycle = None;
     while awaited.list.outcome().is_none() {
-        fiber.prepare_wait();
         // Once a cycle is decided the child goes on; it may run into another.
         cycle = cycle.or(wait_on_edge(fiber, awaited, false).err());
     }
@@ -206,7 +205,7 @@ pub(crate) fn wait_for_child(fiber: &FiberRecord, awaited: &Awaited) -> Option<E
 /// As [`wait_for`], for what is owned by nobody (events): no edge, no cycle.
 pub(crate) fn wait_without_edge(fiber: &FiberRecord, awaited: &Awaited) -> Result<(), Error> {
     while awaited.list.outcome().is_none() {
-        prepare_ask(fiber)?;
+        check_unwinding()?;
         let waiter = Waiter::new(fiber);
         // SAFETY: `waiter` lies in this frame, which is not left before the suspension ends, that is,
         // before the wake.
@@ -310,12 +309,13 @@ pub(crate) enum Stopped {
     Refused(Error),
 }
 
-fn prepare_ask(fiber: &FiberRecord) -> Result<(), Error> {
+/// An ask must not wait in a destructor that an unwind runs.
+fn check_unwinding() -> Result<(), Error> {
     if std::thread::panicking() {
-        return Err(Error::unwinding());
+        Err(Error::unwinding())
+    } else {
+        Ok(())
     }
-    fiber.prepare_wait();
-    Ok(())
 }
 
 /// What came of adding an edge.
@@ -444,10 +444,10 @@ fn is_cycle(fiber: &FiberRecord, first: &Awaited) -> bool {
     }
 }
 
-/// Frees a fiber's record under the lock, so that no walk sees it go (G4).
-pub(crate) fn retire<T>(record: Box<T>) {
+/// Frees a fiber's record, which `take` takes out of its place, under the lock, so that no walk sees it go (G4).
+pub(crate) fn retire<T>(take: impl FnOnce() -> T) {
     let _guard = GRAPH.lock();
-    drop(record);
+    drop(take());
 }
 
 /// Waits until no walk is under way: after this a record in the caller's frame, whose work is all

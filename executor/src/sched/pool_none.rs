@@ -16,10 +16,6 @@ impl Worker {
         match self.0 {}
     }
 
-    pub(crate) fn prepare_wait(&self) {
-        match self.0 {}
-    }
-
     pub(crate) fn shortage(&self) -> Error {
         match self.0 {}
     }

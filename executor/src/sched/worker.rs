@@ -4,6 +4,7 @@
 //! queries.
 
 mod fibers;
+mod records;
 mod stand;
 
 use std::cell::{Cell, RefCell};
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 use dagwood_fibers::StackPool;
 
 use self::fibers::{Left, WorkerFiber};
+use self::records::Records;
 use super::fiber::FiberRecord;
 use super::job::{Job, JobRef};
 use super::pool::{Pool, Seat};
@@ -53,9 +55,8 @@ pub(crate) struct Worker {
     /// On a cache line of its own.
     ready: ReadyList,
     deque: Deque,
+    records: Records<WorkerFiber>,
     spares: RefCell<Vec<NonNull<WorkerFiber>>>,
-    /// All its fibers, in no order but that the youngest are mostly last.
-    fibers: RefCell<Vec<NonNull<WorkerFiber>>>,
     last_resumed: Cell<Option<NonNull<WorkerFiber>>>,
     /// Why the last fiber could not be made.
     shortage: RefCell<Option<Error>>,
@@ -81,8 +82,8 @@ impl Worker {
             seat: NonNull::from(pool.seat(index)),
             deque,
             ready: ReadyList::new(),
+            records: Records::new(),
             spares: RefCell::new(Vec::new()),
-            fibers: RefCell::new(Vec::new()),
             last_resumed: Cell::new(None),
             shortage: RefCell::new(None),
             stacks: RefCell::new(stacks),
@@ -185,8 +186,7 @@ impl Worker {
     #[cold]
     fn find_job_for_other_fiber(&self) -> bool {
         // It must not run on this stack (invariant 3).
-        self.prepare_wait();
-        if self.has_spares() {
+        if self.has_spare_or_makes_one() {
             self.next_job.set(self.take_job());
         }
         self.has_next_job()

@@ -6,6 +6,9 @@ use std::ptr::{self, NonNull};
 /// `MADV_GUARD_INSTALL` of Linux 6.13: accesses fault from now on, and no mapping is split.
 const GUARD_INSTALL: libc::c_int = 102;
 
+/// `PIDFD_SELF` of Linux 6.14: this process, without a descriptor.
+const PIDFD_SELF: libc::c_int = -10000;
+
 /// The size of a page.
 pub(crate) fn page_bytes() -> usize {
     // SAFETY: asks for a number.
@@ -48,6 +51,40 @@ pub(crate) unsafe fn install_guard(start: NonNull<u8>, bytes: usize) -> io::Resu
     // SAFETY: by contract.
     let code = unsafe { libc::madvise(start.as_ptr().cast(), bytes, GUARD_INSTALL) };
     result(code)
+}
+
+/// The same for several parts in one call. An error where the kernel cannot (before Linux 6.14): nothing may have
+/// been done then, or a part.
+///
+/// # Safety
+///
+/// Each as for [`install_guard`].
+pub(crate) unsafe fn install_guards(parts: &[Part]) -> io::Result<()> {
+    // SAFETY: by contract; a part is laid out as an `iovec`, and concerns this process.
+    let bytes = unsafe {
+        libc::syscall(
+            libc::SYS_process_madvise,
+            PIDFD_SELF,
+            parts.as_ptr(),
+            parts.len(),
+            GUARD_INSTALL,
+            0,
+        )
+    };
+    let wanted: usize = parts.iter().map(|part| part.bytes).sum();
+    match usize::try_from(bytes) {
+        Ok(bytes) if bytes == wanted => Ok(()),
+        Ok(_) => Err(out_of_memory()),
+        Err(_) => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Part of a mapping: as the C type `iovec`.
+#[repr(C)]
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Part {
+    pub(crate) start: NonNull<u8>,
+    pub(crate) bytes: usize,
 }
 
 /// The same by taking all access away, which makes a mapping of its own of this part.

@@ -96,11 +96,12 @@ extern "C" fn on_signal(
         return;
     };
     // SAFETY: the kernel passes the signal's description.
-    let code = unsafe { (*info).si_code };
+    let told = unsafe { &*info };
+    let code = told.si_code;
     // A signal that a process has sent has no address.
     let chain = if code > 0 {
-        // SAFETY: as above; both signals carry an address.
-        let address = unsafe { (*info).si_addr() }.addr();
+        // SAFETY: both signals carry an address.
+        let address = unsafe { told.si_addr() }.addr();
         (handlers.ours)(&Fault { address })
     } else {
         Chain::Previous

@@ -9,7 +9,7 @@ use std::ptr::{self, NonNull};
 
 use dagwood_fibers::{Fiber, Resumed, Suspender, watch_own_stack};
 
-use super::Worker;
+use super::{Worker, records};
 use crate::error::Error;
 use crate::sched::fiber::{FiberRecord, current, current_place, set_current};
 use crate::sched::graph;
@@ -31,13 +31,15 @@ pub(super) enum Left {
 /// A fiber of a worker: the holder of its record.
 pub(super) struct WorkerFiber {
     pub(super) record: FiberRecord,
-    left: Cell<Left>,
     suspender: Cell<*const Suspender>,
-    /// Its place among its worker's fibers.
-    place: Cell<usize>,
+    /// Where its memory is.
+    home: records::Home<WorkerFiber>,
     /// Taken by the base only.
     fiber: UnsafeCell<Option<Fiber>>,
 }
+
+// There may be a million of them.
+const _: () = assert!(size_of::<WorkerFiber>() <= 256);
 
 /// A worker's address on its way into its fibers' bodies.
 struct Home(*const Worker, *const WorkerFiber);
@@ -66,7 +68,7 @@ impl Worker {
                 .expect("an unfinished fiber has its handle")
                 .resume()
             {
-                Resumed::Suspended if worker_fiber.left.get() == Left::Spare => {
+                Resumed::Suspended if worker_fiber.record.is_spare.get() => {
                     self.spares.borrow_mut().push(fiber)
                 }
                 Resumed::Suspended => (),
@@ -103,19 +105,16 @@ impl Worker {
     /// Makes a fiber, for which the caller has reserved a place.
     pub(super) fn add_spare(&self) -> Result<(), Error> {
         let attention = &raw const self.pool().seat(self.index).attention;
-        let worker_fiber = Box::new(WorkerFiber {
+        let worker_fiber = self.records.add(|home| WorkerFiber {
+            home,
             record: FiberRecord::of_worker(self, self.pool().identity(), attention),
-            left: Cell::new(Left::Spare),
             suspender: Cell::new(ptr::null()),
-            place: Cell::new(0),
             fiber: UnsafeCell::new(None),
         });
-        let worker_fiber = NonNull::from(Box::leak(worker_fiber));
         // SAFETY: just made, and not shared yet.
         unsafe { worker_fiber.as_ref() }
             .record
             .set_holder(worker_fiber.cast());
-        self.enlist(worker_fiber);
         let home = Home(self, worker_fiber.as_ptr());
         let body = move |suspender: &Suspender| {
             let home = home;
@@ -156,54 +155,28 @@ impl Worker {
         }
     }
 
-    /// Notes a fiber as one of this worker's.
-    fn enlist(&self, fiber: NonNull<WorkerFiber>) {
-        let mut fibers = self.fibers.borrow_mut();
-        // SAFETY: alive: just made.
-        unsafe { fiber.as_ref() }.place.set(fibers.len());
-        fibers.push(fiber);
-    }
-
-    fn delist(&self, fiber: &WorkerFiber) {
-        let mut fibers = self.fibers.borrow_mut();
-        let place = fiber.place.get();
-        fibers.swap_remove(place);
-        if let Some(moved) = fibers.get(place) {
-            // SAFETY: what is listed is alive.
-            unsafe { moved.as_ref() }.place.set(place);
-        }
-    }
-
     /// Frees the record of a fiber that has finished or never was.
     fn forget(&self, fiber: NonNull<WorkerFiber>) {
         // SAFETY: alive: it is freed below.
-        self.delist(unsafe { fiber.as_ref() });
-        // SAFETY: made by `Box::leak` in `add_spare`, and on no list any more.
-        let fiber = unsafe { Box::from_raw(fiber.as_ptr()) };
-        graph::retire(fiber);
+        let record = unsafe { fiber.as_ref() };
+        let home = record.home;
+        // SAFETY: made in `add_spare`, and on no list any more.
+        graph::retire(|| unsafe { self.records.take(fiber, home) });
         self.pool().release_fiber();
     }
 
     #[inline]
     pub(super) fn switch_to_base(&self, fiber: &WorkerFiber, left: Left) {
-        fiber.left.set(left);
+        fiber.record.is_spare.set(left == Left::Spare);
         // SAFETY: set by the body of this very fiber, which is running; a suspender lives as long
         // as the body.
         let suspender = unsafe { &*fiber.suspender.get() };
         suspender.suspend();
     }
 
-    /// Makes sure, if that can be, that there is a fiber to go on with when the current one suspends (stand.md S1).
-    #[inline]
-    pub(crate) fn prepare_wait(&self) {
-        if !self.has_spares() {
-            self.try_add_spare();
-        }
-    }
-
-    /// Whether there is a fiber to start a job on.
-    pub(super) fn has_spares(&self) -> bool {
-        !self.spares.borrow().is_empty()
+    /// Makes sure that there is a fiber to start a job on. `false`: there can be none.
+    pub(super) fn has_spare_or_makes_one(&self) -> bool {
+        !self.spares.borrow().is_empty() || self.try_add_spare()
     }
 
     /// Suspends the current fiber, which is listed as a waiter, until it is woken.

@@ -20,7 +20,7 @@ impl Worker {
             if self.pool().is_stopping() {
                 // There is no job left for another.
                 self.pool().block(self.index);
-            } else if !self.try_add_spare() && !(self.has_own_jobs() && self.add_spare_over_cap()) {
+            } else if !(self.try_add_spare() || self.has_own_jobs() && self.add_spare_over_cap()) {
                 self.stand();
             }
         }
@@ -54,15 +54,11 @@ impl Worker {
         if last.is_some_and(|last| self.gives_up(last)) {
             return true;
         }
-        let count = self.fibers.borrow().len();
-        (0..count).rev().any(|place| {
-            let fiber = self.fibers.borrow()[place];
-            self.gives_up(fiber)
-        })
+        self.records.find(|fiber| self.gives_up(fiber)).is_some()
     }
 
     fn gives_up(&self, fiber: NonNull<WorkerFiber>) -> bool {
-        // SAFETY: one of this worker's (`enlist`), so alive, and suspended, since the base is here.
+        // SAFETY: one of this worker's records, so alive, and suspended, since the base is here.
         let fiber = unsafe { fiber.as_ref() };
         match give_up(&fiber.record) {
             GivenUp::No => false,
