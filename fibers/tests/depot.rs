@@ -30,7 +30,8 @@ fn stacks_of_one_pool_are_used_by_another() {
             assert_eq!(second.created(), 0);
             end(fibers, &mut second);
             drop(first);
-            // What a pool leaves is there for others.
+            // What a pool leaves is there for others, also what it never used.
+            let made = depot.made();
             let fibers = waiting(&mut second, made);
             assert_eq!(depot.made(), made);
             end(fibers, &mut second);

@@ -9,6 +9,8 @@ use std::hint::black_box;
 use std::os::unix::process::ExitStatusExt;
 
 use dagwood::{Backend, Builder, Cx, Database, Event, Executor, Guards, Query};
+#[cfg(feature = "fibers")]
+use dagwood_tests::run_scenario;
 use dagwood_tests::{Bed, child_process, scenarios};
 
 scenarios! {
@@ -100,6 +102,7 @@ fn f6_child_process() {
     );
     let builder = match case {
         "silent" => builder.report_overflows(false),
+        "million" => builder.max_fibers(1_001_000).stack_bytes(64 << 10),
         "splitting" => builder.guards(Guards::Splitting),
         _ => builder,
     };
@@ -122,8 +125,9 @@ fn overflow(cx: &Cx<'_, Event<()>>, case: &str) -> u64 {
     match case {
         "hanging" => *cx.get(Deep::Hanging),
         "job" => recurse(0),
-        "many" => cx.scope(|cx, scope| {
-            for number in 0..1000 {
+        "many" | "million" => cx.scope(|cx, scope| {
+            let others = if case == "many" { 1000 } else { 1_000_000 };
+            for number in 0..others {
                 scope.spawn(cx, move |cx| *cx.get(Waits(number)));
             }
             // Behind them: at one worker children start in the order of spawning.
@@ -183,6 +187,16 @@ fn f6_an_overflow_names_its_query(bed: &Bed) {
 fn f6_one_of_many_stacks(bed: &Bed) {
     let said = last_words("many", bed, SIGSEGV, SIGABRT);
     assert_names_the_query(bed, &said);
+}
+
+#[test]
+#[cfg(feature = "fibers")]
+#[ignore = "takes 6 GiB and long in debug"]
+fn d2_an_overflow_beside_a_million_that_wait() {
+    run_scenario("d2_overflow", Backend::Fibers, &[1], |bed| {
+        let said = last_words("million", bed, SIGSEGV, SIGABRT);
+        assert_names_the_query(bed, &said);
+    });
 }
 
 fn f6_guards_that_split(bed: &Bed) {
