@@ -145,14 +145,18 @@ fn has_own_stacks(bed: &Bed) -> bool {
 }
 
 fn f7_no_mapping_for_the_ten_thousandth_stack(bed: &Bed) {
-    let mut faults = StackFaults::default();
-    faults.map_from = Some(10_000);
+    let faults = StackFaults {
+        map_from: Some(10_000),
+        guard_from: None,
+    };
     fails_at_the_ten_thousandth(bed, faults);
 }
 
 fn f7_no_guard_for_the_ten_thousandth_stack(bed: &Bed) {
-    let mut faults = StackFaults::default();
-    faults.guard_from = Some(10_000);
+    let faults = StackFaults {
+        map_from: None,
+        guard_from: Some(10_000),
+    };
     fails_at_the_ten_thousandth(bed, faults);
 }
 
@@ -176,8 +180,10 @@ fn f7_no_stack_beside_the_first(bed: &Bed) {
     if !has_own_stacks(bed) {
         return;
     }
-    let mut faults = StackFaults::default();
-    faults.guard_from = Some(bed.workers() + 1);
+    let faults = StackFaults {
+        map_from: None,
+        guard_from: Some(bed.workers() + 1),
+    };
     let executor = bed.builder().stack_faults(faults).build();
     let executor = executor.expect("the first ones can be made");
     assert_refuses_and_goes_on(&executor, 50, "no stack for another fiber");

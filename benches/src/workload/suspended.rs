@@ -174,15 +174,15 @@ impl Hall {
 
     /// Lets the others come until `waiters` have, or nobody does any more.
     fn wait_for_all(&self, cx: &Cx<'_, ()>, waiters: u64) -> u64 {
-        let (mut last, mut since) = (0, Instant::now());
+        let (mut last, mut since) = (0, None);
         loop {
             let arrived = self.arrived.load(Ordering::Relaxed);
             if arrived == waiters {
                 return arrived;
             }
             if arrived != last {
-                (last, since) = (arrived, Instant::now());
-            } else if since.elapsed() > PATIENCE {
+                (last, since) = (arrived, None);
+            } else if since.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
                 return arrived;
             }
             cx.yield_now();
@@ -210,30 +210,23 @@ fn all_wait(executor: &Executor, waiters: u64) -> Result<(u64, Found), Error> {
             let before = Footprint::now().unwrap_or_default();
             let waiting = hall.wait_for_all(cx, waiters);
             let at_once = Footprint::now().unwrap_or_default();
+            let batch_ns_min = hall.batch_ns_min();
             hall.gate.set(1).expect("set once");
             Found {
                 waiting,
                 before,
                 at_once,
-                batch_ns_min: 0,
+                batch_ns_min,
             }
         })
     })?;
-    let batch_ns_min = hall.batch_ns_min();
-    let sum = hall.sum.into_inner();
-    Ok((
-        sum,
-        Found {
-            batch_ns_min,
-            ..found
-        },
-    ))
+    Ok((hall.sum.into_inner(), found))
 }
 
 /// A fiber that is made on a used stack, runs to its end and gives the stack back: the least over batches.
 fn reuse_ns_min(mechanism: Mechanism) -> u64 {
     let batches = match mechanism {
-        Mechanism::Switch => 100,
+        Mechanism::Switch => 1000,
         Mechanism::Thread => 2,
     };
     let Ok(mut pool) = StackPool::new(mechanism, STACK_BYTES) else {
