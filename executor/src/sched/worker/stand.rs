@@ -17,8 +17,8 @@ impl Worker {
             if fiber.is_some() {
                 return fiber;
             }
-            if self.pool().is_stopping() {
-                // There is no job left for another.
+            if self.pool().is_stopping() && !self.pool().has_jobs() {
+                // Another fiber would find nothing, and end.
                 self.pool().block(self.index);
             } else if !(self.try_add_spare() || self.has_own_jobs() && self.add_spare_over_cap()) {
                 self.stand();
