@@ -10,7 +10,8 @@ use std::ptr::{self, NonNull};
 const GROUP: usize = 15;
 
 /// Places for records, filled from the first to the last. When all that were filled are empty again, the group goes:
-/// a place is used once.
+/// a place is used once. The places come first: a record's distance from its group tells which is its.
+#[repr(C)]
 struct Group<T> {
     places: [MaybeUninit<T>; GROUP],
     head: Head<T>,
