@@ -136,6 +136,12 @@ pub(crate) const PLANTS: &[Plant] = &[
         HANG,
         &["idle::a_blocked_worker_wakes_for_its_fiber_only"],
     ),
+    // stand.md S2: a worker takes a fiber out of its inbox while it is counted.
+    plant(
+        "stand_take_first",
+        "gave up while a fiber was ready",
+        &["stand::a_worker_that_has_posted_a_fiber_is_not_the_last"],
+    ),
     // idle.md, stop: everybody is woken before the flag is set.
     plant("idle_stop", HANG, &["idle::a_stop_reaches_all_workers"]),
 ];
@@ -178,7 +184,7 @@ mod tests {
     #[test]
     fn the_plants_are_those_of_the_models() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../executor/tests/model");
-        let name = Regex::new(r#""((?:idle|join|latch|ready|wait)_\w+)""#).expect("a regex");
+        let name = Regex::new(r#""((?:idle|join|latch|ready|stand|wait)_\w+)""#).expect("a regex");
         let mut planted = BTreeSet::new();
         for file in std::fs::read_dir(folder).expect("the models are there") {
             let path = file.expect("can be listed").path();

@@ -8,7 +8,7 @@ use regex::Regex;
 use walkdir::WalkDir;
 
 /// The files that may contain `unsafe`, in the libraries.
-const UNSAFE_FILES: [&str; 36] = [
+const UNSAFE_FILES: [&str; 46] = [
     "executor/src/broadcast.rs",
     "executor/src/children.rs",
     "executor/src/chunk.rs",
@@ -38,18 +38,29 @@ const UNSAFE_FILES: [&str; 36] = [
     "executor/src/sched/slab.rs",
     "executor/src/sched/wait.rs",
     "executor/src/sched/worker.rs",
+    "executor/src/sched/witness.rs",
     "executor/src/sched/worker/fibers.rs",
+    "executor/src/sched/worker/records.rs",
+    "executor/src/sched/worker/stand.rs",
     "executor/src/scope.rs",
     "executor/src/spawned.rs",
     "executor/src/sync/sequential.rs",
     "executor/src/task.rs",
+    "fibers/src/depot.rs",
+    "fibers/src/overflow.rs",
+    "fibers/src/region.rs",
+    "fibers/src/stacks.rs",
     "fibers/src/switch.rs",
+    "fibers/src/switch/own_stack.rs",
+    "fibers/src/system/memory.rs",
+    "fibers/src/system/signal.rs",
     "fibers/src/threads.rs",
 ];
 
-/// Crates that only one file may name.
-const HOMES: [(&str, &str); 4] = [
-    ("corosensei", "fibers/src/switch.rs"),
+/// Crates that only one file, or the files of one folder, may name.
+const HOMES: [(&str, &str); 5] = [
+    ("corosensei", "fibers/src/switch"),
+    ("libc", "fibers/src/system/"),
     ("crossbeam_deque", "executor/src/sched/queue.rs"),
     ("parking_lot", "executor/src/sync/parallel.rs"),
     ("dagwood_arch_fallback", "fibers/src/threads.rs"),
@@ -157,7 +168,11 @@ fn each_outside_crate_has_one_home() {
             .filter(|(_, text)| word.is_match(&code(text)))
             .map(|(path, _)| path)
             .collect();
-        assert_eq!(at, [home], "{name}");
+        assert!(!at.is_empty(), "{name} is named nowhere");
+        assert!(
+            at.iter().all(|path| path.starts_with(home)),
+            "{name}: {at:?}"
+        );
     }
 }
 

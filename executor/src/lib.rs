@@ -85,6 +85,7 @@ mod run;
 mod sched;
 mod scope;
 mod spawned;
+mod stacks;
 mod sync;
 mod task;
 
@@ -98,6 +99,9 @@ pub use query::Query;
 pub use query::database::Database;
 pub use sched::stats::Statistics;
 pub use scope::Scope;
+#[doc(hidden)]
+pub use stacks::StackFaults;
+pub use stacks::{Guards, Stacks};
 pub use task::Task;
 
 /// The README's example, kept running.

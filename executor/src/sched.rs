@@ -13,9 +13,15 @@ pub(crate) mod wait;
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod idle;
 #[cfg(any(feature = "fibers", feature = "threads"))]
+mod limits;
+#[cfg(any(feature = "fibers", feature = "threads"))]
 mod queue;
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod ready;
+#[cfg(any(feature = "fibers", feature = "threads"))]
+mod standing;
+#[cfg(any(feature = "fibers", feature = "threads"))]
+mod witness;
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod worker;
 

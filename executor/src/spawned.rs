@@ -112,6 +112,7 @@ unsafe impl<T: Send + Sync> Sync for TaskCell<T> {}
 
 impl<T> TaskCell<T> {
     const TASK: &'static Kind = &Kind {
+        query: None,
         describe: Some(Self::describe_head),
         fail: None,
     };

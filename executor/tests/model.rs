@@ -26,6 +26,8 @@ mod latch;
 mod pool;
 #[path = "model/ready.rs"]
 mod ready;
+#[path = "model/stand.rs"]
+mod stand;
 #[path = "model/wait.rs"]
 mod wait;
 

@@ -9,16 +9,34 @@ use std::convert::Infallible;
 use std::io;
 
 use crate::fiber::Resumed;
+use crate::settings::StackSettings;
 
 pub(crate) const AVAILABLE: bool = false;
+
+#[derive(Clone)]
+pub(crate) struct Depot(Infallible);
+
+impl Depot {
+    pub(crate) fn new(_settings: StackSettings) -> io::Result<Depot> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(crate) fn pool(&self) -> Stacks {
+        match self.0 {}
+    }
+
+    pub(crate) fn made(&self) -> usize {
+        match self.0 {}
+    }
+
+    pub(crate) fn splits_mappings(&self) -> bool {
+        match self.0 {}
+    }
+}
 
 pub(crate) struct Stacks(Infallible);
 
 impl Stacks {
-    pub(crate) fn new(_stack_bytes: usize) -> io::Result<Stacks> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
     pub(crate) fn stack_bytes(&self) -> usize {
         match self.0 {}
     }

@@ -30,14 +30,19 @@
 //!
 //! # Stacks
 //!
-//! A `Switch` stack is one private anonymous mapping: the size asked for, rounded up to pages, and below it
-//! one page without access. Pages are committed when first touched and stay committed while the stack lies
-//! in the pool. The mapping is made without `MAP_NORESERVE`, so under strict overcommit
-//! (`vm.overcommit_memory` 2) each stack counts in full. A stack is two mappings, of which Linux by default
-//! allows 65,530 in a process. An overflow hits the guard and the process dies by `SIGSEGV`. Rust code probes
-//! each page of a large frame; a foreign function's frame of more than a page may jump over the guard.
-//! Transparent huge pages are not turned off: where the system's setting is `always`, a touched stack of
-//! 2 MiB and more may take that much memory.
+//! On Linux the stacks of a [`StackDepot`] lie one above another in *regions*, private anonymous mappings made
+//! without reserving memory, each as large as all before it, so that a million stacks are a few mappings. Below
+//! each stack lies a guard of 64 KiB ([`Guards`]); an overflow hits it and the process dies by `SIGSEGV`, with the
+//! words of [`report_overflows`] if it was called. Rust code probes each page of a large frame; a foreign
+//! function's frame of more than 64 KiB may jump over the guard. Huge pages are turned off. Pages are committed
+//! when first touched, and stay committed while a stack waits for reuse, save what is above a mark: of more than
+//! 1,024 unused stacks that no worker holds, the memory goes back. Under strict overcommit
+//! (`vm.overcommit_memory` 2) each region counts in full. Rules: `src/depot.md`.
+//!
+//! What a stack on which a body waits costs, measured on x86-64: a page of 4 KiB, and page tables: 256 bytes for
+//! stacks of 64 KiB, 2 KiB for 1 MiB, and 4 KiB from 2 MiB on, however large.
+//!
+//! Elsewhere a stack is a mapping of its own, with one page without access below it.
 //!
 //! A body must leave room for a panic: with a backtrace in a debug build, some tens of KiB.
 //!
@@ -70,7 +75,12 @@ mod absent;
 mod fiber;
 mod mechanism;
 mod pool;
+mod settings;
 
 pub use fiber::{Fiber, Resumed, Suspender, leaked};
 pub use mechanism::Mechanism;
-pub use pool::StackPool;
+pub use mechanism::overflow::{FaultStack, Witness, report_overflows, watch_own_stack};
+pub use pool::{StackDepot, StackPool};
+#[doc(hidden)]
+pub use settings::Faults;
+pub use settings::{Guards, StackSettings};

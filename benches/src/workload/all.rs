@@ -4,7 +4,7 @@
 
 use super::{
     Measure, Workload, coarse, fork_join, grid_hashed, idle, integrate, loops, matmul, nqueens,
-    rust_source, shared, skynet, spawn, switch, tree_sum, trickle, uts, wake, wavefront,
+    rust_source, shared, skynet, spawn, suspended, switch, tree_sum, trickle, uts, wake, wavefront,
 };
 use crate::engine::Engine::{
     CacheLine, Calls, Capacity, Chili, Corosensei, Fibers, Forte, Park, Plain, Rayon,
@@ -257,6 +257,18 @@ pub(crate) static ALL: &[Workload] = &[
         baseline: CacheLine,
         engines: &[Fibers, Threads, CacheLine, Park],
         load: wake::load,
+        ..FORKS
+    },
+    Workload {
+        name: "suspended",
+        about: "N fibers or threads wait at once, on stacks of 64 KiB: what one that waits takes (Linux)",
+        unit: "waiter",
+        size_means: "fibers that wait at once, or as many as can",
+        default_size: 10_000,
+        sizes: 1..=10_000_000,
+        baseline: Fibers,
+        engines: &[Fibers, Threads],
+        load: suspended::load,
         ..FORKS
     },
     Workload {

@@ -19,6 +19,7 @@ mod shared;
 mod skynet;
 mod slots;
 mod spawn;
+mod suspended;
 mod switch;
 mod tree_sum;
 mod trickle;
@@ -33,7 +34,7 @@ use crate::engine::Engine;
 use crate::failure::Failure;
 
 pub(crate) use all::ALL;
-pub(crate) use job::{Answer, Counters, Job, Number, Setup};
+pub(crate) use job::{Answer, Counters, Figures, Job, Number, Setup};
 
 /// One workload: what it is, and how to load it.
 #[derive(Debug)]
@@ -168,6 +169,7 @@ mod tests {
         ("coarse", 2),
         ("switch", 100),
         ("wake", 20),
+        ("suspended", 300),
         ("trickle-100", 2),
         ("trickle-1000", 3),
     ];

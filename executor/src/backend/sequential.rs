@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::executor::{Backend, Builder};
 use crate::sched::stats::{Counters, Statistics};
+use crate::stacks::Stacks;
 use crate::sync::ThreadBound;
 
 /// What an executor runs on.
@@ -53,6 +54,10 @@ impl Engine {
     pub(crate) fn has_statistics(&self) -> bool {
         let Engine::Sequential(sequential) = self;
         sequential.has_statistics && sequential.bound.is_here()
+    }
+
+    pub(crate) fn stacks(&self) -> Stacks {
+        Stacks::default()
     }
 
     pub(crate) fn statistics(&self) -> Statistics {

@@ -44,6 +44,7 @@ unsafe impl<Q: Query<D>, D> Sync for Slot<Q, D> {}
 
 impl<Q: Query<D>, D> Slot<Q, D> {
     const KIND: &'static Kind = &Kind {
+        query: Some(std::any::type_name::<Q>),
         describe: Some(Self::describe_head),
         fail: Some(Self::fail_head),
     };

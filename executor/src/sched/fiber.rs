@@ -52,6 +52,13 @@ pub(crate) struct FiberRecord {
     pub(crate) edge: Cell<*const Awaited>,
     /// Whether that wait is an ask, which can be called back, rather than one for a child.
     pub(crate) is_asking: Cell<bool>,
+    /// For its worker: whether it went back to the base without a job.
+    pub(super) is_spare: Cell<bool>,
+    /// Whether its worker has given its wait up (stand.md S3).
+    pub(super) is_given_up: Cell<bool>,
+    /// While it is suspended in a wait that can be given up: for what, and behind whom it was listed
+    /// (wait.md W7). Its own and its worker's.
+    pub(super) ask: Cell<(*const Awaited, *const FiberRecord)>,
     /// Whether user code runs at a place where a nested `run` would see what must not be seen.
     refuses_runs: Cell<bool>,
     /// Why it is called back from its wait: a cycle. Read and written under the graph's lock.
@@ -97,6 +104,9 @@ impl FiberRecord {
             frames: Cell::new(ptr::null()),
             edge: Cell::new(ptr::null()),
             is_asking: Cell::new(false),
+            is_spare: Cell::new(false),
+            is_given_up: Cell::new(false),
+            ask: Cell::new((ptr::null(), ptr::null())),
             refuses_runs: Cell::new(false),
             cycle: UnsafeCell::new(None),
             next: Cell::new(ptr::null()),
@@ -122,18 +132,10 @@ impl FiberRecord {
         }
     }
 
-    /// Makes sure that its worker can go on with another fiber while this one waits.
-    pub(crate) fn prepare_suspension(&self) -> Result<(), Error> {
-        self.outermost()
-            .worker()
-            .map_or(Ok(()), Worker::prepare_suspension)
-    }
-
-    /// The same for a wait that cannot be refused.
-    pub(crate) fn prepare_child_wait(&self) {
-        if let Some(worker) = self.outermost().worker() {
-            worker.prepare_child_wait();
-        }
+    /// Why its wait was given up.
+    pub(super) fn shortage(&self) -> Error {
+        let worker = self.outermost().worker();
+        worker.expect("only a worker gives up waits").shortage()
     }
 
     /// Says what the record lies in: for its worker, to find that again.

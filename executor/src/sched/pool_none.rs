@@ -16,11 +16,7 @@ impl Worker {
         match self.0 {}
     }
 
-    pub(crate) fn prepare_suspension(&self) -> Result<(), Error> {
-        match self.0 {}
-    }
-
-    pub(crate) fn prepare_child_wait(&self) {
+    pub(crate) fn shortage(&self) -> Error {
         match self.0 {}
     }
 

@@ -66,7 +66,7 @@ impl WaitList {
         self.0.load(Ordering::Acquire) == outcome.as_word()
     }
 
-    /// Lists a fiber (W2).
+    /// Lists a fiber (W2). Gives the one that was listed last before it, or null.
     ///
     /// # Errors
     ///
@@ -76,7 +76,7 @@ impl WaitList {
     ///
     /// The fiber is the current one. After `Ok` it suspends, and its record stays where it is until
     /// it was woken.
-    pub(crate) unsafe fn list(&self, fiber: &FiberRecord) -> Result<(), Outcome> {
+    pub(crate) unsafe fn list(&self, fiber: &FiberRecord) -> Result<*const FiberRecord, Outcome> {
         let mut head = self.0.load(Ordering::Acquire);
         loop {
             if let Some(outcome) = Outcome::from_word(head) {
@@ -89,7 +89,7 @@ impl WaitList {
                 .0
                 .compare_exchange_weak(head, listed, Ordering::AcqRel, Ordering::Acquire)
             {
-                Ok(_) => return Ok(()),
+                Ok(before) => return Ok(before),
                 Err(now) => head = now,
             }
         }
@@ -121,6 +121,21 @@ impl WaitList {
             }
         }
         Waiters(ptr::null())
+    }
+
+    /// Takes a fiber off, if it is the newest waiter (W7). Else nothing is changed. `before` is what
+    /// [`list`](Self::list) gave for it: the link is not ours to read.
+    pub(crate) fn unlist_newest(&self, fiber: &FiberRecord, before: *const FiberRecord) -> bool {
+        let newest = ptr::from_ref(fiber).cast_mut();
+        // AcqRel: as in `list`. If it is the newest, its link is what it was when it was listed.
+        self.0
+            .compare_exchange(
+                newest,
+                before.cast_mut(),
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            )
+            .is_ok()
     }
 
     /// Opens a list that was closed as [`Outcome::EMPTY`]; `false` if somebody else did or it is

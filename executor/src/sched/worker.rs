@@ -4,7 +4,9 @@
 //! elsewhere in `worker/search.rs`. Knows nothing of queries.
 
 mod fibers;
+mod records;
 mod search;
+mod stand;
 
 use std::cell::{Cell, RefCell};
 use std::ptr::NonNull;
@@ -14,6 +16,7 @@ use std::time::{Duration, Instant};
 use dagwood_fibers::StackPool;
 
 use self::fibers::{Left, WorkerFiber};
+use self::records::Records;
 use self::search::{Appetite, Patience};
 use super::fiber::FiberRecord;
 use super::job::{Job, JobRef};
@@ -47,7 +50,11 @@ pub(crate) struct Worker {
     /// On a cache line of its own.
     ready: ReadyList,
     deque: Deque,
+    records: Records<WorkerFiber>,
     spares: RefCell<Vec<NonNull<WorkerFiber>>>,
+    last_resumed: Cell<Option<NonNull<WorkerFiber>>>,
+    /// Why the last fiber could not be made.
+    shortage: RefCell<Option<Error>>,
     stacks: RefCell<StackPool>,
     slab: Slab,
     /// How many of its fibers wait.
@@ -72,7 +79,10 @@ impl Worker {
             seat: NonNull::from(pool.seat(index)),
             deque,
             ready: ReadyList::new(),
+            records: Records::new(),
             spares: RefCell::new(Vec::new()),
+            last_resumed: Cell::new(None),
+            shortage: RefCell::new(None),
             stacks: RefCell::new(stacks),
             slab: Slab::new(),
             suspended: Cell::new(0),
@@ -175,8 +185,7 @@ impl Worker {
     #[cold]
     fn find_job_for_other_fiber(&self) -> bool {
         // It must not run on this stack (invariant 3).
-        self.prepare_child_wait();
-        if self.has_spares() {
+        if self.has_spare_or_makes_one() {
             self.next_job.set(self.take_job());
         }
         self.has_next_job()
@@ -190,6 +199,10 @@ impl Worker {
     fn take_own_job(&self) -> Option<JobRef> {
         let jobs = &self.seat().own_jobs;
         if jobs.is_empty() { None } else { jobs.steal() }
+    }
+
+    fn has_own_jobs(&self) -> bool {
+        !self.seat().own_jobs.is_empty()
     }
 
     /// How many workers its pool has.

@@ -8,5 +8,7 @@ pub(crate) mod idle;
 pub(crate) mod latch;
 #[path = "../../src/sched/ready.rs"]
 pub(crate) mod ready;
+#[path = "../../src/sched/standing.rs"]
+pub(crate) mod standing;
 #[path = "../../src/sched/wait.rs"]
 pub(crate) mod wait;
