@@ -24,6 +24,18 @@ const fn plant(name: &'static str, sign: &'static str, tests: &'static [&'static
 
 /// All plants; after each the rule that it breaks.
 pub(crate) const PLANTS: &[Plant] = &[
+    // attention.md A3: the owner looks before it lowers the word.
+    plant(
+        "attention_late",
+        "nobody sees",
+        &["attention::a_wish_is_served_or_stands"],
+    ),
+    // attention.md A4: a change of stacks stores the new limit.
+    plant(
+        "attention_limit",
+        "nobody sees",
+        &["attention::a_change_of_stacks_loses_no_wish"],
+    ),
     // wait.md W1: the close publishes nothing.
     plant(
         "wait_release",

@@ -169,7 +169,7 @@ impl Executor {
             )
         };
         match &*self.engine {
-            Engine::Sequential(_) => run_here(&run, body, identity),
+            Engine::Sequential(engine) => run_here(&run, body, identity, engine.stack_bytes),
             #[cfg(any(feature = "fibers", feature = "threads"))]
             Engine::Pool(pool) => {
                 crate::run::run_on_pool(&run, body, |job| pool.threads.pool().inject(job))

@@ -142,7 +142,9 @@ impl<'db, D> Cx<'db, D> {
         // published, until it is popped or closed (`finish_published`): nothing between here and
         // there unwinds. `B` and `RB` are `Send`. The record of a running fiber does not move.
         unsafe { fiber.forks.push(NonNull::from(&half).cast()) };
-        self.scheduling_point();
+        if self.is_deep(&raw const half) {
+            return self.join_deeper(a, &half);
+        }
         let ra = catch_unwind(AssertUnwindSafe(|| a(self)));
         if !fiber.forks.remove(&half.fork) {
             return self.finish_published(ra, &half);
@@ -157,6 +159,23 @@ impl<'db, D> Cx<'db, D> {
             }
             Err(payload) => self.finish_panicked(payload, &half),
         }
+    }
+
+    /// Little stack is left, and nobody has seen the half: joins again on another segment.
+    #[cold]
+    #[inline(never)]
+    fn join_deeper<A, B, RA, RB>(&self, a: A, half: &Half<'db, D, B, RB>) -> (RA, RB)
+    where
+        A: FnOnce(&Cx<'db, D>) -> RA + Send,
+        B: FnOnce(&Cx<'db, D>) -> RB + Send,
+        RA: Send,
+        RB: Send,
+    {
+        let is_private = self.fiber().forks.remove(&half.fork);
+        debug_assert!(is_private, "it was pushed just now");
+        // SAFETY: nobody else has seen the half.
+        let b = unsafe { half.take_body() };
+        self.deeper(|| self.join(a, b))
     }
 
     /// `a` has panicked, and nobody else has seen the half: `b` runs all the same, so that what

@@ -17,6 +17,7 @@ pub(crate) enum Engine {
 
 /// The caller's thread.
 pub(crate) struct Sequential {
+    pub(crate) stack_bytes: usize,
     counters: Counters,
     has_statistics: bool,
 }
@@ -37,6 +38,7 @@ impl Engine {
             Backend::Sequential => {
                 let has_statistics = builder.has_statistics;
                 return Ok(Engine::Sequential(Sequential {
+                    stack_bytes: builder.stack_bytes,
                     counters: Counters::default(),
                     has_statistics,
                 }));

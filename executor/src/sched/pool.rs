@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use dagwood_fibers::{Mechanism, StackPool};
 
+use super::attention::Attention;
 use super::fiber::FiberRecord;
 use super::idle::Idle;
 use super::job::{JobRef, without_unwinding};
@@ -39,7 +40,7 @@ pub(crate) struct Seat {
     pub(crate) inbox: Inbox,
     /// Jobs that only this worker starts.
     pub(crate) own_jobs: Injector,
-    pub(crate) attention: AtomicBool,
+    pub(crate) attention: Attention,
     pub(crate) counters: Counters,
 }
 
@@ -71,7 +72,7 @@ impl Pool {
             stealer: deque.stealer(),
             inbox: Inbox::new(),
             own_jobs: Injector::new(),
-            attention: AtomicBool::new(settings.workers > 1),
+            attention: Attention::raised(),
             counters: Counters::default(),
         };
         let pool = Arc::new(Pool {

@@ -10,7 +10,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dagwood_fibers::StackPool;
+use dagwood_fibers::{Segment, SegmentPool, StackPool};
 
 use self::fibers::{Left, WorkerFiber};
 use super::fiber::FiberRecord;
@@ -18,10 +18,10 @@ use super::job::{Job, JobRef};
 use super::pool::{Pool, Seat};
 use super::queue::Deque;
 use super::ready::ReadyList;
+use super::room;
 use super::slab::{Chunk, Slab};
 use super::stats::{Counter, Counters};
 use crate::error::Error;
-use crate::sync::Ordering;
 
 /// Every so many jobs a worker looks at the injector first, so that outside jobs do not starve.
 const INJECTOR_PERIOD: u32 = 61;
@@ -54,6 +54,7 @@ pub(crate) struct Worker {
     deque: Deque,
     spares: RefCell<Vec<NonNull<WorkerFiber>>>,
     stacks: RefCell<StackPool>,
+    segments: RefCell<SegmentPool>,
     slab: Slab,
     /// How many of its fibers wait.
     suspended: Cell<usize>,
@@ -69,6 +70,7 @@ pub(crate) struct Worker {
 impl Worker {
     /// A worker of `pool`, to be [`run`](Self::run) on its own thread.
     pub(crate) fn new(pool: &Arc<Pool>, index: usize, deque: Deque, stacks: StackPool) -> Worker {
+        let segment_bytes = room::segment_bytes(stacks.stack_bytes());
         Worker {
             pool: NonNull::new(Arc::as_ptr(pool).cast_mut()).expect("an Arc is not null"),
             index,
@@ -77,6 +79,7 @@ impl Worker {
             ready: ReadyList::new(),
             spares: RefCell::new(Vec::new()),
             stacks: RefCell::new(stacks),
+            segments: RefCell::new(SegmentPool::new(segment_bytes)),
             slab: Slab::new(),
             suspended: Cell::new(0),
             next_job: Cell::new(None),
@@ -260,14 +263,14 @@ impl Worker {
                 };
                 // Either it has given its last job, or it has none to see: it should show more
                 // (idle.md I6). Read first: its worker looks at the word all the time.
-                if seat.stealer.is_empty() && !seat.attention.load(Ordering::Relaxed) {
-                    seat.attention.store(true, Ordering::Relaxed);
+                if seat.stealer.is_empty() && !seat.attention.is_raised() {
+                    seat.attention.raise();
                 }
                 job
             })?;
         self.count(|counters| &counters.steals);
         // It may be much, and others may be hungry: to be shared before a long leaf begins.
-        self.seat().attention.store(true, Ordering::Relaxed);
+        self.seat().attention.raise();
         Some(job)
     }
 
@@ -288,6 +291,15 @@ impl Worker {
 
     pub(crate) fn give_chunk(&self, chunk: Chunk) {
         self.slab.give(chunk, &self.pool().depot);
+    }
+
+    /// More stack for the current fiber.
+    pub(crate) fn take_segment(&self) -> std::io::Result<Segment> {
+        self.segments.borrow_mut().take()
+    }
+
+    pub(crate) fn give_segment(&self, segment: Segment) {
+        self.segments.borrow_mut().give(segment);
     }
 
     /// Puts a job where any worker may take it.
@@ -315,14 +327,14 @@ impl Worker {
     pub(crate) fn attend(&self, fiber: &FiberRecord) {
         let pool = self.pool();
         let attention = &self.seat().attention;
-        // Lowered before the count: a word that is raised meanwhile stays (idle.md I6).
-        attention.store(false, Ordering::SeqCst);
+        // Lowered before the count: a word that is raised meanwhile stays (attention.md A3).
+        attention.lower(fiber.limit());
         if pool.seats().len() == 1 {
             return;
         }
         if std::thread::panicking() {
             // A destructor that forks during an unwind must not wait: its jobs stay where they are.
-            attention.store(true, Ordering::Relaxed);
+            attention.raise();
             return;
         }
         // One for each other worker, also for those that are busy now: when they are done, this one
@@ -330,7 +342,7 @@ impl Worker {
         let wanted = pool.seats().len();
         while self.deque.len() < wanted {
             let Some(job) = fiber.forks.take_oldest() else {
-                attention.store(true, Ordering::Relaxed);
+                attention.raise();
                 return;
             };
             self.publish(job);
@@ -345,7 +357,7 @@ impl Worker {
         let is_due = |asked: Instant| now.duration_since(asked) >= ATTENTION_PERIOD;
         if self.pool().idle.has_sleepers() || self.attention_asked.get().is_none_or(is_due) {
             self.attention_asked.set(Some(now));
-            self.seat().attention.store(true, Ordering::Relaxed);
+            self.seat().attention.raise();
         }
     }
 
