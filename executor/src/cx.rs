@@ -1,5 +1,6 @@
 //! The context: what a provider or a job sees of the library.
 
+use std::cell::Cell;
 use std::marker::PhantomData;
 use std::panic::resume_unwind;
 
@@ -48,7 +49,9 @@ use crate::sched::wait::Outcome;
 /// ```
 pub struct Cx<'db, D> {
     run: *const Run<'db, D>,
-    fiber: *const FiberRecord,
+    /// Never changes. A cell, so that the compiler reads it anew after a call: a join that kept it
+    /// in a register would save and restore one more at every node of a tree.
+    fiber: Cell<*const FiberRecord>,
     locals: *const Binding,
     /// The item of a parallel loop that this job is in, on this fiber.
     item: Item,
@@ -70,7 +73,7 @@ impl<'db, D> Cx<'db, D> {
     ) -> Self {
         Cx {
             run,
-            fiber,
+            fiber: Cell::new(fiber),
             locals,
             item: Item::NONE,
             not_send: PhantomData,
@@ -98,7 +101,7 @@ impl<'db, D> Cx<'db, D> {
     pub(crate) fn with_locals(&self, locals: *const Binding) -> Self {
         Cx {
             run: self.run,
-            fiber: self.fiber,
+            fiber: self.fiber.clone(),
             locals,
             item: self.item,
             not_send: PhantomData,
@@ -110,7 +113,7 @@ impl<'db, D> Cx<'db, D> {
     pub(crate) fn with_item(&self, item: Item) -> Self {
         Cx {
             run: self.run,
-            fiber: self.fiber,
+            fiber: self.fiber.clone(),
             locals: self.locals,
             item,
             not_send: PhantomData,
@@ -139,7 +142,7 @@ impl<'db, D> Cx<'db, D> {
     #[inline]
     pub(crate) fn fiber(&self) -> &FiberRecord {
         // SAFETY: the fiber that runs this job outlives it (`new`).
-        unsafe { &*self.fiber }
+        unsafe { &*self.fiber.get() }
     }
 
     #[inline]
@@ -183,12 +186,13 @@ impl<'db, D> Cx<'db, D> {
     /// `true`: little stack is left, and the caller comes here again by [`deeper`](Self::deeper).
     #[inline]
     pub(crate) fn is_deep<T>(&self, here: *const T) -> bool {
-        self.fiber().has_attention(here) && self.attend_unless_deep(here.addr())
+        self.fiber().has_attention(here) && self.attend_unless_deep(here)
     }
 
+    /// The same once the compare has hit.
     #[cold]
-    fn attend_unless_deep(&self, here: usize) -> bool {
-        let is_deep = here < self.fiber().limit();
+    pub(crate) fn attend_unless_deep<T>(&self, here: *const T) -> bool {
+        let is_deep = here.addr() < self.fiber().limit();
         if !is_deep {
             self.attend();
         }

@@ -13,6 +13,7 @@ use crate::sched::fiber::FiberRecord;
 use crate::sched::fork::Fork;
 use crate::sched::graph::Frame;
 use crate::sched::job::{Job, JobKind};
+use crate::sched::room;
 use crate::sched::wait::Outcome;
 
 /// The second half of a join, in the frame of the join. Begins with the fork.
@@ -31,10 +32,8 @@ impl<'db, D, B, RB> Half<'db, D, B, RB>
 where
     B: FnOnce(&Cx<'db, D>) -> RB,
 {
-    const KIND: &'static JobKind = &JobKind {
-        start: Self::start,
-        split: None,
-    };
+    const LINKED: &'static JobKind = &JobKind::whole(Self::start);
+    const KIND: &'static JobKind = &JobKind::of_fork(Self::LINKED);
 
     #[inline]
     fn new(cx: &Cx<'db, D>, body: B) -> Self {
@@ -142,49 +141,62 @@ impl<'db, D> Cx<'db, D> {
         // published, until it is popped or closed (`finish_published`): nothing between here and
         // there unwinds. `B` and `RB` are `Send`. The record of a running fiber does not move.
         unsafe { fiber.forks.push(NonNull::from(&half).cast()) };
-        if self.is_deep(&raw const half) {
+        if fiber.has_attention(&raw const half) && self.attend_unless_deep(&raw const half) {
             return self.join_deeper(a, &half);
         }
-        let ra = catch_unwind(AssertUnwindSafe(|| a(self)));
-        if !fiber.forks.remove(&half.fork) {
-            return self.finish_published(ra, &half);
+        let ra = match catch_unwind(AssertUnwindSafe(|| a(self))) {
+            Ok(ra) => ra,
+            Err(payload) => return self.finish_panicked(payload, &half),
+        };
+        if !self.fiber().forks.remove(&half.fork) {
+            return self.finish_published(Ok(ra), &half);
         }
-        match ra {
-            // The body is taken here and not before the `match`: a body whose address the cold path
-            // also gets would be copied once more.
-            Ok(ra) => {
-                // SAFETY: nobody else has seen the half.
-                let b = unsafe { half.take_body() };
-                (ra, b(self))
-            }
-            Err(payload) => self.finish_panicked(payload, &half),
-        }
+        // The body is taken here and not before: a body whose address the cold path also gets would
+        // be copied once more.
+        // SAFETY: nobody else has seen the half.
+        let b = unsafe { half.take_body() };
+        (ra, b(self))
     }
 
-    /// Little stack is left, and nobody has seen the half: joins again on another segment.
+    /// Little stack is left: runs `a` on another segment, if there is memory for one; else neither
+    /// runs.
     #[cold]
     #[inline(never)]
     fn join_deeper<A, B, RA, RB>(&self, a: A, half: &Half<'db, D, B, RB>) -> (RA, RB)
     where
-        A: FnOnce(&Cx<'db, D>) -> RA + Send,
-        B: FnOnce(&Cx<'db, D>) -> RB + Send,
-        RA: Send,
-        RB: Send,
+        A: FnOnce(&Cx<'db, D>) -> RA,
+        B: FnOnce(&Cx<'db, D>) -> RB,
     {
-        let is_private = self.fiber().forks.remove(&half.fork);
-        debug_assert!(is_private, "it was pushed just now");
+        let result = room::deeper(self.fiber(), || a(self));
+        let ra = match result {
+            Ok(Ok(ra)) => ra,
+            Ok(Err(payload)) => return self.finish_panicked(payload, half),
+            Err(error) => {
+                let is_private = self.fiber().forks.remove(&half.fork);
+                debug_assert!(is_private, "nothing has run since it was pushed");
+                // SAFETY: nobody else has seen the half.
+                drop(unsafe { half.take_body() });
+                error.raise()
+            }
+        };
+        if !self.fiber().forks.remove(&half.fork) {
+            return self.finish_published(Ok(ra), half);
+        }
         // SAFETY: nobody else has seen the half.
         let b = unsafe { half.take_body() };
-        self.deeper(|| self.join(a, b))
+        (ra, b(self))
     }
 
-    /// `a` has panicked, and nobody else has seen the half: `b` runs all the same, so that what
-    /// happens does not depend on who takes it.
+    /// `a` has panicked: `b` runs all the same, so that what happens does not depend on who takes
+    /// it.
     #[cold]
-    fn finish_panicked<B, RB>(&self, payload: Payload, half: &Half<'db, D, B, RB>) -> !
+    fn finish_panicked<B, RA, RB>(&self, payload: Payload, half: &Half<'db, D, B, RB>) -> (RA, RB)
     where
         B: FnOnce(&Cx<'db, D>) -> RB,
     {
+        if !self.fiber().forks.remove(&half.fork) {
+            return self.finish_published(Err(payload), half);
+        }
         // SAFETY: nobody else has seen the half.
         let b = unsafe { half.take_body() };
         discard(catch_unwind(AssertUnwindSafe(|| b(self))));

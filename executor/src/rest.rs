@@ -14,7 +14,7 @@ use crate::local::Binding;
 use crate::part::{Given, Taken, Work};
 use crate::run::Run;
 use crate::sched::fiber::FiberRecord;
-use crate::sched::fork::{Fork, never};
+use crate::sched::fork::Fork;
 use crate::sched::job::{Job, JobKind, JobRef};
 
 /// Into so many blocks what is left is divided, to look for attention before each block.
@@ -150,10 +150,8 @@ impl<'b, 'db, D, B> Rest<'b, 'db, D, B>
 where
     B: Fn(&Cx<'db, D>, usize) + Sync,
 {
-    const KIND: &'static JobKind = &JobKind {
-        start: never,
-        split: Some(Self::split),
-    };
+    const LINKED: &'static JobKind = &JobKind::divided(Self::split);
+    const KIND: &'static JobKind = &JobKind::of_fork(Self::LINKED);
 
     fn new(plan: &'b Plan<'b, 'db, D, B>, range: Range<usize>) -> Self {
         Rest {

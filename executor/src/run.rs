@@ -173,10 +173,7 @@ impl<'r, 'db, D, F, T> Root<'r, 'db, D, F, T>
 where
     F: FnOnce(&Cx<'db, D>) -> T,
 {
-    const KIND: &'static JobKind = &JobKind {
-        start: Self::start,
-        split: None,
-    };
+    const KIND: &'static JobKind = &JobKind::whole(Self::start);
 
     fn new(run: &'r Run<'db, D>, body: F, owner: *const FiberRecord) -> Self {
         Root {

@@ -36,14 +36,21 @@ impl Attention {
 
     /// Makes the running fiber look at its next scheduling point. Any thread (A2).
     pub(crate) fn raise(&self) {
-        // Release: pairs with the Acquire in `lower`: what made the caller want it is seen by who looks.
-        self.0.store(RAISED, Ordering::Release);
+        // Release: pairs with the Acquire in `lower`: what made the caller want it is seen by who
+        // looks. A read-modify-write: goes on with the release of an earlier raise.
+        self.0.swap(RAISED, Ordering::Release);
     }
 
     /// The running fiber is about to look; `limit` is that of its stack (A3).
     pub(crate) fn lower(&self, limit: usize) {
         // Acquire: sees what those saw whose wish this ends.
         self.0.swap(limit, Ordering::AcqRel);
+    }
+
+    /// Another stack is about to run here, whose limit is `limit`, and nobody ever raises (A5).
+    #[inline]
+    pub(crate) fn set(&self, limit: usize) {
+        self.0.store(limit, Ordering::Relaxed);
     }
 
     /// Another stack is about to run here, whose limit is `limit` (A4).

@@ -44,8 +44,6 @@ pub(crate) struct FiberRecord {
     attention: *const Attention,
     /// Below this address little is left of the stack that it runs on now.
     limit: Cell<usize>,
-    /// The size of the segments that it goes on on.
-    segment_bytes: usize,
     /// The forked jobs that nobody else can see yet. On a cache line of its own.
     pub(crate) forks: ForkList,
     /// The innermost provider or job that runs on this fiber.
@@ -56,6 +54,8 @@ pub(crate) struct FiberRecord {
     pub(crate) is_asking: Cell<bool>,
     /// Whether user code runs at a place where a nested `run` would see what must not be seen.
     refuses_runs: Cell<bool>,
+    /// The size of the segments that it goes on on.
+    segment_bytes: usize,
     /// Why it is called back from its wait: a cycle. Read and written under the graph's lock.
     pub(crate) cycle: UnsafeCell<Option<Error>>,
 }
@@ -210,11 +210,9 @@ impl FiberRecord {
     /// Gives the one before.
     pub(crate) fn change_stack(&self, limit: usize) -> usize {
         let before = self.limit.replace(limit);
-        if self.worker().is_some() {
-            self.attention().change_stack(limit);
-        } else {
-            // Nobody else wants anything of it.
-            self.attention().lower(limit);
+        match self.worker() {
+            Some(worker) => worker.change_stack(limit),
+            None => self.attention().set(limit),
         }
         before
     }

@@ -54,6 +54,10 @@ impl Worker {
         match self.0 {}
     }
 
+    pub(crate) fn change_stack(&self, _: usize) {
+        match self.0 {}
+    }
+
     pub(crate) fn take_segment(&self) -> std::io::Result<Segment> {
         match self.0 {}
     }

@@ -293,6 +293,17 @@ impl Worker {
         self.slab.give(chunk, &self.pool().depot);
     }
 
+    /// Another stack is about to run here, with this limit (attention.md A4).
+    #[inline]
+    pub(crate) fn change_stack(&self, limit: usize) {
+        let seat = self.seat();
+        if self.workers() == 1 {
+            seat.attention.set(limit);
+        } else {
+            seat.attention.change_stack(limit);
+        }
+    }
+
     /// More stack for the current fiber.
     pub(crate) fn take_segment(&self) -> std::io::Result<Segment> {
         self.segments.borrow_mut().take()
@@ -325,28 +336,35 @@ impl Worker {
     /// many are public as there are workers (idle.md I6).
     #[cold]
     pub(crate) fn attend(&self, fiber: &FiberRecord) {
-        let pool = self.pool();
         let attention = &self.seat().attention;
-        // Lowered before the count: a word that is raised meanwhile stays (attention.md A3).
-        attention.lower(fiber.limit());
-        if pool.seats().len() == 1 {
-            return;
+        let workers = self.workers();
+        if workers == 1 {
+            return attention.set(fiber.limit());
         }
-        if std::thread::panicking() {
-            // A destructor that forks during an unwind must not wait: its jobs stay where they are.
+        // A destructor that forks during an unwind must not wait: its jobs stay where they are. Else
+        // one job for each other worker, also for those that are busy now: when they are done, this
+        // one may be in a long leaf (idle.md I6).
+        while !std::thread::panicking() && self.publish_until(workers, fiber) {
+            // Lowered before the last look: a word that is raised meanwhile stays (attention.md A3).
+            attention.lower(fiber.limit());
+            if self.deque.len() >= workers {
+                return;
+            }
+        }
+        if !attention.is_raised() {
             attention.raise();
-            return;
         }
-        // One for each other worker, also for those that are busy now: when they are done, this one
-        // may be in a long leaf (idle.md I6).
-        let wanted = pool.seats().len();
+    }
+
+    /// Shows the fiber's oldest jobs until so many are public. `false`: it has not so many.
+    fn publish_until(&self, wanted: usize, fiber: &FiberRecord) -> bool {
         while self.deque.len() < wanted {
             let Some(job) = fiber.forks.take_oldest() else {
-                attention.raise();
-                return;
+                return false;
             };
             self.publish(job);
         }
+        true
     }
 
     /// One job less to see: another should be shown at the next scheduling point, for workers that

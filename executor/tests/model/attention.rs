@@ -42,14 +42,18 @@ impl Seat {
         if !self.attention.is_due_at(HERE) {
             return;
         }
-        let seen = self.public.load(Ordering::Relaxed);
-        self.attention.lower(limit);
-        let is_missing = if is_planted("attention_late") {
-            seen == 0
+        if is_planted("attention_late") {
+            self.show();
+            self.attention.lower(limit);
         } else {
-            self.public.load(Ordering::Relaxed) == 0
-        };
-        if is_missing {
+            self.attention.lower(limit);
+            self.show();
+        }
+    }
+
+    /// Shows a job if none is seen.
+    fn show(&self) {
+        if self.public.load(Ordering::Relaxed) == 0 {
             self.public.store(1, Ordering::Relaxed);
         }
     }

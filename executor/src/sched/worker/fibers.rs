@@ -58,9 +58,7 @@ impl Worker {
             // SAFETY: only the base touches the field, and the base is here.
             let handle = unsafe { &mut *worker_fiber.fiber.get() };
             let unfinished = handle.as_mut();
-            self.seat()
-                .attention
-                .change_stack(worker_fiber.record.limit());
+            self.change_stack(worker_fiber.record.limit());
             // For a fiber on this thread; one on a thread of its own has said so there.
             current.set(&raw const worker_fiber.record);
             match unfinished
