@@ -158,8 +158,8 @@ impl<'db, D> Cx<'db, D> {
         (ra, b(self))
     }
 
-    /// Little stack is left: runs `a` on another segment, if there is memory for one; else neither
-    /// runs.
+    /// Little stack is left: goes on on another segment, if there is memory for one; else neither `a`
+    /// nor `b` runs.
     #[cold]
     #[inline(never)]
     fn join_deeper<A, B, RA, RB>(&self, a: A, half: &Half<'db, D, B, RB>) -> (RA, RB)
@@ -167,10 +167,18 @@ impl<'db, D> Cx<'db, D> {
         A: FnOnce(&Cx<'db, D>) -> RA,
         B: FnOnce(&Cx<'db, D>) -> RB,
     {
-        let result = room::deeper(self.fiber(), || a(self));
-        let ra = match result {
-            Ok(Ok(ra)) => ra,
-            Ok(Err(payload)) => return self.finish_panicked(payload, half),
+        let on_segment = || match catch_unwind(AssertUnwindSafe(|| a(self))) {
+            Err(payload) => self.finish_panicked(payload, half),
+            Ok(ra) if !self.fiber().forks.remove(&half.fork) => self.finish_published(Ok(ra), half),
+            Ok(ra) => {
+                // SAFETY: nobody else has seen the half.
+                let b = unsafe { half.take_body() };
+                (ra, b(self))
+            }
+        };
+        match room::deeper(self.fiber(), on_segment) {
+            Ok(Ok(both)) => both,
+            Ok(Err(payload)) => resume_unwind(payload),
             Err(error) => {
                 let is_private = self.fiber().forks.remove(&half.fork);
                 debug_assert!(is_private, "nothing has run since it was pushed");
@@ -178,13 +186,7 @@ impl<'db, D> Cx<'db, D> {
                 drop(unsafe { half.take_body() });
                 error.raise()
             }
-        };
-        if !self.fiber().forks.remove(&half.fork) {
-            return self.finish_published(Ok(ra), half);
         }
-        // SAFETY: nobody else has seen the half.
-        let b = unsafe { half.take_body() };
-        (ra, b(self))
     }
 
     /// `a` has panicked: `b` runs all the same, so that what happens does not depend on who takes
