@@ -75,6 +75,7 @@ pub struct Builder {
     pub(crate) backend: Option<Backend>,
     pub(crate) stack_bytes: usize,
     pub(crate) fibers_max: Option<usize>,
+    pub(crate) threads_max: Option<usize>,
     pub(crate) has_statistics: bool,
 }
 
@@ -94,6 +95,7 @@ impl Executor {
             backend: None,
             stack_bytes: STACK_BYTES,
             fibers_max: None,
+            threads_max: None,
             has_statistics: false,
         }
     }
@@ -202,18 +204,33 @@ impl Builder {
     }
 
     /// Address space for each fiber's stack, in bytes; memory is used as it is touched. By default
-    /// 8 MiB (512 KiB on 32-bit targets). The sequential backend uses its caller's stack.
+    /// 8 MiB (512 KiB on 32-bit targets). A `run` on the sequential backend has one such stack.
+    ///
+    /// It does not limit how deep asks and forks go: when little is left they go on on further
+    /// stack of this size (at least 1 MiB), as long as there is memory. It limits what one
+    /// provider or closure may use by itself: it finds at least an eighth of this, of small stacks
+    /// half or 64 KiB ([`Cx::deepen`] finds more for it).
     pub fn stack_bytes(mut self, bytes: usize) -> Self {
         self.stack_bytes = bytes;
         self
     }
 
-    /// How many fibers may exist at once, running, waiting and spare; an ask that would have to
-    /// wait for want of another fails with [`Error::is_exhausted`], and so do the queries around
-    /// it, which are not remembered as failed. By default 16,000, on the threads backend 8,000:
-    /// both are well under what Linux allows a process by default.
+    /// How many fibers may exist at once, running, waiting and spare (on the threads backend each
+    /// is an OS thread, beside one for each worker); an ask that would have to wait for want of
+    /// another fails with [`Error::is_exhausted`], and so do the queries around it, which are not
+    /// remembered as failed. The same happens when the system gives no further stack or thread.
+    /// By default 16,000, on the threads backend 12,000: both are under what Linux allows a
+    /// process by default, which is counted in memory mappings, two a fiber and four a thread.
     pub fn max_fibers(mut self, count: usize) -> Self {
         self.fibers_max = Some(count);
+        self
+    }
+
+    /// For tests of exhaustion: on the threads backend no worker makes more than `count` threads for
+    /// its fibers, as if the system refused.
+    #[doc(hidden)]
+    pub fn limit_threads(mut self, count: usize) -> Self {
+        self.threads_max = Some(count);
         self
     }
 

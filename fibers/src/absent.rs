@@ -23,6 +23,10 @@ impl Stacks {
         match self.0 {}
     }
 
+    pub(crate) fn limit_threads(&mut self, _max: usize) {
+        match self.0 {}
+    }
+
     pub(crate) fn created(&self) -> usize {
         match self.0 {}
     }

@@ -34,7 +34,7 @@ impl Engine {
     pub(crate) fn new(backend: Backend, builder: &Builder) -> Result<Engine, Error> {
         let (mechanism, fibers_max) = match backend {
             Backend::Fibers => (Mechanism::Switch, 16_000),
-            Backend::Threads => (Mechanism::Thread, 8_000),
+            Backend::Threads => (Mechanism::Thread, 12_000),
             Backend::Sequential => {
                 let has_statistics = builder.has_statistics;
                 return Ok(Engine::Sequential(Sequential {
@@ -52,6 +52,7 @@ impl Engine {
             stack_bytes: builder.stack_bytes,
             fibers_max: builder.fibers_max.unwrap_or(fibers_max),
             statistics: builder.has_statistics,
+            threads_max: builder.threads_max,
         };
         Ok(Engine::Pool(Workers {
             threads: Pool::start(&settings)?,

@@ -31,6 +31,8 @@ pub(crate) struct Settings {
     pub(crate) stack_bytes: usize,
     pub(crate) fibers_max: usize,
     pub(crate) statistics: bool,
+    /// For tests: how many threads a worker's fibers may be (`Builder::limit_threads`).
+    pub(crate) threads_max: Option<usize>,
 }
 
 /// What others see of a worker. Aligned, so that workers do not share cache lines.
@@ -93,8 +95,11 @@ impl Pool {
         };
         let (started, starts) = mpsc::channel();
         for (index, deque) in deques.into_iter().enumerate() {
-            let stacks = StackPool::new(settings.mechanism, settings.stack_bytes)
+            let mut stacks = StackPool::new(settings.mechanism, settings.stack_bytes)
                 .map_err(|e| Error::no_stack(&e))?;
+            if let Some(max) = settings.threads_max {
+                stacks.limit_threads(max);
+            }
             let pool = Arc::clone(&pool);
             let started = started.clone();
             let thread = std::thread::Builder::new()
