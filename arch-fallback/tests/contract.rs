@@ -182,7 +182,9 @@ fn a_pool_keeps_so_many_idle_threads_and_ends_the_others() {
     for fiber in &mut fibers {
         assert!(matches!(fiber.resume(), Resumed::Finished(Ok(()))));
     }
-    fibers.into_iter().for_each(|fiber| fiber.recycle(&mut pool));
+    fibers
+        .into_iter()
+        .for_each(|fiber| fiber.recycle(&mut pool));
     assert_eq!((pool.created(), pool.cached()), (70, 64));
 }
 

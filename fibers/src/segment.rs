@@ -67,8 +67,7 @@ impl Segment {
     ///
     /// The payload with which `body` panicked: no unwinding crosses the border of a segment.
     pub fn call<R>(&mut self, body: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> {
-        self.inner
-            .call(|| catch_unwind(AssertUnwindSafe(body)))
+        self.inner.call(|| catch_unwind(AssertUnwindSafe(body)))
     }
 }
 

@@ -133,7 +133,11 @@ fn a_panic_is_carried_over_the_border<S: Stack>() {
     let caught = catch_unwind(AssertUnwindSafe(|| panic_on_segments::<S>(20, &drops)));
     let payload = caught.expect_err("it panics");
     assert_eq!(payload.downcast_ref(), Some(&7_usize));
-    assert_eq!(drops.load(Ordering::Relaxed), 21, "what lay on the stacks was dropped");
+    assert_eq!(
+        drops.load(Ordering::Relaxed),
+        21,
+        "what lay on the stacks was dropped"
+    );
 }
 
 /// Goes down over `levels` segments, suspends at each on the way down and on the way up.
@@ -175,9 +179,13 @@ fn fibers_suspend_and_panic_on_segments<S: Stack>() {
             assert_eq!(payload.downcast_ref(), Some(&id));
         }
         for _ in 0..=LEVELS {
-            [0, 2, 4].into_iter().for_each(|id| expect_suspended(&mut fibers[id]));
+            [0, 2, 4]
+                .into_iter()
+                .for_each(|id| expect_suspended(&mut fibers[id]));
         }
-        [0, 2, 4].into_iter().for_each(|id| expect_returned(&mut fibers[id]));
+        [0, 2, 4]
+            .into_iter()
+            .for_each(|id| expect_returned(&mut fibers[id]));
         assert_eq!(done.load(Ordering::Relaxed), 3 * (LEVELS + 1));
     });
 }

@@ -47,7 +47,12 @@ fn never_more_run_than_workers(bed: &Bed) {
 #[test]
 fn w3_never_more_run_than_workers() {
     let name = "w3_never_more_run_than_workers";
-    run_scenario(name, Backend::Threads, &[1, 2, 4], never_more_run_than_workers);
+    run_scenario(
+        name,
+        Backend::Threads,
+        &[1, 2, 4],
+        never_more_run_than_workers,
+    );
 }
 
 /// The system refuses the hundredth thread of each worker.
@@ -121,7 +126,9 @@ fn block_many(bed: &Bed) {
                     let after = ["VmRSS", "VmPTE"].map(status_bytes);
                     let [resident, tables] =
                         [0, 1].map(|i| (after[i] - before[i]) / THREADS as u64);
-                    println!("each blocked thread: {resident} bytes resident, {tables} of page tables");
+                    println!(
+                        "each blocked thread: {resident} bytes resident, {tables} of page tables"
+                    );
                     let _ = all_wait.set(());
                 }
                 item
@@ -135,5 +142,10 @@ fn block_many(bed: &Bed) {
 #[test]
 #[ignore = "takes ten thousand threads: run it alone"]
 fn w3_ten_thousand_threads_block() {
-    run_scenario("w3_ten_thousand_threads_block", Backend::Threads, &[1, 4], block_many);
+    run_scenario(
+        "w3_ten_thousand_threads_block",
+        Backend::Threads,
+        &[1, 4],
+        block_many,
+    );
 }

@@ -9,6 +9,7 @@ scenarios! {
     all [1, 4]: d1_a_chain_of_queries;
     all [1, 4]: d1_nested_joins;
     all [1, 4]: d1_nested_joins_to_the_right;
+    all [1, 4]: d1_nested_scopes_and_loops;
     all [1, 4]: d1_plain_recursion_that_deepens;
     all [1, 4]: d1_a_chain_that_is_a_cycle;
     all [1, 4]: d1_a_panic_at_the_bottom;
@@ -90,6 +91,24 @@ fn d1_nested_joins_to_the_right(bed: &Bed) {
     assert_eq!(joined.expect("memory is enough"), LEVELS);
 }
 
+fn d1_nested_scopes_and_loops(bed: &Bed) {
+    const LEVELS: usize = 10_000;
+    fn descend(cx: &Cx<'_, AtomicUsize>, levels: usize) {
+        cx.data().fetch_add(1, Ordering::Relaxed);
+        match levels {
+            0 => {}
+            _ if levels.is_multiple_of(2) => cx.par_for_each(0..1_usize, |cx, _| {
+                descend(cx, levels - 1);
+            }),
+            _ => cx.scope(|cx, _| descend(cx, levels - 1)),
+        }
+    }
+    let db = Database::new(AtomicUsize::new(0));
+    let run = bed.executor().run(&db, |cx| descend(cx, LEVELS));
+    run.expect("memory is enough");
+    assert_eq!(db.data().load(Ordering::Relaxed), LEVELS + 1);
+}
+
 fn d1_plain_recursion_that_deepens(bed: &Bed) {
     /// With frames that are larger than those of the other tests.
     fn descend(cx: &Cx<'_, ()>, levels: usize) -> usize {
@@ -128,7 +147,10 @@ fn d1_a_panic_at_the_bottom(bed: &Bed) {
     assert_eq!(error.query_stack().next(), Some("Link(0)"));
     let again = executor.run(&db, |cx| cx.try_get(Link(LEVELS / 2)).copied());
     let again = again.expect("errors are held back");
-    assert_eq!(again.expect_err("it failed").query_stack().count(), LEVELS / 2 + 1);
+    assert_eq!(
+        again.expect_err("it failed").query_stack().count(),
+        LEVELS / 2 + 1
+    );
 }
 
 fn d1_a_panic_below_joins(bed: &Bed) {
@@ -145,7 +167,11 @@ fn d1_a_panic_below_joins(bed: &Bed) {
     let db = Database::new(AtomicUsize::new(0));
     let run = || executor.run(&db, |cx| comb(cx, LEVELS));
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).expect_err("the bottom panics");
-    assert_eq!(db.data().load(Ordering::Relaxed), LEVELS, "second halves run all the same");
+    assert_eq!(
+        db.data().load(Ordering::Relaxed),
+        LEVELS,
+        "second halves run all the same"
+    );
 }
 
 /// How many fibers go deep at once, in the tests that wait.
@@ -176,7 +202,9 @@ fn d1_fibers_wait_at_the_bottom(bed: &Bed) {
     };
     let db = Database::new(Meeting::new(FIBERS));
     let sums = bed.executor().run(&db, |cx| {
-        cx.par_map(0..FIBERS, |cx, _| descend_and(cx, LEVELS_OF_EACH, &at_bottom))
+        cx.par_map(0..FIBERS, |cx, _| {
+            descend_and(cx, LEVELS_OF_EACH, &at_bottom)
+        })
     });
     assert_eq!(sums.expect("memory is enough"), [LEVELS_OF_EACH; FIBERS]);
 }
@@ -189,12 +217,14 @@ fn d1_fibers_wait_on_the_way(bed: &Bed) {
     };
     let db = Database::new(Meeting::new(FIBERS));
     let sums = bed.executor().run(&db, |cx| {
-        cx.par_map(0..FIBERS, |cx, _| descend_and(cx, LEVELS_OF_EACH, &yield_often))
+        cx.par_map(0..FIBERS, |cx, _| {
+            descend_and(cx, LEVELS_OF_EACH, &yield_often)
+        })
     });
     assert_eq!(sums.expect("memory is enough"), [LEVELS_OF_EACH; FIBERS]);
 }
 
-/// The sizes of the scenario, which take more memory than the other tests may: optimised, one after another.
+/// The sizes of the scenario: optimised, one after another.
 mod in_full {
     use super::*;
 
@@ -205,13 +235,13 @@ mod in_full {
     }
 
     #[test]
-    #[ignore = "takes 2 GiB and more"]
+    #[ignore = "large: optimised, 300 MiB"]
     fn d1_a_million_queries() {
         on_all(|bed| ask_chain(bed, 1_000_000));
     }
 
     #[test]
-    #[ignore = "takes 2 GiB and more"]
+    #[ignore = "large: optimised, 300 MiB"]
     fn d1_a_million_nested_joins() {
         on_all(|bed| join_nested(bed, 1_000_000));
     }

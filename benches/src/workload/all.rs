@@ -3,8 +3,8 @@
 //! Used by `mod.rs`, which explains the fields. It must not know how a workload does its job.
 
 use super::{
-    Measure, Workload, coarse, depth, fork_join, grid_hashed, idle, integrate, loops, matmul, nqueens,
-    rust_source, shared, skynet, spawn, switch, tree_sum, trickle, uts, wake, wavefront,
+    Measure, Workload, coarse, depth, fork_join, grid_hashed, idle, integrate, loops, matmul,
+    nqueens, rust_source, shared, skynet, spawn, switch, tree_sum, trickle, uts, wake, wavefront,
 };
 use crate::engine::Engine::{
     CacheLine, Calls, Capacity, Chili, Corosensei, Fibers, Forte, Park, Plain, Rayon,

@@ -67,9 +67,7 @@ impl Loaded for Chain {
                     ours(executor, first).map(answer)
                 })
             }
-            Engine::Plain => Ok(Job::fallible(move || {
-                Ok(answer(on_large_stack(first.0)?))
-            })),
+            Engine::Plain => Ok(Job::fallible(move || Ok(answer(on_large_stack(first.0)?)))),
             other => Err(cannot_run(other)),
         }
     }

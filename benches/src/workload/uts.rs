@@ -178,8 +178,7 @@ impl Tree {
         match self.shape {
             Shape::Geometric if parent.depth >= self.size => 0,
             Shape::Geometric => {
-                let children =
-                    (1.0 - parent.random()).ln() / (1.0 - 1.0 / (1.0 + BRANCHING)).ln();
+                let children = (1.0 - parent.random()).ln() / (1.0 - 1.0 / (1.0 + BRANCHING)).ln();
                 (children.floor() as u32).min(MOST_CHILDREN)
             }
             Shape::Binomial if parent.depth == 0 => self.size,

@@ -101,12 +101,7 @@ impl FiberRecord {
         Self::new(wake, executor, attention, segment_bytes)
     }
 
-    fn new(
-        wake: Wake,
-        executor: usize,
-        attention: *const Attention,
-        segment_bytes: usize,
-    ) -> Self {
+    fn new(wake: Wake, executor: usize, attention: *const Attention, segment_bytes: usize) -> Self {
         FiberRecord {
             wake,
             executor,

@@ -56,6 +56,8 @@ pub(crate) struct Worker {
     stacks: RefCell<StackPool>,
     segments: RefCell<SegmentPool>,
     slab: Slab,
+    /// Whether the pool has no other worker. Here, and not asked of the pool, whose lines all write.
+    is_alone: bool,
     /// How many of its fibers wait.
     suspended: Cell<usize>,
     /// A job that a yielding fiber found: it goes before ready fibers.
@@ -81,6 +83,7 @@ impl Worker {
             stacks: RefCell::new(stacks),
             segments: RefCell::new(SegmentPool::new(segment_bytes)),
             slab: Slab::new(),
+            is_alone: pool.seats().len() == 1,
             suspended: Cell::new(0),
             next_job: Cell::new(None),
             jobs_taken: Cell::new(0),
@@ -296,11 +299,11 @@ impl Worker {
     /// Another stack is about to run here, with this limit (attention.md A4).
     #[inline]
     pub(crate) fn change_stack(&self, limit: usize) {
-        let seat = self.seat();
-        if self.workers() == 1 {
-            seat.attention.set(limit);
+        let attention = &self.seat().attention;
+        if self.is_alone {
+            attention.set(limit);
         } else {
-            seat.attention.change_stack(limit);
+            attention.change_stack(limit);
         }
     }
 
@@ -337,10 +340,10 @@ impl Worker {
     #[cold]
     pub(crate) fn attend(&self, fiber: &FiberRecord) {
         let attention = &self.seat().attention;
-        let workers = self.workers();
-        if workers == 1 {
+        if self.is_alone {
             return attention.set(fiber.limit());
         }
+        let workers = self.workers();
         // A destructor that forks during an unwind must not wait: its jobs stay where they are. Else
         // one job for each other worker, also for those that are busy now: when they are done, this
         // one may be in a long leaf (idle.md I6).
