@@ -64,6 +64,11 @@ pub(crate) const STEPS: &[Step] = &[
         commands: release,
     },
     Step {
+        name: "scale",
+        about: "the large sizes: D1 in full, ten thousand blocked threads",
+        commands: scale,
+    },
+    Step {
         name: "examples",
         about: "each example runs, on each backend",
         commands: examples,
@@ -143,6 +148,16 @@ fn features() -> Vec<Line> {
 
 fn release() -> Vec<Line> {
     vec![cargo("test --release -p dagwood-tests")]
+}
+
+fn scale() -> Vec<Line> {
+    ["depth", "blocked_threads"]
+        .map(|file| {
+            cargo(&format!(
+                "test --release -p dagwood-tests --test {file} -- --ignored --test-threads 1"
+            ))
+        })
+        .into()
 }
 
 fn examples() -> Vec<Line> {

@@ -11,6 +11,7 @@ use dagwood_fibers::{Fiber, Segment, SegmentPool, Suspender};
 
 /// psm's calls, which the library uses on some targets only.
 #[cfg(unix)]
+#[allow(dead_code, reason = "the library uses all of it")]
 #[path = "../src/portable.rs"]
 mod portable;
 
