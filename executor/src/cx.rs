@@ -330,7 +330,7 @@ impl<'db, D: 'static> Cx<'db, D> {
     /// # Errors
     ///
     /// The query panicked, is part of a cycle, or failed because one it asked for did; or there is
-    /// no memory left to wait for it ([`Error::is_exhausted`]).
+    /// no memory left to wait for it or to go deeper ([`Error::is_exhausted`]).
     #[inline]
     pub fn try_get<Q: Query<D>>(&self, query: Q) -> Result<&'db Q::Value, Error> {
         ask(self, query)

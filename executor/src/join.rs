@@ -109,7 +109,9 @@ impl<'db, D> Cx<'db, D> {
     /// # Panics
     ///
     /// If one of them panics, the other still runs to its end; then the panic goes on, that of `a`
-    /// if both panic.
+    /// if both panic. If there is no memory for more stack where little is left, neither runs, and the
+    /// provider or `run` around it fails with an error that [is
+    /// exhausted](crate::Error::is_exhausted).
     ///
     /// # Examples
     ///
