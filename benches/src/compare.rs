@@ -163,7 +163,7 @@ fn runner<'a>(
         let capacity = Capacity::start(workload, &args.scale, subject.workers, limit)?;
         return Ok(Box::new(capacity));
     }
-    if subject.engine.may_hang() {
+    if workload.needs_child(subject.engine) {
         let served = Served::new(workload, &args.scale, subject, limit);
         return Ok(Box::new(served));
     }

@@ -75,6 +75,12 @@ pub(crate) const STEPS: &[Step] = &[
         commands: release,
     },
     Step {
+        name: "scale",
+        is_extra: false,
+        about: "the large sizes: D1 in full, ten thousand blocked threads",
+        commands: scale,
+    },
+    Step {
         name: "examples",
         is_extra: false,
         about: "each example runs, on each backend",
@@ -198,6 +204,16 @@ fn asan() -> Vec<Line> {
 fn large() -> Vec<Line> {
     let tests = "--test many --test overflow -- --include-ignored w3_ d2_ f7_";
     vec![cargo(&format!("test --release -p dagwood-tests {tests}"))]
+}
+
+fn scale() -> Vec<Line> {
+    ["depth", "blocked_threads"]
+        .map(|file| {
+            cargo(&format!(
+                "test --release -p dagwood-tests --test {file} -- --ignored --test-threads 1"
+            ))
+        })
+        .into()
 }
 
 fn examples() -> Vec<Line> {

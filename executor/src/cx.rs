@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::marker::PhantomData;
+use std::panic::resume_unwind;
 
 use crate::error::Error;
 use crate::local::Binding;
@@ -11,6 +12,7 @@ use crate::query::database::Database;
 use crate::rest::Item;
 use crate::run::Run;
 use crate::sched::fiber::FiberRecord;
+use crate::sched::room;
 use crate::sched::stats::{Counter, Counters};
 use crate::sched::wait::Outcome;
 
@@ -165,19 +167,92 @@ impl<'db, D> Cx<'db, D> {
     /// A point at which the worker shows jobs to thieves, if they want some.
     #[inline]
     pub(crate) fn scheduling_point(&self) {
-        if self.fiber().has_attention() {
+        let here = 0_u8;
+        if self.fiber().has_attention(&raw const here) {
             self.attend();
         }
     }
 
     #[cold]
-    pub(crate) fn attend(&self) {
-        self.settle_item();
+    fn attend(&self) {
         let fiber = self.fiber();
-        let worker = fiber.worker();
-        worker
-            .expect("nobody raises the attention of an OS thread")
-            .attend(fiber);
+        if let Some(worker) = fiber.worker() {
+            self.settle_item();
+            worker.attend(fiber);
+        }
+    }
+
+    /// A scheduling point from which the job may go deep; `here` lies in the caller's frame.
+    /// `true`: little stack is left, and the caller comes here again by [`deeper`](Self::deeper).
+    #[inline]
+    pub(crate) fn is_deep<T>(&self, here: *const T) -> bool {
+        self.fiber().has_attention(here) && self.attend_unless_deep(here)
+    }
+
+    /// The same once the compare has hit.
+    #[cold]
+    pub(crate) fn attend_unless_deep<T>(&self, here: *const T) -> bool {
+        let is_deep = here.addr() < self.fiber().limit();
+        if !is_deep {
+            self.attend();
+        }
+        is_deep
+    }
+
+    /// Goes on on another segment of stack.
+    #[cold]
+    pub(crate) fn deeper<R>(&self, body: impl FnOnce() -> R) -> R {
+        match room::deeper(self.fiber(), body) {
+            Ok(Ok(result)) => result,
+            Ok(Err(payload)) => resume_unwind(payload),
+            Err(error) => error.raise(),
+        }
+    }
+
+    /// Calls `body` where there is room for it: if little is left of the current stack, on another
+    /// segment.
+    ///
+    /// Asks ([`get`](Self::get)) and forks look after themselves: they go as deep as memory
+    /// allows. This is for plain recursion in between, at one of the functions that call each
+    /// other. It costs one compare. What `body` finds is at least an eighth of
+    /// [`Builder::stack_bytes`](crate::Builder::stack_bytes) (of small stacks half, or 64 KiB).
+    ///
+    /// `body` runs here and now, on the same thread and fiber; it may ask, fork and wait.
+    ///
+    /// # Panics
+    ///
+    /// If `body` panics, or there is no memory for more stack: then the provider or `run` around
+    /// it fails with an error that [is exhausted](crate::Error::is_exhausted).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// enum List { End, Link(Box<List>) }
+    ///
+    /// fn length(cx: &dagwood::Cx<'_, ()>, list: &List) -> usize {
+    ///     match list {
+    ///         List::End => 0,
+    ///         List::Link(rest) => 1 + cx.deepen(|cx| length(cx, rest)),
+    ///     }
+    /// }
+    ///
+    /// # let executor = dagwood::Executor::builder().workers(2).build()?;
+    /// # let db = dagwood::Database::new(());
+    /// let mut list = List::End;
+    /// for _ in 0..100_000 {
+    ///     list = List::Link(Box::new(list));
+    /// }
+    /// assert_eq!(executor.run(&db, |cx| length(cx, &list))?, 100_000);
+    /// # while let List::Link(rest) = list { list = *rest; }
+    /// # Ok::<(), dagwood::Error>(())
+    /// ```
+    #[inline]
+    pub fn deepen<R>(&self, body: impl FnOnce(&Self) -> R) -> R {
+        let here = 0_u8;
+        if self.is_deep(&raw const here) {
+            return self.deeper(|| body(self));
+        }
+        body(self)
     }
 
     /// Lets other work of this worker go first: fibers that are ready to go on, or, if there are
@@ -255,7 +330,7 @@ impl<'db, D: 'static> Cx<'db, D> {
     /// # Errors
     ///
     /// The query panicked, is part of a cycle, or failed because one it asked for did; or there is
-    /// no memory left to wait for it ([`Error::is_exhausted`]).
+    /// no memory left to wait for it or to go deeper ([`Error::is_exhausted`]).
     #[inline]
     pub fn try_get<Q: Query<D>>(&self, query: Q) -> Result<&'db Q::Value, Error> {
         ask(self, query)

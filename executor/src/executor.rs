@@ -79,6 +79,7 @@ pub struct Builder {
     pub(crate) guards: Option<Guards>,
     pub(crate) faults: StackFaults,
     pub(crate) reports_overflows: bool,
+    pub(crate) threads_max: Option<usize>,
     pub(crate) has_statistics: bool,
 }
 
@@ -104,6 +105,7 @@ impl Executor {
             guards: None,
             faults: StackFaults::default(),
             reports_overflows: true,
+            threads_max: None,
             has_statistics: false,
         }
     }
@@ -184,7 +186,7 @@ impl Executor {
             )
         };
         match &*self.engine {
-            Engine::Sequential(_) => run_here(&run, body, identity),
+            Engine::Sequential(engine) => run_here(&run, body, identity, engine.stack_bytes),
             #[cfg(any(feature = "fibers", feature = "threads"))]
             Engine::Pool(pool) => {
                 crate::run::run_on_pool(&run, body, |job| pool.threads.pool().inject(job))
@@ -217,24 +219,32 @@ impl Builder {
     }
 
     /// Address space for each fiber's stack, in bytes; memory is used as it is touched. By default
-    /// 8 MiB (512 KiB on 32-bit targets). For hundreds of thousands of fibers that wait, 64 KiB save 4 KiB of page
-    /// tables each. The sequential backend uses its caller's stack.
+    /// 8 MiB (512 KiB on 32-bit targets). For hundreds of thousands of fibers that wait, 64 KiB save
+    /// 4 KiB of page tables each. A `run` on the sequential backend has one such stack.
+    ///
+    /// It does not limit how deep asks and forks go: when little is left they go on on further
+    /// stack of this size (at least 1 MiB), as long as there is memory. It limits what one
+    /// provider or closure may use by itself: it finds at least an eighth of this, of small stacks
+    /// half or 64 KiB ([`Cx::deepen`] finds more for it).
     pub fn stack_bytes(mut self, bytes: usize) -> Self {
         self.stack_bytes = bytes;
         self
     }
 
-    /// How many fibers may exist at once, running, waiting and spare.
+    /// How many fibers may exist at once, running, waiting and spare (on the threads backend each is
+    /// an OS thread, beside one for each worker).
     ///
-    /// At the cap, or when the system gives no further stack, a worker whose fiber waits goes on with fibers that are
-    /// ready, and starts nothing new. Only when no worker has one does an ask fail, with [`Error::is_exhausted`], and
-    /// so do the queries around it, which are not remembered as failed: the same ask may go well later. A wait for
-    /// branches and children never fails; for its sake there may be a few fibers more.
+    /// At the cap, or when the system gives no further stack or thread, a worker whose fiber waits
+    /// goes on with fibers that are ready, and starts nothing new. Only when no worker has one does
+    /// an ask fail, with [`Error::is_exhausted`], and so do the queries around it, which are not
+    /// remembered as failed: the same ask may go well later. A wait for branches and children never
+    /// fails; for its sake there may be a few fibers more.
     ///
-    /// By default a million on fibers with light guards ([`Guards`]): then memory is the limit, at some 4 KiB and page
-    /// tables for each that waits. With splitting guards a quarter of the mappings that the system allows a process
-    /// (16,382 of 65,530), of which all executors of the process need a share, and never more than two fifths. On the
-    /// threads backend 8,000.
+    /// By default a million on fibers with light guards ([`Guards`]): then memory is the limit, at
+    /// some 4 KiB and page tables for each that waits. With splitting guards a quarter of the
+    /// mappings that the system allows a process (16,382 of 65,530), of which all executors of the
+    /// process need a share, and never more than two fifths. On the threads backend 12,000, which
+    /// take four mappings each.
     pub fn max_fibers(mut self, count: usize) -> Self {
         self.fibers_max = Some(count);
         self
@@ -262,6 +272,14 @@ impl Builder {
     #[doc(hidden)]
     pub fn stack_faults(mut self, faults: StackFaults) -> Self {
         self.faults = faults;
+        self
+    }
+
+    /// For tests of exhaustion: on the threads backend no worker makes more than `count` threads for
+    /// its fibers, as if the system refused.
+    #[doc(hidden)]
+    pub fn limit_threads(mut self, count: usize) -> Self {
+        self.threads_max = Some(count);
         self
     }
 

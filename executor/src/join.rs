@@ -13,6 +13,7 @@ use crate::sched::fiber::FiberRecord;
 use crate::sched::fork::Fork;
 use crate::sched::graph::Frame;
 use crate::sched::job::{Job, JobKind};
+use crate::sched::room;
 use crate::sched::wait::Outcome;
 
 /// The second half of a join, in the frame of the join. Begins with the fork.
@@ -108,7 +109,9 @@ impl<'db, D> Cx<'db, D> {
     /// # Panics
     ///
     /// If one of them panics, the other still runs to its end; then the panic goes on, that of `a`
-    /// if both panic.
+    /// if both panic. If there is no memory for more stack where little is left, neither runs, and the
+    /// provider or `run` around it fails with an error that [is
+    /// exhausted](crate::Error::is_exhausted).
     ///
     /// # Examples
     ///
@@ -140,32 +143,64 @@ impl<'db, D> Cx<'db, D> {
         // published, until it is popped or closed (`finish_published`): nothing between here and
         // there unwinds. `B` and `RB` are `Send`. The record of a running fiber does not move.
         unsafe { fiber.forks.push(NonNull::from(&half).cast()) };
-        if fiber.has_attention() {
-            self.attend();
+        if fiber.has_attention(&raw const half) && self.attend_unless_deep(&raw const half) {
+            return self.join_deeper(a, &half);
         }
-        let ra = catch_unwind(AssertUnwindSafe(|| a(self)));
+        let ra = match catch_unwind(AssertUnwindSafe(|| a(self))) {
+            Ok(ra) => ra,
+            Err(payload) => return self.finish_panicked(payload, &half),
+        };
         if !self.fiber().forks.remove(&half.fork) {
-            return self.finish_published(ra, &half);
+            return self.finish_published(Ok(ra), &half);
         }
-        match ra {
-            // The body is taken here and not before the `match`: a body whose address the cold path
-            // also gets would be copied once more.
+        // The body is taken here and not before: a body whose address the cold path also gets would
+        // be copied once more.
+        // SAFETY: nobody else has seen the half.
+        let b = unsafe { half.take_body() };
+        (ra, b(self))
+    }
+
+    /// Little stack is left: goes on on another segment, if there is memory for one; else neither `a`
+    /// nor `b` runs.
+    #[cold]
+    #[inline(never)]
+    fn join_deeper<A, B, RA, RB>(&self, a: A, half: &Half<'db, D, B, RB>) -> (RA, RB)
+    where
+        A: FnOnce(&Cx<'db, D>) -> RA,
+        B: FnOnce(&Cx<'db, D>) -> RB,
+    {
+        let on_segment = || match catch_unwind(AssertUnwindSafe(|| a(self))) {
+            Err(payload) => self.finish_panicked(payload, half),
+            Ok(ra) if !self.fiber().forks.remove(&half.fork) => self.finish_published(Ok(ra), half),
             Ok(ra) => {
                 // SAFETY: nobody else has seen the half.
                 let b = unsafe { half.take_body() };
                 (ra, b(self))
             }
-            Err(payload) => self.finish_panicked(payload, &half),
+        };
+        match room::deeper(self.fiber(), on_segment) {
+            Ok(Ok(both)) => both,
+            Ok(Err(payload)) => resume_unwind(payload),
+            Err(error) => {
+                let is_private = self.fiber().forks.remove(&half.fork);
+                debug_assert!(is_private, "nothing has run since it was pushed");
+                // SAFETY: nobody else has seen the half.
+                drop(unsafe { half.take_body() });
+                error.raise()
+            }
         }
     }
 
-    /// `a` has panicked, and nobody else has seen the half: `b` runs all the same, so that what
-    /// happens does not depend on who takes it.
+    /// `a` has panicked: `b` runs all the same, so that what happens does not depend on who takes
+    /// it.
     #[cold]
-    fn finish_panicked<B, RB>(&self, payload: Payload, half: &Half<'db, D, B, RB>) -> !
+    fn finish_panicked<B, RA, RB>(&self, payload: Payload, half: &Half<'db, D, B, RB>) -> (RA, RB)
     where
         B: FnOnce(&Cx<'db, D>) -> RB,
     {
+        if !self.fiber().forks.remove(&half.fork) {
+            return self.finish_published(Err(payload), half);
+        }
         // SAFETY: nobody else has seen the half.
         let b = unsafe { half.take_body() };
         discard(catch_unwind(AssertUnwindSafe(|| b(self))));

@@ -41,6 +41,10 @@ impl Stacks {
         match self.0 {}
     }
 
+    pub(crate) fn limit_threads(&mut self, _max: usize) {
+        match self.0 {}
+    }
+
     pub(crate) fn created(&self) -> usize {
         match self.0 {}
     }
@@ -90,4 +94,22 @@ impl Suspender {
 
 pub(crate) fn leaked() -> usize {
     0
+}
+
+pub(crate) const HAS_SEGMENTS: bool = false;
+
+pub(crate) struct Segment(Infallible);
+
+impl Segment {
+    pub(crate) fn new(_bytes: usize) -> io::Result<Segment> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(crate) fn bottom(&self) -> usize {
+        match self.0 {}
+    }
+
+    pub(crate) fn call<R>(&mut self, _body: impl FnOnce() -> R) -> R {
+        match self.0 {}
+    }
 }

@@ -12,8 +12,8 @@
 //! # Features and targets
 //!
 //! `fibers` brings the stack switch, `threads` the OS threads; with both, the pool's creator chooses. On a
-//! target that has no stack switch either feature means threads. With neither the crate is empty:
-//! [`Mechanism::available`] lists nothing, and so no pool can be made. `src/mechanism.rs` holds the table of
+//! target that has no stack switch either feature means threads. With neither there are no fibers:
+//! [`Mechanism::available`] lists nothing, and so no pool of stacks can be made. Segments are there in every build. `src/mechanism.rs` holds the table of
 //! targets; how each is tested stands in `dagwood-arch-fallback`.
 //!
 //! # Rules of the contract
@@ -46,6 +46,13 @@
 //!
 //! A body must leave room for a panic: with a backtrace in a debug build, some tens of KiB.
 //!
+//! # Segments
+//!
+//! A [`Segment`] is further stack for who has little left: [`Segment::call`] runs a closure on it by a plain call,
+//! on the same thread and the same fiber. A fiber may be suspended from inside. The call is corosensei's, and on
+//! targets that it lacks psm's (s390x and sparc64 among them), of which AddressSanitizer knows nothing. A panic comes
+//! back as a value.
+//!
 //! # Under AddressSanitizer
 //!
 //! The feature `corosensei/sanitizer` tells it of every switch. The tests look at addresses of locals, leak
@@ -75,12 +82,14 @@ mod absent;
 mod fiber;
 mod mechanism;
 mod pool;
+mod segment;
 mod settings;
 
 pub use fiber::{Fiber, Resumed, Suspender, leaked};
 pub use mechanism::Mechanism;
 pub use mechanism::overflow::{FaultStack, Witness, report_overflows, watch_own_stack};
 pub use pool::{StackDepot, StackPool};
+pub use segment::{Segment, SegmentPool};
 #[doc(hidden)]
 pub use settings::Faults;
 pub use settings::{Guards, StackSettings};

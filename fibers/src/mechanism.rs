@@ -1,9 +1,10 @@
 //! The backend table: which mechanism exists on which target, with which features.
 //!
-//! Used by `fiber.rs` and `pool.rs`, which know both mechanisms by the names `switch` and `threads` in every
+//! Used by `fiber.rs`, `pool.rs` and `segment.rs`, which know both mechanisms by the names `switch` and `threads` in every
 //! build: one that is not there is its twin in `absent.rs`, of which no value can exist. This is the only
 //! source file of the crate that names a target. A second switch, for targets that the first lacks, is one
-//! more arm here, with an adapter file of the same shape as `switch.rs`.
+//! more arm here, with an adapter file of the same shape as `switch.rs`. `segment.rs` finds here how to call on
+//! another stack, whatever features are on.
 //!
 //! Stacks of our own making, and words for their overflow, exist on Linux; elsewhere stand their twins.
 
@@ -15,6 +16,14 @@ cfg_select! {
         pub(crate) mod switch;
         #[cfg(not(feature = "fibers"))]
         pub(crate) use crate::absent as switch;
+
+        // Calls on another stack, in every build. On powerpc64 a stable compiler refuses corosensei.
+        #[cfg(not(target_arch = "powerpc64"))]
+        #[path = "on_stack.rs"]
+        pub(crate) mod segments;
+        #[cfg(target_arch = "powerpc64")]
+        #[path = "portable.rs"]
+        pub(crate) mod segments;
 
         #[cfg(feature = "threads")]
         #[path = "threads.rs"]
@@ -38,6 +47,12 @@ cfg_select! {
     // No switch: either feature means threads.
     _ => {
         pub(crate) use crate::absent as switch;
+
+        #[cfg(unix)]
+        #[path = "portable.rs"]
+        pub(crate) mod segments;
+        #[cfg(not(unix))]
+        pub(crate) use crate::absent as segments;
 
         #[cfg(any(feature = "fibers", feature = "threads"))]
         #[path = "threads.rs"]

@@ -126,6 +126,16 @@ impl StackPool {
         }
     }
 
+    /// For tests of exhaustion: where fibers are threads, no further one is made while the pool has
+    /// `max`, as if the system refused.
+    #[doc(hidden)]
+    pub fn limit_threads(&mut self, max: usize) {
+        match &mut self.stacks {
+            Stacks::Switch(_) => {}
+            Stacks::Thread(stacks) => stacks.limit_threads(max),
+        }
+    }
+
     /// How many stacks this pool has made so far.
     pub fn created(&self) -> usize {
         match &self.stacks {

@@ -47,6 +47,10 @@ impl Stacks {
         self.0.stack_bytes()
     }
 
+    pub(crate) fn limit_threads(&mut self, max: usize) {
+        self.0.limit_threads(max);
+    }
+
     pub(crate) fn created(&self) -> usize {
         self.0.created()
     }

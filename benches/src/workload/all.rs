@@ -3,8 +3,9 @@
 //! Used by `mod.rs`, which explains the fields. It must not know how a workload does its job.
 
 use super::{
-    Measure, Workload, coarse, fork_join, grid_hashed, idle, integrate, loops, matmul, nqueens,
-    rust_source, shared, skynet, spawn, suspended, switch, tree_sum, trickle, uts, wake, wavefront,
+    Measure, Workload, coarse, depth, fork_join, grid_hashed, idle, integrate, loops, matmul,
+    nqueens, rust_source, shared, skynet, spawn, suspended, switch, tree_sum, trickle, uts, wake,
+    wavefront,
 };
 use crate::engine::Engine::{
     CacheLine, Calls, Capacity, Chili, Corosensei, Fibers, Forte, Park, Plain, Rayon,
@@ -24,6 +25,7 @@ const FORKS: Workload = Workload {
     engines: &[
         Fibers, Threads, Sequential, Rayon, Chili, Forte, Calls, Capacity,
     ],
+    crashes: &[],
     takes_input: false,
     load: fork_join::load,
 };
@@ -59,6 +61,7 @@ pub(crate) static ALL: &[Workload] = &[
         baseline: Sequential,
         measure: Measure::Wall,
         engines: &[Fibers, Threads, Sequential, Capacity],
+        crashes: &[],
         takes_input: true,
         load: rust_source::load,
     },
@@ -81,6 +84,7 @@ pub(crate) static ALL: &[Workload] = &[
         baseline: Plain,
         measure: Measure::Wall,
         engines: &[Fibers, Threads, Sequential, RayonBlocking, Plain, Capacity],
+        crashes: &[],
         takes_input: false,
         load: grid_hashed::load,
     },
@@ -94,6 +98,7 @@ pub(crate) static ALL: &[Workload] = &[
         baseline: Sequential,
         measure: Measure::Wall,
         engines: &[Fibers, Threads, Sequential, RayonBlocking, Capacity],
+        crashes: &[],
         takes_input: false,
         load: shared::load,
     },
@@ -153,6 +158,17 @@ pub(crate) static ALL: &[Workload] = &[
         default_size: 10,
         sizes: 1..=11,
         load: uts::load,
+        ..FORKS
+    },
+    Workload {
+        name: "uts-t3",
+        about: "the unbalanced tree T3, 1,572 levels deep, the same way with stacks of 2 MiB: how deep joins go",
+        unit: "node",
+        size_means: "children of the root; T3 has 2000",
+        default_size: 2000,
+        sizes: 1..=10_000,
+        crashes: &[Rayon, Chili, Forte],
+        load: uts::load_t3,
         ..FORKS
     },
     Workload {
@@ -233,6 +249,17 @@ pub(crate) static ALL: &[Workload] = &[
             Capacity,
         ],
         load: coarse::load,
+        ..LOOPS
+    },
+    Workload {
+        name: "depth",
+        about: "a chain of N queries, each asking the next: what one level costs where the stack must grow",
+        unit: "level",
+        size_means: "levels",
+        default_size: 1_000_000,
+        sizes: 1..=100_000_000,
+        load: depth::load,
+        engines: &[Fibers, Threads, Sequential, Plain, Capacity],
         ..LOOPS
     },
     Workload {

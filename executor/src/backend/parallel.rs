@@ -18,6 +18,7 @@ pub(crate) enum Engine {
 
 /// The caller's thread.
 pub(crate) struct Sequential {
+    pub(crate) stack_bytes: usize,
     counters: Counters,
     has_statistics: bool,
 }
@@ -38,6 +39,7 @@ impl Engine {
             Backend::Sequential => {
                 let has_statistics = builder.has_statistics;
                 return Ok(Engine::Sequential(Sequential {
+                    stack_bytes: builder.stack_bytes,
                     counters: Counters::default(),
                     has_statistics,
                 }));
@@ -52,6 +54,7 @@ impl Engine {
             fibers_max: builder.fibers_max,
             reports_overflows: builder.reports_overflows,
             statistics: builder.has_statistics,
+            threads_max: builder.threads_max,
         };
         Ok(Engine::Pool(Workers {
             threads: Pool::start(&settings)?,

@@ -13,6 +13,7 @@ pub(crate) enum Engine {
 
 /// The caller's thread.
 pub(crate) struct Sequential {
+    pub(crate) stack_bytes: usize,
     counters: Counters,
     has_statistics: bool,
     /// Only this thread counts.
@@ -23,6 +24,7 @@ impl Engine {
     pub(crate) fn new(_: Backend, builder: &Builder) -> Result<Engine, Error> {
         let (counters, has_statistics) = (Counters::default(), builder.has_statistics);
         Ok(Engine::Sequential(Sequential {
+            stack_bytes: builder.stack_bytes,
             counters,
             has_statistics,
             bound: ThreadBound::new(),

@@ -2,7 +2,7 @@
 //!
 //! How an ask is served. Used by `Cx` only; knows no worker.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::NonNull;
 
 use super::Query;
@@ -12,6 +12,7 @@ use crate::cx::Cx;
 use crate::error::{Error, Payload, discard};
 use crate::sched::fiber::without_runs;
 use crate::sched::graph::{self, Frame, Stopped};
+use crate::sched::room;
 
 /// Asks for a query. The fast path: a table's address, a probe, one acquire load.
 ///
@@ -78,8 +79,11 @@ fn compute<'db, Q: Query<D>, D: 'static>(
     cx: &Cx<'db, D>,
     slot: &'db Slot<Q, D>,
 ) -> Result<&'db Q::Value, Error> {
+    let here = 0_u8;
+    if cx.is_deep(&raw const here) {
+        return compute_deeper(cx, slot);
+    }
     cx.count(|counters| &counters.queries);
-    cx.scheduling_point();
     let (result, cycle) = Frame::enter(cx.fiber(), NonNull::from(slot).cast(), || {
         catch_unwind(AssertUnwindSafe(|| {
             let cx = cx.in_provider();
@@ -94,6 +98,21 @@ fn compute<'db, Q: Query<D>, D: 'static>(
         // SAFETY: the claim is ours: we inserted or reopened the slot, and no cycle has decided it.
         Ok(value) => Ok(unsafe { slot.complete(value) }),
         Err(payload) => Err(fail(slot, payload)),
+    }
+}
+
+/// Little stack is left: computes on another segment.
+#[cold]
+#[inline(never)]
+fn compute_deeper<'db, Q: Query<D>, D: 'static>(
+    cx: &Cx<'db, D>,
+    slot: &'db Slot<Q, D>,
+) -> Result<&'db Q::Value, Error> {
+    match room::deeper(cx.fiber(), || compute(cx, slot)) {
+        Ok(Ok(result)) => result,
+        Ok(Err(payload)) => resume_unwind(payload),
+        // Nothing has run: the claim is given back.
+        Err(error) => Err(fail(slot, error.into_payload())),
     }
 }
 

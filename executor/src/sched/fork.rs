@@ -83,7 +83,6 @@ impl Fork {
 /// Forks nest, so the newest is always the first to be taken back; the oldest is the first to be
 /// published, or split (K2). Pushing and taking back link one way only; a look for the oldest links
 /// the other way what is new since the last look (K9).
-#[repr(align(64))]
 pub(crate) struct ForkList {
     newest: Cell<*const Fork>,
     /// As of the last look; [`NEWEST`]: there was none.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use dagwood_fibers::{FaultStack, Mechanism, StackDepot, StackSettings, report_overflows};
 
+use super::attention::Attention;
 use super::fiber::FiberRecord;
 use super::idle::Idle;
 use super::job::{JobRef, without_unwinding};
@@ -35,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) fibers_max: Option<usize>,
     pub(crate) reports_overflows: bool,
     pub(crate) statistics: bool,
+    /// For tests: how many threads a worker's fibers may be (`Builder::limit_threads`).
+    pub(crate) threads_max: Option<usize>,
 }
 
 /// What others see of a worker. Aligned, so that workers do not share cache lines.
@@ -44,7 +47,7 @@ pub(crate) struct Seat {
     pub(crate) inbox: Inbox,
     /// Jobs that only this worker starts.
     pub(crate) own_jobs: Injector,
-    pub(crate) attention: AtomicBool,
+    pub(crate) attention: Attention,
     /// Whether who raised it is content with what there is to show at the next scheduling point.
     pub(crate) is_modestly_asked: AtomicBool,
     pub(crate) counters: Counters,
@@ -87,7 +90,7 @@ impl Pool {
             stealer: deque.stealer(),
             inbox: Inbox::new(),
             own_jobs: Injector::new(),
-            attention: AtomicBool::new(settings.workers > 1),
+            attention: Attention::raised(),
             is_modestly_asked: AtomicBool::new(false),
             counters: Counters::default(),
         };
@@ -113,7 +116,10 @@ impl Pool {
         };
         let (started, starts) = mpsc::channel();
         for (index, deque) in deques.into_iter().enumerate() {
-            let stacks = pool.stacks.pool();
+            let mut stacks = pool.stacks.pool();
+            if let Some(max) = settings.threads_max {
+                stacks.limit_threads(max);
+            }
             let pool = Arc::clone(&pool);
             let started = started.clone();
             let has_fault_stack =

@@ -13,7 +13,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dagwood_fibers::StackPool;
+use dagwood_fibers::{Segment, SegmentPool, StackPool};
 
 use self::fibers::{Left, WorkerFiber};
 use self::records::Records;
@@ -23,6 +23,7 @@ use super::job::{Job, JobRef};
 use super::pool::{Pool, Seat};
 use super::queue::Deque;
 use super::ready::ReadyList;
+use super::room;
 use super::slab::{Chunk, Slab};
 use super::stats::{Counter, Counters};
 use crate::error::Error;
@@ -56,7 +57,10 @@ pub(crate) struct Worker {
     /// Why the last fiber could not be made.
     shortage: RefCell<Option<Error>>,
     stacks: RefCell<StackPool>,
+    segments: RefCell<SegmentPool>,
     slab: Slab,
+    /// Whether the pool has no other worker. Here, and not asked of the pool, whose lines all write.
+    is_alone: bool,
     /// How many of its fibers wait.
     suspended: Cell<usize>,
     /// A job that a yielding fiber found: it goes before ready fibers.
@@ -73,6 +77,7 @@ pub(crate) struct Worker {
 impl Worker {
     /// A worker of `pool`, to be [`run`](Self::run) on its own thread.
     pub(crate) fn new(pool: &Arc<Pool>, index: usize, deque: Deque, stacks: StackPool) -> Worker {
+        let segment_bytes = room::segment_bytes(stacks.stack_bytes());
         Worker {
             pool: NonNull::new(Arc::as_ptr(pool).cast_mut()).expect("an Arc is not null"),
             index,
@@ -84,7 +89,9 @@ impl Worker {
             last_resumed: Cell::new(None),
             shortage: RefCell::new(None),
             stacks: RefCell::new(stacks),
+            segments: RefCell::new(SegmentPool::new(segment_bytes)),
             slab: Slab::new(),
+            is_alone: pool.seats().len() == 1,
             suspended: Cell::new(0),
             next_job: Cell::new(None),
             jobs_taken: Cell::new(0),
@@ -224,6 +231,26 @@ impl Worker {
         self.slab.give(chunk, &self.pool().depot);
     }
 
+    /// Another stack is about to run here, with this limit (attention.md A4).
+    #[inline]
+    pub(crate) fn change_stack(&self, limit: usize) {
+        let attention = &self.seat().attention;
+        if self.is_alone {
+            attention.set(limit);
+        } else {
+            attention.change_stack(limit);
+        }
+    }
+
+    /// More stack for the current fiber.
+    pub(crate) fn take_segment(&self) -> std::io::Result<Segment> {
+        self.segments.borrow_mut().take()
+    }
+
+    pub(crate) fn give_segment(&self, segment: Segment) {
+        self.segments.borrow_mut().give(segment);
+    }
+
     /// Puts a job where any worker may take it.
     pub(crate) fn publish(&self, job: JobRef) {
         let pool = self.pool();
@@ -247,30 +274,43 @@ impl Worker {
     /// many are public as there are workers (idle.md I6).
     #[cold]
     pub(crate) fn attend(&self, fiber: &FiberRecord) {
-        let pool = self.pool();
         let attention = &self.seat().attention;
-        // Lowered before the count: a word that is raised meanwhile stays (idle.md I6).
-        attention.store(false, Ordering::SeqCst);
-        if pool.seats().len() == 1 {
-            return;
+        if self.is_alone {
+            return attention.set(fiber.limit());
         }
-        if std::thread::panicking() {
-            // A destructor that forks during an unwind must not wait: its jobs stay where they are.
-            attention.store(true, Ordering::Relaxed);
-            return;
+        let workers = self.workers();
+        // A destructor that forks during an unwind must not wait: its jobs stay where they are. Else
+        // one job for each other worker, also for those that are busy now: when they are done, this
+        // one may be in a long leaf (idle.md I6).
+        while !std::thread::panicking() && self.publish_until(workers, fiber) {
+            // Lowered before the last look: a word that is raised meanwhile stays (attention.md A3).
+            attention.lower(fiber.limit());
+            if self.deque.len() >= workers {
+                return;
+            }
         }
-        // One for each other worker, also for those that are busy now: when they are done, this one
-        // may be in a long leaf (idle.md I6).
-        let wanted = pool.seats().len();
+        let is_modest = || self.seat().is_modestly_asked.load(Ordering::Relaxed);
+        if is_modest() && !std::thread::panicking() {
+            // Who asked is content with what was shown (idle.md I6), unless another asks meanwhile.
+            attention.lower(fiber.limit());
+            if is_modest() {
+                return;
+            }
+        }
+        if !attention.is_raised() {
+            attention.raise();
+        }
+    }
+
+    /// Shows the fiber's oldest jobs until so many are public. `false`: it has not so many.
+    fn publish_until(&self, wanted: usize, fiber: &FiberRecord) -> bool {
         while self.deque.len() < wanted {
             let Some(job) = fiber.forks.take_oldest() else {
-                if !self.seat().is_modestly_asked.load(Ordering::Relaxed) {
-                    attention.store(true, Ordering::Relaxed);
-                }
-                return;
+                return false;
             };
             self.publish(job);
         }
+        true
     }
 
     /// One job less to see: another should be shown at the next scheduling point, for workers that
@@ -281,7 +321,7 @@ impl Worker {
         let is_due = |asked: Instant| now.duration_since(asked) >= ATTENTION_PERIOD;
         if self.pool().idle.has_sleepers() || self.attention_asked.get().is_none_or(is_due) {
             self.attention_asked.set(Some(now));
-            self.seat().attention.store(true, Ordering::Relaxed);
+            self.seat().attention.raise();
         }
     }
 

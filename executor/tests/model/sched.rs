@@ -1,5 +1,7 @@
 //! The protocols under test: the library's own files, with fibers that are loom threads.
 
+#[path = "../../src/sched/attention.rs"]
+pub(crate) mod attention;
 #[path = "fiber.rs"]
 pub(crate) mod fiber;
 #[path = "../../src/sched/idle.rs"]

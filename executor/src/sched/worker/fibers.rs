@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::sched::fiber::{FiberRecord, current, current_place, set_current};
 use crate::sched::graph;
 use crate::sched::pool::Pool;
+use crate::sched::room;
 
 /// A worker keeps at most this many spare fibers; the others give their stacks back. Fewer, where
 /// that many of all workers would leave too few to wait with.
@@ -62,6 +63,7 @@ impl Worker {
             let handle = unsafe { &mut *worker_fiber.fiber.get() };
             let unfinished = handle.as_mut();
             self.last_resumed.set(Some(fiber));
+            self.change_stack(worker_fiber.record.limit());
             // For a fiber on this thread; one on a thread of its own has said so there.
             current.set(&raw const worker_fiber.record);
             match unfinished
@@ -107,7 +109,12 @@ impl Worker {
         let attention = &raw const self.pool().seat(self.index).attention;
         let worker_fiber = self.records.add(|home| WorkerFiber {
             home,
-            record: FiberRecord::of_worker(self, self.pool().identity(), attention),
+            record: FiberRecord::of_worker(
+                self,
+                self.pool().identity(),
+                attention,
+                self.segments.borrow().segment_bytes(),
+            ),
             suspender: Cell::new(ptr::null()),
             fiber: UnsafeCell::new(None),
         });
@@ -116,6 +123,7 @@ impl Worker {
             .record
             .set_holder(worker_fiber.cast());
         let home = Home(self, worker_fiber.as_ptr());
+        let stack_bytes = self.stacks.borrow().stack_bytes();
         let body = move |suspender: &Suspender| {
             let home = home;
             // SAFETY: the worker outlives its fibers.
@@ -123,6 +131,9 @@ impl Worker {
             // SAFETY: a fiber's record is freed after the fiber has finished.
             let worker_fiber = unsafe { &*home.1 };
             worker_fiber.suspender.set(suspender);
+            worker_fiber
+                .record
+                .change_stack(room::limit_from_top(stack_bytes));
             // For a fiber on a thread of its own: of the others the base says so.
             set_current(&raw const worker_fiber.record);
             if worker.pool().watches_own_stacks() {

@@ -196,7 +196,7 @@ impl Worker {
         self.count(|counters| &counters.steals);
         // It may be much, and others may be hungry: to be shared before a long leaf begins.
         if !self.appetite.is_modest() {
-            self.seat().attention.store(true, Ordering::Relaxed);
+            self.seat().attention.raise();
         }
         Some(job)
     }
@@ -204,7 +204,7 @@ impl Worker {
     /// Raises the attention of another worker (idle.md I6). Reads first: that worker looks at the
     /// word all the time.
     fn ask_for_more(&self, seat: &Seat) {
-        let is_raised = seat.attention.load(Ordering::Relaxed);
+        let is_raised = seat.attention.is_raised();
         let is_modest = self.appetite.is_modest();
         // A modest thief also makes less of what was asked for before.
         let asks = if is_raised {
@@ -216,7 +216,7 @@ impl Worker {
             seat.is_modestly_asked.store(is_modest, Ordering::Relaxed);
         }
         if asks && !is_raised {
-            seat.attention.store(true, Ordering::Relaxed);
+            seat.attention.raise();
         }
     }
 
