@@ -13,7 +13,7 @@ const WITH_LIGHT_GUARDS: usize = 1_000_000;
 const MAPPINGS_UNKNOWN: usize = 65_530;
 
 /// An OS thread takes four mappings, and system-wide numbers besides.
-const THREADS: usize = 8_000;
+const THREADS: usize = 12_000;
 
 /// The cap for a pool like this. `splits_mappings`: a stack takes two mappings. Ordinary allocations fail, too, when
 /// none are left, so stacks by default take half of them, and never more than four fifths.
@@ -48,6 +48,7 @@ mod tests {
             fibers_max,
             reports_overflows: false,
             statistics: false,
+            threads_max: None,
         }
     }
 
