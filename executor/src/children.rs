@@ -159,7 +159,7 @@ impl<'db, D> Children<'db, D> {
         let fiber = cx.fiber();
         let is_here = ptr::eq(fiber, self.fiber);
         if is_here && cx.is_sequential() {
-            self.run_now(fiber, body);
+            cx.with_room(|| self.run_now(fiber, body));
         } else if is_here {
             fiber.forks.note_work();
             if self.has_remote.load(Ordering::Relaxed) {

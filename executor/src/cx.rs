@@ -209,6 +209,16 @@ impl<'db, D> Cx<'db, D> {
         }
     }
 
+    /// Calls `body` here, or on another segment of stack if little is left.
+    pub(crate) fn with_room<R>(&self, body: impl FnOnce() -> R) -> R {
+        let here = 0_u8;
+        if self.is_deep(&raw const here) {
+            self.deeper(body)
+        } else {
+            body()
+        }
+    }
+
     /// Calls `body` where there is room for it: if little is left of the current stack, on another
     /// segment.
     ///
@@ -281,7 +291,9 @@ impl<'db, D> Cx<'db, D> {
     /// })?;
     /// # Ok::<(), dagwood::Error>(())
     /// ```
-    #[inline]
+    // Always: a call around a switch comes back from another call than the processor expects, and
+    // its return is mispredicted, which costs as much as all the rest.
+    #[inline(always)]
     pub fn yield_now(&self) {
         self.settle_item();
         let fiber = self.fiber();

@@ -169,21 +169,29 @@ impl<'db, D> Cx<'db, D> {
         A: FnOnce(&Cx<'db, D>) -> RA,
         B: FnOnce(&Cx<'db, D>) -> RB,
     {
-        let on_segment = || match catch_unwind(AssertUnwindSafe(|| a(self))) {
-            Err(payload) => self.finish_panicked(payload, half),
-            Ok(ra) if !self.fiber().forks.remove(&half.fork) => self.finish_published(Ok(ra), half),
-            Ok(ra) => {
-                // SAFETY: nobody else has seen the half.
-                let b = unsafe { half.take_body() };
-                (ra, b(self))
+        // First of all: without memory the closures are dropped below, and their destructors may do
+        // anything.
+        let is_private = self.fiber().forks.remove(&half.fork);
+        debug_assert!(is_private, "nothing has run since it was pushed");
+        let on_segment = || {
+            // SAFETY: as in `join`; the list has not looked at it yet, so it is still new.
+            unsafe { self.fiber().forks.push(NonNull::from(half).cast()) };
+            match catch_unwind(AssertUnwindSafe(|| a(self))) {
+                Err(payload) => self.finish_panicked(payload, half),
+                Ok(ra) if !self.fiber().forks.remove(&half.fork) => {
+                    self.finish_published(Ok(ra), half)
+                }
+                Ok(ra) => {
+                    // SAFETY: nobody else has seen the half.
+                    let b = unsafe { half.take_body() };
+                    (ra, b(self))
+                }
             }
         };
         match room::deeper(self.fiber(), on_segment) {
             Ok(Ok(both)) => both,
             Ok(Err(payload)) => resume_unwind(payload),
             Err(error) => {
-                let is_private = self.fiber().forks.remove(&half.fork);
-                debug_assert!(is_private, "nothing has run since it was pushed");
                 // SAFETY: nobody else has seen the half.
                 drop(unsafe { half.take_body() });
                 error.raise()

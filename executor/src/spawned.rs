@@ -219,7 +219,7 @@ impl<T> TaskCell<T> {
 pub(crate) fn start_or_publish<D>(cx: &Cx<'_, D>, job: &Arc<SpawnedJob>) {
     // A destructor that spawns during an unwind could not wait for the job.
     if cx.is_sequential() || std::thread::panicking() {
-        job.run_if_first(cx.fiber());
+        cx.with_room(|| job.run_if_first(cx.fiber()));
     } else {
         cx.scheduling_point();
         job.publish(cx.fiber());

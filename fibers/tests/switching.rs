@@ -66,7 +66,7 @@ fn values_pass_both_ways_through_captured_cells() {
 fn a_thousand_fibers_interleave_and_keep_their_locals() {
     const FIBERS: usize = 1000;
     const ROUNDS: usize = 5;
-    each_mechanism(|mechanism, pool| {
+    each_mechanism(|_, pool| {
         let sum = Arc::new(AtomicUsize::new(0));
         let mut fibers: Vec<Fiber> = (0..FIBERS)
             .map(|id| {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use dagwood::{Cx, Database, Query};
+use dagwood::{Cx, Database, Query, Scope, Task};
 use dagwood_tests::{Bed, Meeting, fail_quietly, scenarios};
 
 scenarios! {
@@ -10,6 +10,8 @@ scenarios! {
     all [1, 4]: d1_nested_joins;
     all [1, 4]: d1_nested_joins_to_the_right;
     all [1, 4]: d1_nested_scopes_and_loops;
+    all [1, 4]: d1_children_and_tasks_that_spawn_the_next;
+    all [1]: d1_tasks_that_wait_for_the_one_before;
     all [1, 4]: d1_plain_recursion_that_deepens;
     all [1, 4]: d1_a_chain_that_is_a_cycle;
     all [1, 4]: d1_a_panic_at_the_bottom;
@@ -75,6 +77,45 @@ fn join_nested(bed: &Bed, levels: usize) {
 
 fn d1_nested_joins(bed: &Bed) {
     join_nested(bed, LEVELS);
+}
+
+/// How many tasks and children depend on each other.
+const TASKS: usize = 20_000;
+
+fn spawn_children<'s, 'e, 'db: 'e>(
+    cx: &Cx<'db, ()>,
+    scope: &'s Scope<'s, 'e, 'db, ()>,
+    left: usize,
+) {
+    if left > 0 {
+        scope.spawn(cx, move |cx| spawn_children(cx, scope, left - 1));
+    }
+}
+
+fn spawn_tasks(cx: &Cx<'_, ()>, left: usize) {
+    if left > 0 {
+        drop(cx.spawn(move |cx| spawn_tasks(cx, left - 1)));
+    }
+}
+
+fn d1_children_and_tasks_that_spawn_the_next(bed: &Bed) {
+    let spawned = bed.executor().run(&Database::new(()), |cx| {
+        cx.scope(|cx, scope| spawn_children(cx, scope, TASKS));
+        spawn_tasks(cx, TASKS);
+    });
+    spawned.expect("memory is enough");
+}
+
+fn d1_tasks_that_wait_for_the_one_before(bed: &Bed) {
+    let counted = bed.executor().run(&Database::new(()), |cx| {
+        let mut last: Option<Task<'_, usize>> = None;
+        for _ in 0..TASKS {
+            let before = last.take();
+            last = Some(cx.spawn(move |cx| before.map_or(0, |task| *task.wait(cx)) + 1));
+        }
+        *last.expect("there are some").wait(cx)
+    });
+    assert_eq!(counted.expect("memory is enough"), TASKS);
 }
 
 fn d1_nested_joins_to_the_right(bed: &Bed) {

@@ -2,6 +2,7 @@
 #![cfg(unix)]
 
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dagwood::{Backend, Cx, Database, Executor};
 
@@ -39,13 +40,63 @@ fn go_too_deep(backend: Backend) {
     }
 }
 
+/// Runs on another executor when it is dropped, save in a closure that runs.
+struct RunsAtEnd<'e> {
+    other: &'e Executor,
+    is_on: bool,
+}
+
+impl Drop for RunsAtEnd<'_> {
+    fn drop(&mut self) {
+        if self.is_on {
+            // There may be no memory for this either.
+            let _ = self.other.run(&Database::new(()), |_| ());
+        }
+    }
+}
+
+/// A comb whose closures have something to do at their end.
+fn busy_comb(cx: &Cx<'_, ()>, other: &Executor, taken: &AtomicUsize, made: &AtomicUsize) {
+    let end = RunsAtEnd { other, is_on: true };
+    made.fetch_add(1, Ordering::Relaxed);
+    let once = Box::new(1);
+    cx.join(
+        move |cx| {
+            let mut end = end;
+            end.is_on = false;
+            busy_comb(cx, other, taken, made);
+        },
+        move |_| taken.fetch_add(*once, Ordering::Relaxed),
+    );
+}
+
+/// The first half's destructor waits, when there is no memory for the join to go deeper: nobody gets the second half.
+fn drop_what_waits(backend: Backend) {
+    let build = |workers, bytes| {
+        let builder = Executor::builder().backend(backend).workers(workers);
+        builder.stack_bytes(bytes).build().expect("it fits")
+    };
+    let (executor, other) = (build(2, 16 << 20), build(1, 256 << 10));
+    let (taken, made) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let ran = executor.run(&Database::new(()), |cx| {
+        busy_comb(cx, &other, &taken, &made)
+    });
+    let error = ran.expect_err("there is not so much memory");
+    assert!(error.is_exhausted(), "{error}");
+    assert_eq!(
+        taken.into_inner() + 1,
+        made.into_inner(),
+        "all but the last"
+    );
+}
+
 /// Runs the test `name` again with a limit, and itself if this is that run.
-fn in_limited_child(name: &str, backend: Backend) {
+fn in_limited_child(name: &str, backend: Backend, body: fn(Backend)) {
     if !Executor::backends().contains(&backend) {
         return;
     }
     if std::env::var(CHILD).as_deref() == Ok(name) {
-        go_too_deep(backend);
+        body(backend);
         println!("the limited child is through");
         return;
     }
@@ -66,18 +117,24 @@ fn in_limited_child(name: &str, backend: Backend) {
 
 #[test]
 fn f7_no_memory_for_more_stack_on_fibers() {
-    in_limited_child("f7_no_memory_for_more_stack_on_fibers", Backend::Fibers);
+    let name = "f7_no_memory_for_more_stack_on_fibers";
+    in_limited_child(name, Backend::Fibers, go_too_deep);
 }
 
 #[test]
 fn f7_no_memory_for_more_stack_on_threads() {
-    in_limited_child("f7_no_memory_for_more_stack_on_threads", Backend::Threads);
+    let name = "f7_no_memory_for_more_stack_on_threads";
+    in_limited_child(name, Backend::Threads, go_too_deep);
 }
 
 #[test]
 fn f7_no_memory_for_more_stack_sequentially() {
-    in_limited_child(
-        "f7_no_memory_for_more_stack_sequentially",
-        Backend::Sequential,
-    );
+    let name = "f7_no_memory_for_more_stack_sequentially";
+    in_limited_child(name, Backend::Sequential, go_too_deep);
+}
+
+#[test]
+fn f7_no_memory_for_a_join_whose_destructor_waits() {
+    let name = "f7_no_memory_for_a_join_whose_destructor_waits";
+    in_limited_child(name, Backend::Fibers, drop_what_waits);
 }

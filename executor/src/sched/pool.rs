@@ -244,6 +244,13 @@ impl Pool {
         let seat = self.seat(worker);
         let has_own = || !seat.inbox.is_empty() || !seat.own_jobs.is_empty();
         let is_work_there = || self.is_stopping() || has_own() || self.has_jobs();
+        // Nobody asks for a sleeper, so it asks once more, in earnest, when it is counted (idle.md I6).
+        let ask = || {
+            let others = self.seats.iter().filter(|other| !ptr::eq(*other, seat));
+            others
+                .filter(|other| !other.attention.is_raised())
+                .for_each(|other| other.attention.raise());
+        };
         // Work that nobody is about to take: no searcher, and nobody on the way to wake one.
         let is_left = || {
             is_work_there()
@@ -254,7 +261,11 @@ impl Pool {
             self.depot.trim();
         }
         let mut found_in_a_row = 0;
-        self.idle.sleep(worker, is_work_there, |wake, guard| {
+        let second_look = || {
+            ask();
+            is_work_there()
+        };
+        self.idle.sleep(worker, second_look, |wake, guard| {
             if !self.has_statistics {
                 return wake.wait(guard);
             }
@@ -311,11 +322,11 @@ impl Pool {
 
     /// Takes one off the number of fibers that may still be made.
     pub(crate) fn reserve_fiber(&self) -> Result<(), Error> {
-        if self.fibers.fetch_add(1, Ordering::Relaxed) < self.fibers_max {
-            return Ok(());
-        }
-        self.release_fiber();
-        Err(Error::fibers_exhausted(self.fibers_max))
+        let more = |fibers: usize| (fibers < self.fibers_max).then_some(fibers + 1);
+        self.fibers
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
+            .map(|_| ())
+            .map_err(|_| Error::fibers_exhausted(self.fibers_max))
     }
 
     /// The same for a fiber that must be made.

@@ -86,11 +86,17 @@ thread_local! {
 /// Never inlined: the thread-local's address must not be kept over a switch.
 #[inline(never)]
 fn of_this_thread<R>(bytes: usize, body: impl FnOnce(&mut SegmentPool) -> R) -> R {
-    SEGMENTS.with_borrow_mut(|segments| {
+    // Of an executor with stacks of another size, or of a thread that is ending and keeps none.
+    let mut other = SegmentPool::new(bytes);
+    let mut body = Some(body);
+    let mut on = |segments: &mut SegmentPool| body.take().map(|body| body(segments));
+    let done = SEGMENTS.try_with(|segments| {
+        let mut segments = segments.borrow_mut();
         if segments.segment_bytes() != bytes {
-            // Of an executor with stacks of another size.
-            *segments = SegmentPool::new(bytes);
+            std::mem::swap(&mut *segments, &mut other);
         }
-        body(segments)
-    })
+        on(&mut segments)
+    });
+    done.unwrap_or_else(|_| on(&mut other))
+        .expect("called once")
 }

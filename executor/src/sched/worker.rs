@@ -289,9 +289,12 @@ impl Worker {
                 return;
             }
         }
-        let is_modest = || self.seat().is_modestly_asked.load(Ordering::Relaxed);
+        let pool = self.pool();
+        let is_modest =
+            || self.seat().is_modestly_asked.load(Ordering::Relaxed) && !pool.idle.has_sleepers();
         if is_modest() && !std::thread::panicking() {
-            // Who asked is content with what was shown (idle.md I6), unless another asks meanwhile.
+            // Who asked is content with what was shown (idle.md I6), unless another asks, or comes
+            // to sleep, meanwhile.
             attention.lower(fiber.limit());
             if is_modest() {
                 return;

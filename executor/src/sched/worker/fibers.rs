@@ -176,7 +176,7 @@ impl Worker {
         self.pool().release_fiber();
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn switch_to_base(&self, fiber: &WorkerFiber, left: Left) {
         fiber.record.is_spare.set(left == Left::Spare);
         // SAFETY: set by the body of this very fiber, which is running; a suspender lives as long
@@ -207,7 +207,7 @@ impl Worker {
     }
 
     /// Lets others go on before the current fiber does. `false`: there are none.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn yield_now(&self, record: &FiberRecord) -> bool {
         // What it waits for may be a job that it holds.
         self.publish_all(record);

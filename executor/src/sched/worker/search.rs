@@ -206,12 +206,8 @@ impl Worker {
     fn ask_for_more(&self, seat: &Seat) {
         let is_raised = seat.attention.is_raised();
         let is_modest = self.appetite.is_modest();
-        // A modest thief also makes less of what was asked for before.
-        let asks = if is_raised {
-            is_modest
-        } else {
-            self.appetite.asks()
-        };
+        // What was asked for before becomes what this one asks for.
+        let asks = is_raised || self.appetite.asks();
         if asks && seat.is_modestly_asked.load(Ordering::Relaxed) != is_modest {
             seat.is_modestly_asked.store(is_modest, Ordering::Relaxed);
         }
