@@ -27,6 +27,16 @@ pub(crate) enum Engine {
     Chili,
     /// `forte`.
     Forte,
+    /// Hash tables behind 32 locks, the shape of rustc's query caches.
+    Shards,
+    /// `dashmap`, as a memo.
+    Dashmap,
+    /// `papaya`, as a memo.
+    Papaya,
+    /// `salsa`, keys being ids that are ready-made.
+    Salsa,
+    /// `salsa`, keys being pairs of numbers.
+    SalsaTuple,
     /// Plain nested calls.
     Calls,
     /// A plain single-threaded memo or loop.
@@ -64,6 +74,11 @@ impl Engine {
         Engine::RayonBlocking,
         Engine::Chili,
         Engine::Forte,
+        Engine::Shards,
+        Engine::Dashmap,
+        Engine::Papaya,
+        Engine::Salsa,
+        Engine::SalsaTuple,
         Engine::Calls,
         Engine::Plain,
         Engine::Corosensei,
@@ -82,6 +97,11 @@ impl Engine {
             Engine::RayonBlocking => "rayon-blocking",
             Engine::Chili => "chili",
             Engine::Forte => "forte",
+            Engine::Shards => "shards",
+            Engine::Dashmap => "dashmap",
+            Engine::Papaya => "papaya",
+            Engine::Salsa => "salsa",
+            Engine::SalsaTuple => "salsa-tuple",
             Engine::Calls => "calls",
             Engine::Plain => "plain",
             Engine::Corosensei => "corosensei",
@@ -105,6 +125,13 @@ impl Engine {
             }
             Engine::Chili => "the peer chili",
             Engine::Forte => "the peer forte; has been seen to hang",
+            Engine::Shards => {
+                "a memo of hash tables behind 32 parking_lot mutexes: rustc's shape, a floor of it"
+            }
+            Engine::Dashmap => "dashmap as a memo: a floor, it can neither wait nor record",
+            Engine::Papaya => "papaya as a memo: a floor, it can neither wait nor record",
+            Engine::Salsa => "the peer salsa, keys being ids that are ready-made",
+            Engine::SalsaTuple => "the peer salsa, keys being pairs of numbers",
             Engine::Calls => "plain nested function calls, no library",
             Engine::Plain => "a plain single-threaded memo or loop, no library",
             Engine::Corosensei => {
@@ -126,7 +153,15 @@ impl Engine {
             Engine::Fibers => Kind::Ours(Backend::Fibers),
             Engine::Threads => Kind::Ours(Backend::Threads),
             Engine::Sequential => Kind::Ours(Backend::Sequential),
-            Engine::Rayon | Engine::RayonBlocking | Engine::Chili | Engine::Forte => Kind::Peer,
+            Engine::Rayon
+            | Engine::RayonBlocking
+            | Engine::Chili
+            | Engine::Forte
+            | Engine::Shards
+            | Engine::Dashmap
+            | Engine::Papaya
+            | Engine::Salsa
+            | Engine::SalsaTuple => Kind::Peer,
             Engine::Calls
             | Engine::Plain
             | Engine::Corosensei

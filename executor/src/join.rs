@@ -63,7 +63,7 @@ where
         // SAFETY: the join's context lies in the frame of the join or around it; what we read of it
         // does not change.
         let (run, locals) = unsafe { Cx::shared_parts(half.cx) };
-        let (result, _) = Frame::enter(fiber, NonNull::from(awaited), || {
+        let (result, _) = Frame::enter(fiber, awaited, || {
             // SAFETY: the current fiber; run and bindings outlive the join that waits for us.
             let cx = unsafe { Cx::new(run, fiber, locals) };
             catch_unwind(AssertUnwindSafe(|| body(&cx)))

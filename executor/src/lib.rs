@@ -94,7 +94,7 @@ pub use event::Event;
 pub use executor::{Backend, Builder, Executor};
 pub use indexed::{Enumerate, Indexed};
 pub use local::FiberLocal;
-pub use query::Query;
+pub use query::{Query, Storage};
 pub use query::database::Database;
 pub use sched::stats::Statistics;
 pub use scope::Scope;

@@ -10,7 +10,7 @@ use crate::cx::Cx;
 use crate::error::{Error, Payload, discard};
 use crate::query::database::Database;
 use crate::sched::fiber::{FiberRecord, current, set_current};
-use crate::sched::graph::{self, Awaited, Frame, Kind};
+use crate::sched::graph::{self, Awaited, Frame};
 use crate::sched::job::{Job, JobKind, JobRef};
 use crate::sched::stats::Counters;
 use crate::sched::wait::Outcome;
@@ -67,7 +67,7 @@ impl<'db, D> Run<'db, D> {
             counters,
             tasks: Tasks {
                 pending: AtomicUsize::new(1),
-                all_done: Awaited::new(Kind::UNNAMED, ptr::null()),
+                all_done: Awaited::new(ptr::null()),
                 failed: Mutex::new(Vec::new()),
                 open: is_nested.then(|| Mutex::new(VecDeque::new())),
             },
@@ -179,7 +179,7 @@ where
     fn new(run: &'r Run<'db, D>, body: F, owner: *const FiberRecord) -> Self {
         Root {
             job: Job::new(Self::KIND),
-            awaited: Awaited::new(Kind::UNNAMED, owner),
+            awaited: Awaited::new(owner),
             run,
             body: UnsafeCell::new(Some(body)),
             result: UnsafeCell::new(None),
@@ -198,7 +198,7 @@ where
         let body = unsafe { &mut *root.body.get() }
             .take()
             .expect("a job is started once");
-        let (result, _) = Frame::enter(fiber, NonNull::from(&root.awaited), || {
+        let (result, _) = Frame::enter(fiber, &root.awaited, || {
             root.run.root(fiber, body)
         });
         // SAFETY: `run` reads after the close only.

@@ -6,15 +6,21 @@ mod all;
 mod coarse;
 mod divide;
 mod fork_join;
-mod grid_hashed;
+mod grid;
+mod hits;
 mod idle;
 mod integrate;
 mod job;
 mod loops;
 mod matmul;
 mod meeting;
+mod memos;
+mod misses;
 mod nqueens;
+mod ring;
 mod rust_source;
+mod salsa_grid;
+mod salsas;
 mod shared;
 mod skynet;
 mod slots;
@@ -152,6 +158,16 @@ mod tests {
     const SMALL: &[(&str, u64)] = &[
         ("fork-join", 12),
         ("grid-hashed", 12),
+        ("grid-dense", 12),
+        ("hit-hashed", 50),
+        ("hit-hashed-chain", 50),
+        ("hit-dense", 50),
+        ("hit-dense-chain", 50),
+        ("hit-recorded", 50),
+        ("hot-key", 50),
+        ("miss-hashed", 500),
+        ("miss-dense", 500),
+        ("stampede", 500),
         ("shared", 6),
         ("tree-sum", 20),
         ("tree-sum-large", 63),

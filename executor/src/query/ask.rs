@@ -7,11 +7,12 @@ use std::ptr::NonNull;
 
 use super::Query;
 use super::slot::{Found, Slot};
-use super::table::{Placed, Table};
+use super::table::{Place, Placed, Table, name_of};
 use crate::cx::Cx;
 use crate::error::{Error, Payload, discard};
 use crate::sched::fiber::without_runs;
-use crate::sched::graph::{self, Frame, Stopped};
+use crate::sched::graph::{self, Frame, Kind, Name, Stopped, Subject};
+use crate::sched::wait::Waiters;
 
 /// Asks for a query. The fast path: a table's address, a probe, one acquire load.
 ///
@@ -25,30 +26,42 @@ pub(crate) fn ask<'db, Q: Query<D>, D: 'static>(
     key: Q,
 ) -> Result<&'db Q::Value, Error> {
     let table = cx.database().table::<Q>();
-    let hash = Table::hash(&key);
-    if let Some(value) = table
-        .find(hash, &key)
-        .and_then(|slot| slot.value_if(cx.hit_tag()))
-    {
-        return Ok(value);
+    let place = Table::place(&key);
+    match table.find(place, &key) {
+        None => ask_first(cx, table, place, &key),
+        Some(slot) => match slot.value_if(cx.hit_tag()) {
+            Some(value) => Ok(value),
+            None => ask_again(cx, table, slot, &key),
+        },
     }
-    ask_slowly(cx, table, hash, &key)
 }
 
-/// Everything but an uncounted hit.
+/// The ask for a query that has no slot yet.
 #[cold]
 #[inline(never)]
-fn ask_slowly<'db, Q: Query<D>, D: 'static>(
+fn ask_first<'db, Q: Query<D>, D: 'static>(
     cx: &Cx<'db, D>,
     table: &'db Table<Q, D>,
-    hash: u64,
+    place: Place,
     key: &Q,
 ) -> Result<&'db Q::Value, Error> {
-    cx.settle_item();
-    let slot = match table.find_or_claim(hash, key, cx.fiber()) {
-        Placed::Inserted(slot) => return compute(cx, slot),
-        Placed::Found(slot) => slot,
-    };
+    match table.find_or_claim(place, key, cx.fiber()) {
+        Placed::Claimed(slot) => {
+            cx.settle_item();
+            compute(cx, &Asked { table, slot, key })
+        }
+        Placed::Found(slot) => ask_again(cx, table, slot, key),
+    }
+}
+
+/// The ask for a query whose slot is there, but not (as far as the fast path looks) ready.
+#[inline(never)]
+fn ask_again<'db, Q: Query<D>, D: 'static>(
+    cx: &Cx<'db, D>,
+    table: &'db Table<Q, D>,
+    slot: &'db Slot<Q::Value>,
+    key: &Q,
+) -> Result<&'db Q::Value, Error> {
     let mut is_hit = true;
     loop {
         match slot.look() {
@@ -59,11 +72,15 @@ fn ask_slowly<'db, Q: Query<D>, D: 'static>(
                 return Ok(value);
             }
             Found::Failed(error) => return Err(error.clone()),
-            Found::Empty if slot.reclaim(cx.fiber()) => return compute(cx, slot),
+            Found::Empty if slot.claim(cx.fiber()) => {
+                cx.settle_item();
+                return compute(cx, &Asked { table, slot, key });
+            }
             Found::Empty => (),
             Found::InProgress => {
                 is_hit = false;
-                match graph::wait_for(cx.fiber(), &slot.awaited) {
+                cx.settle_item();
+                match graph::wait_for(cx.fiber(), slot.awaited()) {
                     Ok(()) => (),
                     Err(Stopped::Cycle(error)) => error.raise(),
                     Err(Stopped::Refused(error)) => return Err(error),
@@ -73,51 +90,97 @@ fn ask_slowly<'db, Q: Query<D>, D: 'static>(
     }
 }
 
+/// A query that the current fiber has claimed: what the wait graph is told of.
+struct Asked<'a, 'db, Q: Query<D>, D> {
+    table: &'db Table<Q, D>,
+    slot: &'db Slot<Q::Value>,
+    key: &'a Q,
+}
+
+impl<Q: Query<D>, D: 'static> Asked<'_, '_, Q, D> {
+    const KIND: &'static Kind = &Kind {
+        describe: Some(Self::describe),
+        fail: Some(Self::fail_for_cycle),
+    };
+
+    /// Publishes a failure; the waiters must be woken.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Slot::fail`].
+    unsafe fn fail(&self, error: Error) -> Waiters {
+        self.table.note_box();
+        // SAFETY: by contract.
+        unsafe { self.slot.fail(error) }
+    }
+
+    /// # Safety
+    ///
+    /// `asked` is a living one of this type.
+    unsafe fn describe(asked: NonNull<()>) -> Name {
+        // SAFETY: by contract.
+        name_of(unsafe { asked.cast::<Self>().as_ref() }.key)
+    }
+
+    /// # Safety
+    ///
+    /// As for `describe`, and the caller decides a cycle in which the slot's owner is stuck.
+    unsafe fn fail_for_cycle(asked: NonNull<()>, error: &Error) -> Waiters {
+        // SAFETY: as in `describe`.
+        let asked = unsafe { asked.cast::<Self>().as_ref() };
+        // SAFETY: by contract.
+        unsafe { asked.fail(error.clone()) }
+    }
+}
+
 /// Runs the provider of a slot that the current fiber has claimed, and publishes what comes of it.
+#[inline]
 fn compute<'db, Q: Query<D>, D: 'static>(
     cx: &Cx<'db, D>,
-    slot: &'db Slot<Q, D>,
+    asked: &Asked<'_, 'db, Q, D>,
 ) -> Result<&'db Q::Value, Error> {
     cx.count(|counters| &counters.queries);
     cx.scheduling_point();
-    let (result, cycle) = Frame::enter(cx.fiber(), NonNull::from(slot).cast(), || {
+    // SAFETY: the kind's functions take a living `Asked` of this type.
+    let subject = unsafe { Subject::new(Asked::<Q, D>::KIND, asked) };
+    let (result, cycle) = Frame::enter_as(cx.fiber(), asked.slot.awaited(), subject, || {
         catch_unwind(AssertUnwindSafe(|| {
             let cx = cx.in_provider();
-            slot.key.clone().provide(&cx)
+            asked.key.clone().provide(&cx)
         }))
     });
     if let Some(cycle) = cycle {
         without_runs(|| discard(result));
-        return Err(decided(cx, slot, cycle));
+        return Err(decided(cx, asked, cycle));
     }
     match result {
-        // SAFETY: the claim is ours: we inserted or reopened the slot, and no cycle has decided it.
-        Ok(value) => Ok(unsafe { slot.complete(value) }),
-        Err(payload) => Err(fail(slot, payload)),
+        // SAFETY: the claim is ours: we inserted or opened the slot, and no cycle has decided it.
+        Ok(value) => Ok(unsafe { asked.slot.complete(value, None) }),
+        Err(payload) => Err(fail(asked, payload)),
     }
 }
 
 #[cold]
-fn fail<Q: Query<D>, D>(slot: &Slot<Q, D>, payload: Payload) -> Error {
+fn fail<Q: Query<D>, D: 'static>(asked: &Asked<'_, '_, Q, D>, payload: Payload) -> Error {
     let error = Error::from_payload(payload);
     if error.is_transient() {
         // SAFETY: as in `compute`.
-        unsafe { slot.abandon() }.wake();
+        unsafe { asked.slot.abandon() }.wake();
         return error;
     }
-    let error = error.in_query(without_runs(|| slot.name()).text);
+    let error = error.in_query(without_runs(|| name_of(asked.key)).text);
     // SAFETY: as in `compute`.
-    unsafe { slot.fail(error.clone()) }.wake();
+    unsafe { asked.fail(error.clone()) }.wake();
     error
 }
 
 /// A cycle decided the slot while its provider ran, or nobody needs it from here any more; what the
 /// provider made of it does not count.
 #[cold]
-fn decided<Q: Query<D>, D>(cx: &Cx<'_, D>, slot: &Slot<Q, D>, cycle: Error) -> Error {
+fn decided<Q: Query<D>, D>(cx: &Cx<'_, D>, asked: &Asked<'_, '_, Q, D>, cycle: Error) -> Error {
     if cycle.is_left_over() {
         // SAFETY: as in `compute`: no cycle has decided the slot.
-        unsafe { slot.abandon() }.wake();
+        unsafe { asked.slot.abandon() }.wake();
         cycle.raise();
     }
     if Frame::is_innermost_in(cx.fiber(), &cycle) {

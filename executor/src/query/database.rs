@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::ptr;
 
 use super::Query;
-use super::table::Table;
+use super::table::{Head, Table};
 use crate::sync::{AtomicPtr, Ordering, ThreadBound};
 
 /// Query types are spread over this many lists by the low bits of their `TypeId`.
@@ -28,24 +28,13 @@ const LISTS: usize = 64;
 /// ```
 pub struct Database<D> {
     data: D,
-    lists: [AtomicPtr<TypeHead>; LISTS],
+    lists: [AtomicPtr<Head>; LISTS],
+    /// Whether each query records what it asks.
+    records: bool,
     /// Exactly this `D`: a table is found by the query's type alone, and a query's value may differ
     /// from one `D` to a subtype of it.
     exactly: PhantomData<fn(D) -> D>,
     pub(crate) bound: ThreadBound,
-}
-
-/// The head of a query type's table, which begins with it.
-struct TypeHead {
-    query: TypeId,
-    next: *mut TypeHead,
-    free: unsafe fn(*mut TypeHead),
-}
-
-#[repr(C)]
-struct TypeNode<Q: Query<D>, D> {
-    head: TypeHead,
-    table: Table<Q, D>,
 }
 
 impl<D> Database<D> {
@@ -53,10 +42,23 @@ impl<D> Database<D> {
     pub fn new(data: D) -> Self {
         Database {
             data,
-            lists: std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())),
+            lists: [const { AtomicPtr::new(ptr::null_mut()) }; LISTS],
+            records: false,
             exactly: PhantomData,
             bound: ThreadBound::new(),
         }
+    }
+
+    /// The same database, in which each query records what it asks ([`record`](Self::record)).
+    pub fn record_all(mut self) -> Self {
+        self.forget();
+        self.records = true;
+        self
+    }
+
+    /// Forgets all results.
+    pub fn forget(&mut self) {
+        self.free_tables();
     }
 
     /// The user's data.
@@ -90,32 +92,24 @@ impl<D> Database<D> {
     }
 
     #[cold]
-    fn add_table<Q: Query<D>>(&self, list: &AtomicPtr<TypeHead>) -> &Table<Q, D>
+    fn add_table<Q: Query<D>>(&self, list: &AtomicPtr<Head>) -> &Table<Q, D>
     where
         D: 'static,
     {
-        let head = TypeHead {
-            query: TypeId::of::<Q>(),
-            next: ptr::null_mut(),
-            free: free::<Q, D>,
-        };
-        let node: *mut TypeNode<Q, D> = Box::into_raw(Box::new(TypeNode {
-            head,
-            table: Table::new(),
-        }));
+        let table: *mut Table<Q, D> = Box::into_raw(Box::new(Table::new()));
         let mut first = list.load(Ordering::Acquire);
         loop {
-            if let Some(table) = find::<Q, D>(first) {
+            if let Some(known) = find::<Q, D>(first) {
                 // SAFETY: not shared, since nobody was told of it.
-                drop(unsafe { Box::from_raw(node) });
-                return table;
+                drop(unsafe { Box::from_raw(table) });
+                return known;
             }
             // SAFETY: as above: ours until the compare-and-swap below.
-            unsafe { (*node).head.next = first };
+            unsafe { (*table).head.next = first };
             // Release: pairs with the Acquire of readers. Acquire on failure: they are read above.
-            match list.compare_exchange(first, node.cast(), Ordering::Release, Ordering::Acquire) {
-                // SAFETY: nodes live as long as the database.
-                Ok(_) => return unsafe { &(*node).table },
+            match list.compare_exchange(first, table.cast(), Ordering::Release, Ordering::Acquire) {
+                // SAFETY: tables live as long as the database.
+                Ok(_) => return unsafe { &*table },
                 Err(now) => first = now,
             }
         }
@@ -126,11 +120,11 @@ impl<D> Database<D> {
             let mut next = list.swap(ptr::null_mut(), Ordering::Acquire);
             while !next.is_null() {
                 let head = next;
-                // SAFETY: nodes are freed here only, and this database is ours alone now.
+                // SAFETY: tables are freed here only, and this database is ours alone now.
                 next = unsafe { (*head).next };
                 // SAFETY: as above.
                 let free = unsafe { (*head).free };
-                // SAFETY: `free` was stored with the node's own types.
+                // SAFETY: `free` belongs to the table's own type.
                 unsafe { free(head) };
             }
         }
@@ -153,24 +147,16 @@ impl<D: std::fmt::Debug> std::fmt::Debug for Database<D> {
 
 /// The table of `Q` in the list that begins with `head`.
 #[inline]
-fn find<'db, Q: Query<D>, D: 'static>(mut head: *const TypeHead) -> Option<&'db Table<Q, D>> {
-    // SAFETY: null or a node, which lives as long as the database.
+fn find<'db, Q: Query<D>, D: 'static>(mut head: *const Head) -> Option<&'db Table<Q, D>> {
+    // SAFETY: null or a table, which lives as long as the database.
     while let Some(found) = unsafe { head.as_ref() } {
         if found.query == TypeId::of::<Q>() {
-            // SAFETY: a node with this id was made with these types (`add_table`).
-            return Some(unsafe { &(*head.cast::<TypeNode<Q, D>>()).table });
+            // SAFETY: a table with this id was made with these types (`add_table`), and begins with its head.
+            return Some(unsafe { &*head.cast::<Table<Q, D>>() });
         }
         head = found.next;
     }
     None
-}
-
-/// # Safety
-///
-/// `head` begins a node with these types that nobody uses any more.
-unsafe fn free<Q: Query<D>, D>(head: *mut TypeHead) {
-    // SAFETY: by contract; made by `Box::into_raw`.
-    drop(unsafe { Box::from_raw(head.cast::<TypeNode<Q, D>>()) });
 }
 
 /// Some bits of a type's id; the compiler computes them.

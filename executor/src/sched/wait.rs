@@ -13,12 +13,13 @@ use crate::sync::{AtomicPtr, Ordering};
 pub(crate) struct Outcome(u8);
 
 impl Outcome {
+    /// Nobody computes, or not yet: the list can be opened by [`WaitList::reopen`]. Zero, so that
+    /// zeroed memory is full of such lists.
+    pub(crate) const EMPTY: Outcome = Outcome(0);
     /// The value is there.
     pub(crate) const READY: Outcome = Outcome(1);
     /// There will be no value; why is written beside the list.
     pub(crate) const FAILED: Outcome = Outcome(2);
-    /// Nobody computes: the list can be opened again by [`WaitList::reopen`].
-    pub(crate) const EMPTY: Outcome = Outcome(3);
 
     /// What no list ever ends with: to compare with.
     pub(crate) const NEVER: Outcome = Outcome(7);
@@ -30,10 +31,21 @@ impl Outcome {
 
     fn from_word(word: *mut Waiter) -> Option<Outcome> {
         match word.addr() {
-            0 | 8.. => None,
+            OPEN | WAITER_MIN.. => None,
             small => Some(Outcome(small as u8)),
         }
     }
+}
+
+/// The word of an open list without waiters, and the end of a chain of waiters.
+const OPEN: usize = 4;
+
+/// No waiter has a smaller address, nor any outcome so large a number.
+const WAITER_MIN: usize = 8;
+
+/// An open list without waiters.
+fn open() -> *mut Waiter {
+    ptr::without_provenance_mut(OPEN)
 }
 
 /// One wait of one fiber, in the frame of that wait.
@@ -58,7 +70,7 @@ pub(crate) struct WaitList(AtomicPtr<Waiter>);
 impl WaitList {
     /// An open list.
     pub(crate) fn new() -> Self {
-        WaitList(AtomicPtr::new(ptr::null_mut()))
+        WaitList(AtomicPtr::new(open()))
     }
 
     /// How it ended; `None` while it is open.
@@ -72,7 +84,7 @@ impl WaitList {
     #[inline]
     pub(crate) fn is(&self, outcome: Outcome) -> bool {
         // Acquire: as in `outcome`.
-        self.0.load(Ordering::Acquire) == outcome.as_word()
+        self.0.load(Ordering::Acquire).addr() == usize::from(outcome.0)
     }
 
     /// Lists a waiter (W2).
@@ -108,6 +120,7 @@ impl WaitList {
     ///
     /// Nothing of what the list belongs to may be touched afterwards, unless something else keeps
     /// it alive.
+    #[inline]
     pub(crate) fn close(&self, outcome: Outcome) -> Waiters {
         // AcqRel: Release publishes the result to `outcome`; Acquire sees the waiters' fields.
         Waiters::from_newest(self.0.swap(outcome.as_word(), Ordering::AcqRel))
@@ -116,11 +129,11 @@ impl WaitList {
     /// Takes the waiters off an open list, to be woken and to look again (W6).
     pub(crate) fn detach(&self) -> Waiters {
         let mut head = self.0.load(Ordering::Acquire);
-        while !head.is_null() && Outcome::from_word(head).is_none() {
+        while head.addr() >= WAITER_MIN {
             // AcqRel: as in `close`.
             match self.0.compare_exchange_weak(
                 head,
-                ptr::null_mut(),
+                open(),
                 Ordering::AcqRel,
                 Ordering::Acquire,
             ) {
@@ -131,12 +144,12 @@ impl WaitList {
         Waiters(ptr::null_mut())
     }
 
-    /// Opens a list that was closed as [`Outcome::EMPTY`]; `false` if somebody else did or it is
-    /// not empty.
+    /// Opens a list that is [`Outcome::EMPTY`]; `false` if somebody else did or it is not empty.
+    #[inline]
     pub(crate) fn reopen(&self) -> bool {
         let empty = Outcome::EMPTY.as_word();
         self.0
-            .compare_exchange(empty, ptr::null_mut(), Ordering::AcqRel, Ordering::Relaxed)
+            .compare_exchange(empty, open(), Ordering::AcqRel, Ordering::Relaxed)
             .is_ok()
     }
 }
@@ -147,10 +160,11 @@ pub(crate) struct Waiters(*mut Waiter);
 
 impl Waiters {
     /// Takes the chain, newest first, and turns it round.
+    #[inline]
     fn from_newest(newest: *mut Waiter) -> Waiters {
         let mut rest = newest;
         let mut oldest = ptr::null_mut();
-        while Outcome::from_word(rest).is_none() && !rest.is_null() {
+        while rest.addr() >= WAITER_MIN {
             // SAFETY: a listed waiter stays in place until it is woken (`list`), and only the
             // closer wakes it.
             let waiter = unsafe { &*rest };
@@ -161,6 +175,7 @@ impl Waiters {
     }
 
     /// Wakes all of them.
+    #[inline]
     pub(crate) fn wake(self) {
         let mut next = self.0;
         while !next.is_null() {
