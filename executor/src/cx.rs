@@ -45,6 +45,9 @@ use crate::sched::wait::Outcome;
 /// }
 /// ```
 pub struct Cx<'db, D> {
+    // What a hit looks at, so that a loop over hits can keep it.
+    database: &'db Database<D>,
+    hit_tag: Outcome,
     run: *const Run<'db, D>,
     fiber: *const FiberRecord,
     locals: *const Binding,
@@ -66,7 +69,11 @@ impl<'db, D> Cx<'db, D> {
         fiber: &FiberRecord,
         locals: *const Binding,
     ) -> Self {
+        // SAFETY: by contract.
+        let known = unsafe { &*run };
         Cx {
+            database: known.database(),
+            hit_tag: known.hit_tag(),
             run,
             fiber,
             locals,
@@ -95,6 +102,8 @@ impl<'db, D> Cx<'db, D> {
     /// The same job, with other bindings.
     pub(crate) fn with_locals(&self, locals: *const Binding) -> Self {
         Cx {
+            database: self.database,
+            hit_tag: self.hit_tag,
             run: self.run,
             fiber: self.fiber,
             locals,
@@ -107,6 +116,8 @@ impl<'db, D> Cx<'db, D> {
     #[inline]
     pub(crate) fn with_item(&self, item: Item) -> Self {
         Cx {
+            database: self.database,
+            hit_tag: self.hit_tag,
             run: self.run,
             fiber: self.fiber,
             locals: self.locals,
@@ -142,13 +153,13 @@ impl<'db, D> Cx<'db, D> {
 
     #[inline]
     pub(crate) fn database(&self) -> &'db Database<D> {
-        self.run().database()
+        self.database
     }
 
     /// What a slot's word must be for an ask to be served at once.
     #[inline]
     pub(crate) fn hit_tag(&self) -> Outcome {
-        self.run().hit_tag()
+        self.hit_tag
     }
 
     /// Adds to a counter, if the executor counts.

@@ -5,6 +5,7 @@ pub(crate) mod ask;
 pub(crate) mod database;
 mod dense;
 mod hashed;
+mod pointers;
 mod record;
 mod slot;
 mod table;
@@ -66,7 +67,7 @@ pub trait Query<D>: Clone + Debug + Eq + Hash + Send + Sync + 'static {
     /// Computes the value.
     fn provide(self, cx: &Cx<'_, D>) -> Self::Value;
 
-    /// The hash that a hashed key is found by; equal keys have equal hashes. By default a fast one of the key's [`Hash`]
+    /// The hash that a hashed key is found by; equal keys have equal hashes, and the lower 32 bits are used. By default a fast one of the key's [`Hash`]
     /// that is *not* made for hostile keys: whoever chooses them can make all of them collide, and each ask as slow as a
     /// walk through all. For keys that come from outside and whose number is not limited either, give a keyed hash:
     ///

@@ -62,7 +62,7 @@ const HITS: Workload = Workload {
 
 /// What the workloads share that ask for the first time.
 const MISSES: Workload = Workload {
-    unit: "miss",
+    unit: "first ask",
     default_size: 1_000_000,
     engines: &[
         Fibers, Threads, Sequential, Shards, Dashmap, Papaya, Salsa, SalsaTuple, Plain,

@@ -28,10 +28,12 @@ pub(crate) fn ask<'db, Q: Query<D>, D: 'static>(
     let table = cx.database().table::<Q>();
     let place = Table::place(&key);
     match table.find(place, &key) {
-        None => ask_first(cx, table, place, &key),
+        None => ask_first(cx, table, place, key),
         Some(slot) => match slot.value_if(cx.hit_tag()) {
             Some(value) => Ok(value),
-            None => ask_again(cx, table, slot, &key),
+            // A slot by index may stand for all that are not there yet.
+            None if Table::<Q, D>::IS_DENSE => ask_first(cx, table, place, key),
+            None => ask_again(cx, table, slot, key),
         },
     }
 }
@@ -43,10 +45,11 @@ fn ask_first<'db, Q: Query<D>, D: 'static>(
     cx: &Cx<'db, D>,
     table: &'db Table<Q, D>,
     place: Place,
-    key: &Q,
+    key: Q,
 ) -> Result<&'db Q::Value, Error> {
-    match table.find_or_claim(place, key, cx.fiber()) {
+    match table.find_or_claim(place, &key, cx.fiber()) {
         Placed::Claimed(slot) => {
+            let key = &key;
             cx.settle_item();
             compute(cx, &Asked { table, slot, key })
         }
@@ -55,13 +58,15 @@ fn ask_first<'db, Q: Query<D>, D: 'static>(
 }
 
 /// The ask for a query whose slot is there, but not (as far as the fast path looks) ready.
+#[cold]
 #[inline(never)]
 fn ask_again<'db, Q: Query<D>, D: 'static>(
     cx: &Cx<'db, D>,
     table: &'db Table<Q, D>,
     slot: &'db Slot<Q::Value>,
-    key: &Q,
+    key: Q,
 ) -> Result<&'db Q::Value, Error> {
+    let key = &key;
     let mut is_hit = true;
     loop {
         match slot.look() {

@@ -4,7 +4,9 @@
 //! Used by `table.rs`. A slot never moves. Knows no key.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::ptr;
 
+use super::pointers::Pointers;
 use super::slot::Slot;
 use crate::sync::{AtomicPtr, Mutex, Ordering};
 
@@ -17,11 +19,6 @@ const CHUNK_PAGES_MAX: usize = 4096;
 /// Indices are smaller: a page number then fits into a directory of 128 MiB, of which only what is used is touched.
 pub(crate) const INDEX_END: u64 = 1 << 32;
 
-/// Where the pages are; null where there is none. A longer one takes its place when it becomes too short.
-struct Directory<V> {
-    pages: Box<[AtomicPtr<Slot<V>>]>,
-}
-
 /// Pages that were allocated together.
 struct Chunk<V> {
     first_page: usize,
@@ -32,7 +29,9 @@ struct Chunk<V> {
 /// What is kept until the table is dropped.
 struct Kept<V> {
     chunks: Vec<Chunk<V>>,
-    replaced: Vec<*mut Directory<V>>,
+    replaced: Vec<Pointers<Slot<V>>>,
+    /// What stands in directories where there is no page: slots that stay empty.
+    absent: *mut Slot<V>,
 }
 
 // SAFETY: only pointers on their way to the table's drop; slots are `Send` and `Sync`.
@@ -40,7 +39,8 @@ unsafe impl<V: Send + Sync> Send for Kept<V> {}
 
 /// The slots of one query type, by index.
 pub(crate) struct Dense<V> {
-    directory: AtomicPtr<Directory<V>>,
+    /// Where the pages are, as [`Pointers`]. A longer one takes its place when it becomes too short.
+    directory: AtomicPtr<()>,
     /// Held while pages are added.
     kept: Mutex<Kept<V>>,
 }
@@ -48,30 +48,36 @@ pub(crate) struct Dense<V> {
 impl<V> Dense<V> {
     pub(crate) fn new() -> Self {
         Dense {
-            directory: AtomicPtr::new(Box::into_raw(Box::new(Directory::new(0)))),
+            directory: AtomicPtr::new(Pointers::<Slot<V>>::new(0).into_raw()),
             kept: Mutex::new(Kept {
                 chunks: Vec::new(),
                 replaced: Vec::new(),
+                absent: ptr::null_mut(),
             }),
         }
     }
 
-    fn directory(&self) -> &Directory<V> {
-        // Acquire: pairs with the Release in `reach`.
+    #[inline]
+    fn directory(&self) -> Pointers<Slot<V>> {
+        // Acquire: pairs with the Release in `lengthen`.
         let directory = self.directory.load(Ordering::Acquire);
-        // SAFETY: directories are freed with the table.
-        unsafe { &*directory }
+        // SAFETY: only those are stored there.
+        unsafe { Pointers::from_raw(directory) }
     }
 
-    /// The slot with this index, if its page is there.
+    /// The slot with this index, or, if its page is not there, perhaps an empty one that nobody must claim.
     #[inline]
     pub(crate) fn find(&self, index: usize) -> Option<&Slot<V>> {
-        // Acquire: pairs with the Release in `add_chunk`: the page is zeroed.
-        let page = self.directory().pages.get(index / PAGE_LEN)?.load(Ordering::Acquire);
-        if page.is_null() {
+        let directory = self.directory();
+        // SAFETY: directories are freed with the table.
+        if index / PAGE_LEN >= unsafe { directory.len() } {
             return None;
         }
-        // SAFETY: inside the page.
+        // SAFETY: as above, and looked at just now.
+        let page = unsafe { directory.at(index / PAGE_LEN) };
+        // Acquire: pairs with the Release in `add_chunk`: the page is zeroed.
+        let page = page.load(Ordering::Acquire);
+        // SAFETY: inside the page, and so not null.
         let slot = unsafe { page.add(index % PAGE_LEN) };
         // SAFETY: pages are freed with the table, and zeroed memory is an empty slot.
         Some(unsafe { &*slot })
@@ -82,9 +88,16 @@ impl<V> Dense<V> {
     /// # Panics
     ///
     /// If the index is not less than [`INDEX_END`].
-    #[inline]
     pub(crate) fn reach(&self, index: usize) -> &Slot<V> {
-        self.find(index).unwrap_or_else(|| self.add_page(index))
+        let directory = self.directory();
+        // SAFETY: directories are freed with the table.
+        let pages = unsafe { directory.all() };
+        if let (Some(page), Some(last)) = (pages.get(index / PAGE_LEN), pages.last())
+            && !ptr::eq(page.load(Ordering::Acquire), last.load(Ordering::Acquire))
+        {
+            return self.find(index).expect("its page is there");
+        }
+        self.add_page(index)
     }
 
     #[cold]
@@ -95,43 +108,51 @@ impl<V> Dense<V> {
         );
         let page = index / PAGE_LEN;
         let mut kept = self.kept.lock();
-        if page >= self.directory().pages.len() {
-            self.lengthen(page + 1, &mut kept);
+        // SAFETY: directories are freed with the table.
+        if page + 1 >= unsafe { self.directory().len() } {
+            self.lengthen(page + 2, &mut kept);
         }
-        if self.directory().pages[page].load(Ordering::Relaxed).is_null() {
+        // SAFETY: as above, and long enough now.
+        let is_absent = unsafe { self.directory().at(page) }.load(Ordering::Relaxed) == kept.absent;
+        if is_absent {
             self.add_chunk(page, &mut kept);
         }
         drop(kept);
         self.find(index).expect("its page was added")
     }
 
-    /// Puts a directory of at least `len` pages in the place of the present one. The lock is held.
+    /// Puts a directory of at least `len` pages in the place of the present one; the last is never there. The lock is
+    /// held.
     fn lengthen(&self, len: usize, kept: &mut Kept<V>) {
-        let old = self.directory();
-        let new = Directory::new(len.next_power_of_two().max(2 * old.pages.len()));
-        for (old, new) in old.pages.iter().zip(&new.pages) {
-            // Relaxed: written under the lock; the store below publishes.
-            new.store(old.load(Ordering::Relaxed), Ordering::Relaxed);
+        if kept.absent.is_null() {
+            kept.absent = allocate(1);
         }
-        // AcqRel: Release pairs with the Acquire in `directory`.
-        let old = self.directory.swap(Box::into_raw(Box::new(new)), Ordering::AcqRel);
+        let old = self.directory();
+        // SAFETY: directories are freed with the table.
+        let old_pages = unsafe { old.all() };
+        let directory = Pointers::new(len.next_power_of_two().max(2 * old_pages.len()));
+        // SAFETY: as above.
+        let pages = unsafe { directory.all() };
+        for (number, page) in pages.iter().enumerate() {
+            let old = old_pages.get(number).map(|page| page.load(Ordering::Relaxed));
+            // Relaxed: written under the lock; the store below publishes.
+            page.store(old.unwrap_or(kept.absent), Ordering::Relaxed);
+        }
         kept.replaced.push(old);
+        // Release: pairs with the Acquire in `directory`.
+        self.directory.store(directory.into_raw(), Ordering::Release);
     }
 
     /// Allocates `page` and some that follow it: as many as there are already, so that there are few chunks. The lock is
     /// held.
     fn add_chunk(&self, page: usize, kept: &mut Kept<V>) {
-        let pages = &self.directory().pages;
+        // SAFETY: directories are freed with the table.
+        let pages = unsafe { self.directory().all() };
         let so_far: usize = kept.chunks.iter().map(|chunk| chunk.pages).sum();
-        let is_free = |page: &&AtomicPtr<Slot<V>>| page.load(Ordering::Relaxed).is_null();
-        let free = pages[page..].iter().take_while(is_free);
-        let count = free.take(so_far.clamp(1, CHUNK_PAGES_MAX)).count();
-        let layout = layout_of::<V>(count);
-        // SAFETY: a slot has a size.
-        let start = unsafe { alloc_zeroed(layout) }.cast::<Slot<V>>();
-        if start.is_null() {
-            handle_alloc_error(layout);
-        }
+        let is_absent = |page: &&AtomicPtr<Slot<V>>| page.load(Ordering::Relaxed) == kept.absent;
+        let absent = pages[page..pages.len() - 1].iter().take_while(is_absent);
+        let count = absent.take(so_far.clamp(1, CHUNK_PAGES_MAX)).count();
+        let start = allocate(count);
         kept.chunks.push(Chunk {
             first_page: page,
             pages: count,
@@ -145,15 +166,14 @@ impl<V> Dense<V> {
         }
     }
 
-    /// Calls `body` with each slot that there is, and its index.
-    pub(crate) fn for_each(&self, mut body: impl FnMut(usize, &Slot<V>)) {
-        for (number, page) in self.directory().pages.iter().enumerate() {
-            if page.load(Ordering::Acquire).is_null() {
-                continue;
-            }
-            for index in number * PAGE_LEN..(number + 1) * PAGE_LEN {
-                body(index, self.find(index).expect("its page is there"));
-            }
+    /// Calls `body` with each slot that there is.
+    pub(crate) fn for_each(&self, mut body: impl FnMut(&Slot<V>)) {
+        let range = |chunk: &Chunk<V>| (chunk.start, chunk.pages * PAGE_LEN);
+        let ranges: Vec<_> = self.kept.lock().chunks.iter().map(range).collect();
+        for (start, len) in ranges {
+            // SAFETY: chunks are freed with the table, and zeroed memory is empty slots.
+            let slots = unsafe { std::slice::from_raw_parts(start, len) };
+            slots.iter().for_each(&mut body);
         }
     }
 
@@ -172,8 +192,11 @@ impl<V> Dense<V> {
     pub(crate) fn bytes(&self) -> usize {
         let kept = self.kept.lock();
         let chunks = kept.chunks.iter().map(|chunk| layout_of::<V>(chunk.pages).size());
-        // Directories double: those that were replaced are together as long as the present one.
-        chunks.sum::<usize>() + 2 * size_of_val(&*self.directory().pages)
+        // SAFETY: directories are freed with the table.
+        let bytes = |directory: &Pointers<Slot<V>>| unsafe { directory.bytes() };
+        let absent = if kept.absent.is_null() { 0 } else { layout_of::<V>(1).size() };
+        let directories = kept.replaced.iter().map(bytes).sum::<usize>() + bytes(&self.directory());
+        chunks.sum::<usize>() + absent + directories
     }
 
     /// Drops what the slots hold.
@@ -192,29 +215,34 @@ impl<V> Dense<V> {
     }
 }
 
-impl<V> Directory<V> {
-    fn new(len: usize) -> Self {
-        // Zeroed by the allocator, which for much memory costs nothing until it is touched.
-        let pages = Box::<[AtomicPtr<Slot<V>>]>::new_zeroed_slice(len);
-        // SAFETY: all bits zero is a null pointer.
-        let pages = unsafe { pages.assume_init() };
-        Directory { pages }
+impl<V> Drop for Dense<V> {
+    fn drop(&mut self) {
+        let directory = self.directory();
+        let mut kept = self.kept.lock();
+        for directory in kept.replaced.drain(..).chain([directory]) {
+            // SAFETY: ours alone now, and freed once.
+            unsafe { directory.free() };
+        }
+        let absent = (kept.absent, usize::from(!kept.absent.is_null()));
+        let chunks = kept.chunks.drain(..).map(|chunk| (chunk.start, chunk.pages));
+        for (start, pages) in chunks.chain([absent]) {
+            if pages > 0 {
+                // SAFETY: allocated by `allocate` with this layout, and freed once.
+                unsafe { dealloc(start.cast(), layout_of::<V>(pages)) };
+            }
+        }
     }
 }
 
-impl<V> Drop for Dense<V> {
-    fn drop(&mut self) {
-        let current = self.directory.load(Ordering::Relaxed);
-        let mut kept = self.kept.lock();
-        for directory in kept.replaced.drain(..).chain([current]) {
-            // SAFETY: ours alone now; made by `Box::into_raw`, and freed once.
-            drop(unsafe { Box::from_raw(directory) });
-        }
-        for chunk in kept.chunks.drain(..) {
-            // SAFETY: allocated by `add_chunk` with this layout, and freed once.
-            unsafe { dealloc(chunk.start.cast(), layout_of::<V>(chunk.pages)) };
-        }
+/// So many pages of empty slots.
+fn allocate<V>(pages: usize) -> *mut Slot<V> {
+    let layout = layout_of::<V>(pages);
+    // SAFETY: a slot has a size, and there is at least one page.
+    let start = unsafe { alloc_zeroed(layout) }.cast::<Slot<V>>();
+    if start.is_null() {
+        handle_alloc_error(layout);
     }
+    start
 }
 
 fn layout_of<V>(pages: usize) -> Layout {
@@ -225,8 +253,6 @@ fn layout_of<V>(pages: usize) -> Layout {
 
 #[cfg(test)]
 mod tests {
-    use std::ptr;
-
     use super::*;
     use crate::sched::wait::Outcome;
 
@@ -240,7 +266,8 @@ mod tests {
             assert_eq!(table.index_of(place.cast()), index);
             assert!(!table.reach(index).awaited().list.is(Outcome::READY));
         }
-        assert!(table.find(8_000_000).is_none());
+        assert!(table.find(1 << 30).is_none());
+        assert!(table.find(8_000_000).is_none_or(|slot| !slot.is_ready()));
         assert!(table.bytes() < 64 << 20);
     }
 

@@ -8,6 +8,7 @@ use std::ptr::{self, NonNull};
 
 use super::Query;
 use super::arena::Arena;
+use super::pointers::Pointers;
 use super::slot::Slot;
 use super::table::Placed;
 use crate::sched::fiber::FiberRecord;
@@ -15,6 +16,9 @@ use crate::sync::{AtomicPtr, Mutex, Ordering};
 
 /// Entries of a fresh table.
 const ENTRIES_MIN: usize = 64;
+
+/// Arrays of so many entries at most are kept emptier.
+const SMALL_ENTRIES: usize = 1 << 14;
 
 /// A slot, with its key beside it.
 #[repr(C)]
@@ -26,97 +30,111 @@ pub(crate) struct Entry<Q: Query<D>, D> {
     hash: u32,
 }
 
-/// A pointer to an entry, with some bits of the hash where the pointer has none: null, [`frozen`] or an entry.
-struct Array<E> {
-    pointers: Box<[AtomicPtr<E>]>,
-}
-
 /// The slots of one query type.
 pub(crate) struct Hashed<Q: Query<D>, D> {
-    current: AtomicPtr<Array<Entry<Q, D>>>,
+    /// The array: as [`Pointers`] to entries, with some bits of the hash where such a pointer has none; null or
+    /// [`frozen`] where there is no entry.
+    current: AtomicPtr<()>,
     entries: Arena<Entry<Q, D>>,
     /// The arrays that were replaced, for readers that still look at them. Its lock is held while a table grows.
-    replaced: Mutex<Vec<Retired<Entry<Q, D>>>>,
+    replaced: Mutex<Vec<Pointers<Entry<Q, D>>>>,
     data: PhantomData<fn(D)>,
 }
 
-/// An array that was replaced; freed with the table.
-struct Retired<E>(*mut Array<E>);
-
-// SAFETY: only a pointer on its way to the table's drop; entries are `Send` and `Sync`.
-unsafe impl<E: Send + Sync> Send for Retired<E> {}
-
-/// What a replaced array has where nothing may be put any more. An address that no entry has.
-fn frozen<E>() -> *mut E {
-    ptr::without_provenance_mut(1)
-}
-
-/// The bits of a pointer to an entry that are free: an entry begins with words.
+/// The low bits of a pointer to an entry, which begins with words.
 const TAG: usize = align_of::<usize>() - 1;
 
-/// `entry` with some bits of its hash, from above those that choose the place.
-fn tagged<E>(entry: *mut E, hash: u32) -> *mut E {
-    entry.map_addr(|address| address | tag(hash))
+/// What a replaced array has where nothing may be put any more. An address that no entry has, and without a tag.
+fn frozen<E>() -> *mut E {
+    ptr::without_provenance_mut(TAG + 1)
 }
 
+/// Some bits of a hash, from the other end than those that choose the place. Not zero: so null, and [`frozen`], match no
+/// tag.
+#[inline]
 fn tag(hash: u32) -> usize {
-    (hash >> 28) as usize & TAG
+    (hash >> 29) as usize & TAG | 1
 }
 
+/// An entry's pointer with this tag, from one without, and the other way round.
+#[inline]
+fn tagged<E>(entry: *mut E, tag: usize) -> *mut E {
+    entry.map_addr(|address| address ^ tag)
+}
+
+#[inline]
 fn untagged<E>(pointer: *mut E) -> *mut E {
     pointer.map_addr(|address| address & !TAG)
 }
 
-/// What a probe of one array ends with.
-enum Probe<'t, E> {
-    Hit(&'t E),
+/// What a probe of one array ends with, if not with what is looked for.
+#[derive(Copy, Clone)]
+enum End {
     /// A null pointer, at this index.
     Gap(usize),
     /// The array is being replaced.
     Frozen,
 }
 
-impl<E> Array<E> {
-    fn new(len: usize) -> Self {
-        debug_assert!(len.is_power_of_two());
-        // Zeroed by the allocator, which for much memory costs nothing until it is touched.
-        let pointers = Box::<[AtomicPtr<E>]>::new_zeroed_slice(len);
-        // SAFETY: all bits zero is a null pointer.
-        let pointers = unsafe { pointers.assume_init() };
-        Array { pointers }
-    }
-
-    /// Puts an entry into an array that nobody else sees yet, and that has a gap.
-    fn put(&self, hash: u32, pointer: *mut E) {
-        let mask = self.pointers.len() - 1;
-        let mut index = hash as usize & mask;
-        while !self.pointers[index].load(Ordering::Relaxed).is_null() {
-            index = (index + 1) & mask;
-        }
-        self.pointers[index].store(pointer, Ordering::Relaxed);
-    }
-
-    /// Walks from the hash's place until `is_it` says yes or there is nothing. The array has a gap: at most half of it
-    /// is ever filled.
-    #[inline]
-    fn probe(&self, hash: u32, is_it: impl Fn(&E) -> bool) -> Probe<'_, E> {
-        let mask = self.pointers.len() - 1;
-        let mut index = hash as usize & mask;
-        loop {
-            // Acquire: pairs with the Release of the insertion: the entry's fields are visible.
-            let pointer = self.pointers[index].load(Ordering::Acquire);
-            if pointer.addr() & TAG == tag(hash) && pointer.addr() > TAG {
-                // SAFETY: an entry in an array lives as long as its table.
-                let entry = unsafe { &*untagged(pointer) };
-                if is_it(entry) {
-                    return Probe::Hit(entry);
-                }
-            } else if pointer.addr() <= TAG {
-                return if pointer.is_null() { Probe::Gap(index) } else { Probe::Frozen };
+/// Walks through an array from the hash's place until `is_it` says yes or there is nothing. There is a gap: an array is
+/// never filled by more than half.
+///
+/// # Safety
+///
+/// The array and its entries live as long as `'t`.
+#[inline]
+unsafe fn probe<'t, E>(
+    array: Pointers<E>,
+    hash: u32,
+    is_it: impl Fn(&E) -> bool,
+) -> Result<&'t E, End> {
+    // SAFETY: by contract.
+    let mask = unsafe { array.mask() };
+    let mut index = hash as usize;
+    loop {
+        index &= mask;
+        // SAFETY: by contract, and cut to the length.
+        let pointer = unsafe { array.at(index) };
+        // Acquire: pairs with the Release of the insertion: the entry's fields are visible.
+        let pointer = pointer.load(Ordering::Acquire);
+        let entry = tagged(pointer, tag(hash));
+        if entry.addr() & TAG == 0 {
+            // SAFETY: a pointer with this tag is that of an entry.
+            let entry = unsafe { &*entry };
+            if is_it(entry) {
+                return Ok(entry);
             }
-            index = (index + 1) & mask;
+        } else if pointer.is_null() {
+            return Err(End::Gap(index));
+        } else if pointer == frozen() {
+            return Err(End::Frozen);
         }
+        index += 1;
     }
+}
+
+/// Puts an entry into an array that nobody else sees yet, and that has a gap.
+///
+/// # Safety
+///
+/// The array is not freed.
+unsafe fn put<E>(array: Pointers<E>, hash: u32, pointer: *mut E) {
+    // SAFETY: by contract.
+    let mask = unsafe { array.mask() };
+    let mut index = hash as usize & mask;
+    // SAFETY: by contract, and cut to the length.
+    while !unsafe { array.at(index) }.load(Ordering::Relaxed).is_null() {
+        index = (index + 1) & mask;
+    }
+    // SAFETY: as above.
+    unsafe { array.at(index) }.store(pointer, Ordering::Relaxed);
+}
+
+/// How many entries an array needs for `len` slots. Small ones, which caches hold, are kept emptier: the next entry is
+/// looked at less often.
+fn entries_for(len: usize) -> usize {
+    let entries = (len * 2).next_power_of_two();
+    if entries <= SMALL_ENTRIES { (len * 4).next_power_of_two() } else { entries }
 }
 
 impl<Q: Query<D>, D> Hashed<Q, D> {
@@ -124,7 +142,7 @@ impl<Q: Query<D>, D> Hashed<Q, D> {
     pub(crate) fn new(is_used: bool) -> Self {
         let entries = if is_used { ENTRIES_MIN } else { 1 };
         Hashed {
-            current: AtomicPtr::new(Box::into_raw(Box::new(Array::new(entries)))),
+            current: AtomicPtr::new(Pointers::<Entry<Q, D>>::new(entries).into_raw()),
             entries: Arena::new(),
             replaced: Mutex::new(Vec::new()),
             data: PhantomData,
@@ -134,26 +152,23 @@ impl<Q: Query<D>, D> Hashed<Q, D> {
     /// The bits of a key's hash that are used. Runs the key's `Hash`.
     #[inline]
     pub(crate) fn hash(key: &Q) -> u32 {
-        let hash = key.hash_key();
-        // The lower half is good (the default hasher sees to that); the upper half makes the worst of bad ones better.
-        (hash ^ (hash >> 32)) as u32
+        // The lower half: that of the default hasher is good.
+        key.hash_key() as u32
     }
 
     #[inline]
-    fn array(&self) -> &Array<Entry<Q, D>> {
+    fn array(&self) -> Pointers<Entry<Q, D>> {
         // Acquire: pairs with the Release in `grow`.
         let array = self.current.load(Ordering::Acquire);
-        // SAFETY: arrays are freed with the table.
-        unsafe { &*array }
+        // SAFETY: only those are stored there.
+        unsafe { Pointers::from_raw(array) }
     }
 
     /// The entry of `key`, if it is there. Runs the key's `Eq`.
     #[inline]
     pub(crate) fn find(&self, hash: u32, key: &Q) -> Option<&Entry<Q, D>> {
-        match self.array().probe(hash, |entry| entry.key == *key) {
-            Probe::Hit(entry) => Some(entry),
-            Probe::Gap(_) | Probe::Frozen => None,
-        }
+        // SAFETY: arrays and entries are freed with the table.
+        unsafe { probe(self.array(), hash, |entry: &Entry<Q, D>| entry.key == *key) }.ok()
     }
 
     /// The slot of `key`, put there and claimed for `owner` if it was not there. Runs the key's `Eq` and `Clone`.
@@ -168,15 +183,17 @@ impl<Q: Query<D>, D> Hashed<Q, D> {
         let mut fresh: Option<NonNull<Entry<Q, D>>> = None;
         loop {
             let array = self.array();
-            let gap = match array.probe(hash, |entry| entry.key == *key) {
-                Probe::Hit(entry) => {
+            // SAFETY: arrays and entries are freed with the table.
+            let end = unsafe { probe(array, hash, |entry: &Entry<Q, D>| entry.key == *key) };
+            let gap = match end {
+                Ok(entry) => {
                     if let Some(lost) = fresh {
                         self.forget(lost);
                     }
                     return Placed::Found(&entry.slot);
                 }
-                Probe::Gap(gap) => gap,
-                Probe::Frozen => {
+                Err(End::Gap(gap)) => gap,
+                Err(End::Frozen) => {
                     // Wait for whoever grows the table, then look at the new array.
                     drop(self.replaced.lock());
                     std::hint::spin_loop();
@@ -185,9 +202,10 @@ impl<Q: Query<D>, D> Hashed<Q, D> {
             };
             let entry = *fresh.get_or_insert_with(|| self.make(hash, key, owner));
             // Release: pairs with the Acquire in `probe`. If somebody was faster, we probe again: it may be our key.
-            let put = array.pointers[gap].compare_exchange(
+            // SAFETY: inside an array, which is freed with the table.
+            let put = unsafe { array.at(gap) }.compare_exchange(
                 ptr::null_mut(),
-                tagged(entry.as_ptr(), hash),
+                tagged(entry.as_ptr(), tag(hash)),
                 Ordering::Release,
                 Ordering::Relaxed,
             );
@@ -225,7 +243,8 @@ impl<Q: Query<D>, D> Hashed<Q, D> {
     /// Sees to it that `len` entries fill at most half of the array.
     #[inline]
     fn make_room(&self, len: usize) {
-        if len * 2 > self.array().pointers.len() {
+        // SAFETY: arrays are freed with the table.
+        if entries_for(len) > unsafe { self.array().len() } {
             self.grow(len);
         }
     }
@@ -235,11 +254,13 @@ impl<Q: Query<D>, D> Hashed<Q, D> {
     fn grow(&self, len: usize) {
         let mut replaced = self.replaced.lock();
         let old = self.array();
-        if len * 2 <= old.pointers.len() {
+        // SAFETY: arrays are freed with the table.
+        let pointers = unsafe { old.all() };
+        if entries_for(len) <= pointers.len() {
             return;
         }
-        let new = Array::new((len * 2).next_power_of_two());
-        for pointer in &old.pointers {
+        let new = Pointers::new(entries_for(len));
+        for pointer in pointers {
             if pointer.load(Ordering::Relaxed).is_null() {
                 // Relaxed: if an insertion was faster, the next loop acquires it; one after this fails (C2).
                 let _ = pointer.compare_exchange(
@@ -251,28 +272,28 @@ impl<Q: Query<D>, D> Hashed<Q, D> {
             }
         }
         // A loop of its own, without read-modify-writes: the processor then fetches many entries at once.
-        for pointer in &old.pointers {
+        for pointer in pointers {
             // Acquire: the entry's hash.
             let pointer = pointer.load(Ordering::Acquire);
             if pointer != frozen() {
                 // SAFETY: entries live as long as the table, and nothing is null any more.
                 let hash = unsafe { &*untagged(pointer) }.hash;
-                new.put(hash, pointer);
+                // SAFETY: freed with the table.
+                unsafe { put(new, hash, pointer) };
             }
         }
-        // AcqRel: Release pairs with the Acquire in `array`.
-        let old = self
-            .current
-            .swap(Box::into_raw(Box::new(new)), Ordering::AcqRel);
-        replaced.push(Retired(old));
+        // Release: pairs with the Acquire in `array`.
+        self.current.store(new.into_raw(), Ordering::Release);
+        replaced.push(old);
     }
 
     /// Calls `body` with each entry that is in the table.
     pub(crate) fn for_each(&self, mut body: impl FnMut(&Entry<Q, D>)) {
-        for pointer in &self.array().pointers {
+        // SAFETY: arrays are freed with the table.
+        for pointer in unsafe { self.array().all() } {
             // Acquire: as in `probe`.
             let pointer = pointer.load(Ordering::Acquire);
-            if pointer.addr() > TAG {
+            if pointer.addr() & TAG != 0 {
                 // SAFETY: an entry in an array lives as long as its table.
                 body(unsafe { &*untagged(pointer) });
             }
@@ -281,12 +302,10 @@ impl<Q: Query<D>, D> Hashed<Q, D> {
 
     /// The memory it has, in bytes, without what keys and values own.
     pub(crate) fn bytes(&self) -> usize {
-        // Arrays at least double: those that were replaced are together at most as long as the present one.
-        let array = size_of_val(&*self.array().pointers);
+        // SAFETY: arrays are freed with the table.
+        let bytes = |array: &Pointers<Entry<Q, D>>| unsafe { array.bytes() };
         let replaced = self.replaced.lock();
-        // SAFETY: replaced arrays are freed with the table.
-        let old = replaced.iter().map(|old| unsafe { size_of_val(&*(*old.0).pointers) });
-        array + old.sum::<usize>() + self.entries.bytes()
+        bytes(&self.array()) + replaced.iter().map(bytes).sum::<usize>() + self.entries.bytes()
     }
 
     /// Drops the entries, in the order in which their places were given.
@@ -310,12 +329,10 @@ fn nonzero(hash: u32) -> u32 {
 
 impl<Q: Query<D>, D> Drop for Hashed<Q, D> {
     fn drop(&mut self) {
-        let current = self.current.load(Ordering::Relaxed);
-        // SAFETY: ours alone now; made by `Box::into_raw`.
-        drop(unsafe { Box::from_raw(current) });
-        for old in self.replaced.lock().drain(..) {
-            // SAFETY: as above.
-            drop(unsafe { Box::from_raw(old.0) });
+        let current = self.array();
+        for array in self.replaced.lock().drain(..).chain([current]) {
+            // SAFETY: ours alone now, and freed once.
+            unsafe { array.free() };
         }
     }
 }

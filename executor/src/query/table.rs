@@ -65,11 +65,14 @@ impl<Q: Query<D>, D: 'static> Table<Q, D> {
                 measure: Self::measure_head,
                 describe: Self::describe_head,
             },
-            hashed: Hashed::new(matches!(Q::STORAGE, Storage::Hashed)),
+            hashed: Hashed::new(!Self::IS_DENSE),
             dense: Dense::new(),
             has_boxes: AtomicBool::new(false),
         }
     }
+
+    /// Whether slots are found by index.
+    pub(crate) const IS_DENSE: bool = matches!(Q::STORAGE, Storage::Dense { .. });
 
     /// Where a key is. Runs the key's `Hash` or the type's own function.
     #[inline]
@@ -80,7 +83,8 @@ impl<Q: Query<D>, D: 'static> Table<Q, D> {
         })
     }
 
-    /// The slot of `key`, if it is there. Runs the key's `Eq`, if it is hashed.
+    /// The slot of `key`, if it is there; by index, perhaps another one, which is empty. Runs the key's `Eq`, if it is
+    /// hashed.
     #[inline]
     pub(crate) fn find(&self, place: Place, key: &Q) -> Option<&Slot<Q::Value>> {
         match Q::STORAGE {
@@ -135,7 +139,7 @@ impl<Q: Query<D>, D: 'static> Table<Q, D> {
         let mut ready = 0;
         let mut count = |slot: &Slot<Q::Value>| ready += usize::from(slot.is_ready());
         self.hashed.for_each(|entry| count(&entry.slot));
-        self.dense.for_each(|_, slot| count(slot));
+        self.dense.for_each(count);
         Measured {
             query: std::any::type_name::<Q>(),
             ready,
