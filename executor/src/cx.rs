@@ -1,12 +1,14 @@
 //! The context: what a provider or a job sees of the library.
 
 use std::marker::PhantomData;
+use std::ptr;
 
 use crate::error::Error;
 use crate::local::Binding;
 use crate::query::Query;
 use crate::query::ask::ask;
 use crate::query::database::Database;
+use crate::query::record::Recorder;
 use crate::rest::Item;
 use crate::run::Run;
 use crate::sched::fiber::FiberRecord;
@@ -53,6 +55,8 @@ pub struct Cx<'db, D> {
     locals: *const Binding,
     /// The item of a parallel loop that this job is in, on this fiber.
     item: Item,
+    /// What takes down the asks, if they are to be recorded.
+    recorder: *const Recorder,
     not_send: PhantomData<*const ()>,
 }
 
@@ -78,6 +82,7 @@ impl<'db, D> Cx<'db, D> {
             fiber,
             locals,
             item: Item::NONE,
+            recorder: ptr::null(),
             not_send: PhantomData,
         }
     }
@@ -95,8 +100,37 @@ impl<'db, D> Cx<'db, D> {
 
     /// The same job, inside a provider: what the asker has bound is not seen, since the result must
     /// not depend on it.
-    pub(crate) fn in_provider(&self) -> Self {
-        self.with_locals(std::ptr::null())
+    #[inline]
+    pub(crate) fn in_provider(&self, recorder: Option<&Recorder>) -> Self {
+        Cx {
+            recorder: recorder.map_or(ptr::null(), ptr::from_ref),
+            ..self.with_locals(ptr::null())
+        }
+    }
+
+    /// The same branch of work, with a recorder of its own: what it takes down is put where it belongs by who forked.
+    ///
+    /// # Safety
+    ///
+    /// The recorder outlives the context.
+    pub(crate) unsafe fn with_recorder(self, recorder: Option<&Recorder>) -> Self {
+        Cx {
+            recorder: recorder.map_or(ptr::null(), ptr::from_ref),
+            ..self
+        }
+    }
+
+    /// What takes down the asks, if they are to be recorded.
+    #[inline]
+    pub(crate) fn recorder(&self) -> Option<&Recorder> {
+        // SAFETY: null, or in the frame of the provider or branch that this context is of.
+        unsafe { self.recorder.as_ref() }
+    }
+
+    /// Takes down that branches begin, or go on, or end.
+    #[inline]
+    pub(crate) fn note<T>(&self, note: impl FnOnce(&Recorder) -> T) -> Option<T> {
+        self.recorder().map(note)
     }
 
     /// The same job, with other bindings.
@@ -108,6 +142,7 @@ impl<'db, D> Cx<'db, D> {
             fiber: self.fiber,
             locals,
             item: self.item,
+            recorder: self.recorder,
             not_send: PhantomData,
         }
     }
@@ -122,6 +157,7 @@ impl<'db, D> Cx<'db, D> {
             fiber: self.fiber,
             locals: self.locals,
             item,
+            recorder: self.recorder,
             not_send: PhantomData,
         }
     }

@@ -6,9 +6,10 @@ pub(crate) mod database;
 mod dense;
 mod hashed;
 mod pointers;
-mod record;
+pub(crate) mod record;
 mod slot;
 mod table;
+mod types;
 
 use std::fmt::Debug;
 use std::hash::{Hash, Hasher};

@@ -28,9 +28,10 @@ pub(crate) trait OpenTask {
 /// What all jobs of a run share. It lies in the frame of `run`, which outlives them.
 pub(crate) struct Run<'db, D> {
     database: &'db Database<D>,
-    /// [`Outcome::READY`]; with statistics what no slot ever is, so that each hit is seen and
-    /// counted.
+    /// [`Outcome::READY`]; with statistics or records what no slot ever is, so that each hit is
+    /// seen, and counted or recorded.
     hit_tag: Outcome,
+    has_statistics: bool,
     /// Where jobs on OS threads count.
     counters: *const Counters,
     tasks: Tasks<'db>,
@@ -59,7 +60,8 @@ impl<'db, D> Run<'db, D> {
     ) -> Self {
         Run {
             database,
-            hit_tag: if has_statistics {
+            has_statistics,
+            hit_tag: if has_statistics || database.is_recording() {
                 Outcome::NEVER
             } else {
                 Outcome::READY
@@ -85,7 +87,7 @@ impl<'db, D> Run<'db, D> {
     }
 
     pub(crate) fn has_statistics(&self) -> bool {
-        self.hit_tag != Outcome::READY
+        self.has_statistics
     }
 
     pub(crate) fn counters(&self) -> &Counters {

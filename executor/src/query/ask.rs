@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 
 use super::Query;
+use super::record::Recorder;
 use super::slot::{Found, Slot};
 use super::table::{Place, Placed, Table, name_of};
 use crate::cx::Cx;
@@ -74,9 +75,13 @@ fn ask_again<'db, Q: Query<D>, D: 'static>(
                 if is_hit {
                     cx.count(|counters| &counters.hits);
                 }
+                record(cx, table, slot);
                 return Ok(value);
             }
-            Found::Failed(error) => return Err(error.clone()),
+            Found::Failed(error) => {
+                record(cx, table, slot);
+                return Err(error.clone());
+            }
             Found::Empty if slot.claim(cx.fiber()) => {
                 cx.settle_item();
                 return compute(cx, &Asked { table, slot, key });
@@ -92,6 +97,14 @@ fn ask_again<'db, Q: Query<D>, D: 'static>(
                 }
             }
         }
+    }
+}
+
+/// Takes the ask down, if who asks is recorded.
+#[inline]
+fn record<Q: Query<D>, D: 'static>(cx: &Cx<'_, D>, table: &Table<Q, D>, slot: &Slot<Q::Value>) {
+    if let Some(recorder) = cx.recorder() {
+        recorder.ask(&raw const table.head, std::ptr::from_ref(slot).cast());
     }
 }
 
@@ -148,19 +161,27 @@ fn compute<'db, Q: Query<D>, D: 'static>(
     cx.scheduling_point();
     // SAFETY: the kind's functions take a living `Asked` of this type.
     let subject = unsafe { Subject::new(Asked::<Q, D>::KIND, asked) };
+    let recorder = cx.database().is_recording().then(Recorder::new);
     let (result, cycle) = Frame::enter_as(cx.fiber(), asked.slot.awaited(), subject, || {
         catch_unwind(AssertUnwindSafe(|| {
-            let cx = cx.in_provider();
+            let cx = cx.in_provider(recorder.as_ref());
             asked.key.clone().provide(&cx)
         }))
     });
+    record(cx, asked.table, asked.slot);
     if let Some(cycle) = cycle {
         without_runs(|| discard(result));
         return Err(decided(cx, asked, cycle));
     }
     match result {
-        // SAFETY: the claim is ours: we inserted or opened the slot, and no cycle has decided it.
-        Ok(value) => Ok(unsafe { asked.slot.complete(value, None) }),
+        Ok(value) => {
+            let record = recorder.map(Recorder::finish);
+            if let Some(Some(_)) = record {
+                asked.table.note_box();
+            }
+            // SAFETY: the claim is ours: we inserted or opened the slot, and no cycle has decided it.
+            Ok(unsafe { asked.slot.complete(value, record) })
+        }
         Err(payload) => Err(fail(asked, payload)),
     }
 }

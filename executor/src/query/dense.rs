@@ -4,7 +4,7 @@
 //! Used by `table.rs`. A slot never moves. Knows no key.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
-use std::ptr;
+use std::ptr::{self, NonNull};
 
 use super::pointers::Pointers;
 use super::slot::Slot;
@@ -77,10 +77,12 @@ impl<V> Dense<V> {
         let page = unsafe { directory.at(index / PAGE_LEN) };
         // Acquire: pairs with the Release in `add_chunk`: the page is zeroed.
         let page = page.load(Ordering::Acquire);
-        // SAFETY: inside the page, and so not null.
+        // SAFETY: inside the page.
         let slot = unsafe { page.add(index % PAGE_LEN) };
+        // SAFETY: a directory that has a length has a page everywhere, if only the absent one.
+        let slot = unsafe { NonNull::new_unchecked(slot) };
         // SAFETY: pages are freed with the table, and zeroed memory is an empty slot.
-        Some(unsafe { &*slot })
+        Some(unsafe { slot.as_ref() })
     }
 
     /// The slot with this index; its page is made if need be.

@@ -109,19 +109,21 @@ impl<V> Slot<V> {
         is_ours
     }
 
-    /// Publishes the value and wakes the waiters. Until then `record`, if there is one, is not to be
-    /// seen.
+    /// Publishes the value, keeps the record (if the database records; it may be empty), and wakes
+    /// the waiters.
     ///
     /// # Safety
     ///
     /// The caller owns the claim.
     #[inline]
-    pub(crate) unsafe fn complete(&self, value: V, record: Option<Box<Record>>) -> &V {
+    pub(crate) unsafe fn complete(&self, value: V, record: Option<Option<Box<Record>>>) -> &V {
         // SAFETY: the owner alone writes before the close (C3), and nobody reads.
         let stored = unsafe { &mut *self.result.get() };
         stored.value = ManuallyDrop::new(value);
         let waiters = self.awaited.list.close(Outcome::READY);
-        self.keep(record);
+        if let Some(record) = record {
+            self.keep(record);
+        }
         waiters.wake();
         // SAFETY: just written and closed.
         unsafe { self.value_unchecked() }
@@ -153,19 +155,20 @@ impl<V> Slot<V> {
     /// Keeps a record where the owner was: nobody looks for an owner of what is closed (graph.md
     /// G4).
     fn keep(&self, record: Option<Box<Record>>) {
-        if let Some(record) = record {
-            self.awaited.set_past(Box::into_raw(record).cast());
-        }
+        let record = record.map_or(std::ptr::null_mut(), Box::into_raw);
+        self.awaited.set_past(record.cast());
     }
 
-    /// What the provider asked, if the slot is ready and its record was kept.
+    /// What the provider asked for, if anything. The slot is ready, and its database records.
     pub(crate) fn record(&self) -> Option<&Record> {
-        if !self.awaited.list.is(Outcome::READY) {
-            return None;
+        loop {
+            if let Some(record) = self.awaited.past() {
+                // SAFETY: null, or kept by `keep`, and freed with the slot.
+                return unsafe { record.cast::<Record>().as_ref() };
+            }
+            // Closed, but not kept yet.
+            std::hint::spin_loop();
         }
-        let record = self.awaited.past()?.cast::<Record>();
-        // SAFETY: kept by `keep`, and freed with the slot.
-        Some(unsafe { record.as_ref() })
     }
 
     /// Whether there is a value.
@@ -176,9 +179,10 @@ impl<V> Slot<V> {
 
 impl<V> Drop for Slot<V> {
     fn drop(&mut self) {
-        if let Some(record) = self.awaited.past() {
+        let record = self.awaited.past().map_or(std::ptr::null_mut(), |past| past.cast::<Record>());
+        if !record.is_null() {
             // SAFETY: made by `Box::into_raw` in `keep`, and dropped once, here.
-            drop(unsafe { Box::from_raw(record.cast::<Record>().as_ptr()) });
+            drop(unsafe { Box::from_raw(record) });
         }
         let stored = self.result.get_mut();
         match self.awaited.list.outcome() {

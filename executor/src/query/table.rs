@@ -55,6 +55,26 @@ pub(crate) struct Table<Q: Query<D>, D> {
     has_boxes: AtomicBool,
 }
 
+impl Head {
+    /// A head that begins no table.
+    pub(super) const fn of_nothing(query: TypeId) -> Head {
+        unsafe fn free(_: *mut Head) {}
+        unsafe fn measure(_: *const Head) -> Measured {
+            unreachable!("no table")
+        }
+        unsafe fn describe(_: *const Head, _: *const ()) -> Name {
+            unreachable!("no table")
+        }
+        Head {
+            query,
+            next: std::ptr::null_mut(),
+            free,
+            measure,
+            describe,
+        }
+    }
+}
+
 impl<Q: Query<D>, D: 'static> Table<Q, D> {
     pub(crate) fn new() -> Self {
         Table {

@@ -97,13 +97,10 @@ impl Awaited {
     }
 
     /// What [`set_past`](Self::set_past) was told.
-    pub(crate) fn past(&self) -> Option<NonNull<()>> {
+    pub(crate) fn past(&self) -> Option<*mut ()> {
         // Acquire: pairs with the Release in `set_past`.
         let past = self.owner.load(Ordering::Acquire);
-        if past.addr() & PAST == 0 {
-            return None;
-        }
-        NonNull::new(past.map_addr(|address| address & !PAST).cast())
+        (past.addr() & PAST != 0).then(|| past.map_addr(|address| address & !PAST).cast())
     }
 
     /// Who does it; only an address, unless it is open and the lock is held (G4).
