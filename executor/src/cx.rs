@@ -8,7 +8,7 @@ use crate::local::Binding;
 use crate::query::Query;
 use crate::query::ask::ask;
 use crate::query::database::Database;
-use crate::query::record::Recorder;
+use crate::query::record::{Branches, Recorder};
 use crate::rest::Item;
 use crate::run::Run;
 use crate::sched::fiber::FiberRecord;
@@ -87,15 +87,17 @@ impl<'db, D> Cx<'db, D> {
         }
     }
 
-    /// What the context of a job that another worker runs for `cx`'s shares with it.
+    /// What the context of a job that another worker runs for `cx`'s shares with it, and whether asks are recorded.
     ///
     /// # Safety
     ///
     /// `cx` is alive.
-    pub(crate) unsafe fn shared_parts(cx: *const Self) -> (*const Run<'db, D>, *const Binding) {
+    pub(crate) unsafe fn shared_parts(
+        cx: *const Self,
+    ) -> (*const Run<'db, D>, *const Binding, bool) {
         // SAFETY: by contract; the fields never change.
         let cx = unsafe { &*cx };
-        (cx.run, cx.locals)
+        (cx.run, cx.locals, !cx.recorder.is_null())
     }
 
     /// The same job, inside a provider: what the asker has bound is not seen, since the result must
@@ -108,16 +110,20 @@ impl<'db, D> Cx<'db, D> {
         }
     }
 
-    /// The same branch of work, with a recorder of its own: what it takes down is put where it belongs by who forked.
-    ///
-    /// # Safety
-    ///
-    /// The recorder outlives the context.
-    pub(crate) unsafe fn with_recorder(self, recorder: Option<&Recorder>) -> Self {
-        Cx {
-            recorder: recorder.map_or(ptr::null(), ptr::from_ref),
+    /// Runs branches of a fork that is recorded elsewhere, with a recorder of their own if it is; gives what they asked
+    /// for, for who forked to put where it belongs.
+    pub(crate) fn with_recorder<R>(
+        self,
+        is_recorded: bool,
+        body: impl FnOnce(&Self) -> R,
+    ) -> (R, Branches) {
+        let recorder = is_recorded.then(Recorder::new);
+        let cx = Cx {
+            recorder: recorder.as_ref().map_or(ptr::null(), ptr::from_ref),
             ..self
-        }
+        };
+        let result = body(&cx);
+        (result, recorder.map(Recorder::into_entries))
     }
 
     /// What takes down the asks, if they are to be recorded.
@@ -127,10 +133,34 @@ impl<'db, D> Cx<'db, D> {
         unsafe { self.recorder.as_ref() }
     }
 
-    /// Takes down that branches begin, or go on, or end.
+    /// Takes down that branches begin. Gives their level, for those that follow.
     #[inline]
-    pub(crate) fn note<T>(&self, note: impl FnOnce(&Recorder) -> T) -> Option<T> {
-        self.recorder().map(note)
+    pub(crate) fn note_fork(&self) -> usize {
+        self.recorder().map_or(0, Recorder::fork)
+    }
+
+    /// Takes down that the next branch begins.
+    #[inline]
+    pub(crate) fn note_branch(&self, level: usize) {
+        if let Some(recorder) = self.recorder() {
+            recorder.next(level);
+        }
+    }
+
+    /// Takes down what the next branches asked for elsewhere.
+    #[inline]
+    pub(crate) fn note_branches(&self, level: usize, branches: Branches) {
+        if let (Some(recorder), Some(branches)) = (self.recorder(), branches) {
+            recorder.append(level, branches);
+        }
+    }
+
+    /// Takes down that the last branch has ended.
+    #[inline]
+    pub(crate) fn note_join(&self, level: usize) {
+        if let Some(recorder) = self.recorder() {
+            recorder.join(level);
+        }
     }
 
     /// The same job, with other bindings.

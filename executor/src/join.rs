@@ -9,6 +9,7 @@ use std::ptr::NonNull;
 use crate::cx::Cx;
 use crate::error::{Payload, discard};
 use crate::part::{Reclaimed, reclaim};
+use crate::query::record::Branches;
 use crate::sched::fiber::FiberRecord;
 use crate::sched::fork::Fork;
 use crate::sched::graph::Frame;
@@ -24,7 +25,7 @@ struct Half<'db, D, B, RB> {
     /// Taken once: by the join if nobody else has the half, else by who popped it.
     body: UnsafeCell<MaybeUninit<B>>,
     /// Written by the thief before it closes the fork; taken by the join afterwards.
-    result: UnsafeCell<MaybeUninit<Result<RB, Payload>>>,
+    result: UnsafeCell<MaybeUninit<(Result<RB, Payload>, Branches)>>,
 }
 
 impl<'db, D, B, RB> Half<'db, D, B, RB>
@@ -62,11 +63,11 @@ where
         let body = unsafe { half.take_body() };
         // SAFETY: the join's context lies in the frame of the join or around it; what we read of it
         // does not change.
-        let (run, locals) = unsafe { Cx::shared_parts(half.cx) };
+        let (run, locals, is_recorded) = unsafe { Cx::shared_parts(half.cx) };
         let (result, _) = Frame::enter(fiber, awaited, || {
             // SAFETY: the current fiber; run and bindings outlive the join that waits for us.
             let cx = unsafe { Cx::new(run, fiber, locals) };
-            catch_unwind(AssertUnwindSafe(|| body(&cx)))
+            cx.with_recorder(is_recorded, |cx| catch_unwind(AssertUnwindSafe(|| body(cx))))
         });
         // SAFETY: the join reads after the close only.
         unsafe { &mut *half.result.get() }.write(result);
@@ -92,11 +93,21 @@ where
     /// # Safety
     ///
     /// The half is closed, and nobody else takes its result.
-    unsafe fn take_result(&self) -> Result<RB, Payload> {
+    unsafe fn take_result(&self) -> (Result<RB, Payload>, Branches) {
         // SAFETY: by contract, and the thief touches nothing after the close.
         let result = unsafe { &*self.result.get() };
         // SAFETY: written before the close, and taken once.
         unsafe { result.assume_init_read() }
+    }
+}
+
+/// Takes down that the branches have ended, also by a panic.
+struct NoteJoin<'c, 'db, D>(&'c Cx<'db, D>, usize);
+
+impl<D> Drop for NoteJoin<'_, '_, D> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.note_join(self.1);
     }
 }
 
@@ -143,32 +154,43 @@ impl<'db, D> Cx<'db, D> {
         // there unwinds. `B` and `RB` are `Send`. The record of a running fiber does not move.
         unsafe { fiber.forks.push(NonNull::from(&half).cast()) };
         self.scheduling_point();
+        let level = self.note_fork();
         let ra = catch_unwind(AssertUnwindSafe(|| a(self)));
         if !fiber.forks.remove(&half.fork) {
-            return self.finish_published(ra, &half);
+            return self.finish_published(ra, &half, level);
         }
+        self.note_branch(level);
         match ra {
             // The body is taken here and not before the `match`: a body whose address the cold path
             // also gets would be copied once more.
             Ok(ra) => {
                 // SAFETY: nobody else has seen the half.
                 let b = unsafe { half.take_body() };
-                (ra, b(self))
+                let end = NoteJoin(self, level);
+                let rb = b(self);
+                drop(end);
+                (ra, rb)
             }
-            Err(payload) => self.finish_panicked(payload, &half),
+            Err(payload) => self.finish_panicked(payload, &half, level),
         }
     }
 
     /// `a` has panicked, and nobody else has seen the half: `b` runs all the same, so that what
     /// happens does not depend on who takes it.
     #[cold]
-    fn finish_panicked<B, RB>(&self, payload: Payload, half: &Half<'db, D, B, RB>) -> !
+    fn finish_panicked<B, RB>(
+        &self,
+        payload: Payload,
+        half: &Half<'db, D, B, RB>,
+        level: usize,
+    ) -> !
     where
         B: FnOnce(&Cx<'db, D>) -> RB,
     {
         // SAFETY: nobody else has seen the half.
         let b = unsafe { half.take_body() };
         discard(catch_unwind(AssertUnwindSafe(|| b(self))));
+        self.note_join(level);
         resume_unwind(payload)
     }
 
@@ -178,6 +200,7 @@ impl<'db, D> Cx<'db, D> {
         &self,
         ra: Result<RA, Payload>,
         half: &Half<'db, D, B, RB>,
+        level: usize,
     ) -> (RA, RB)
     where
         B: FnOnce(&Cx<'db, D>) -> RB,
@@ -189,11 +212,17 @@ impl<'db, D> Cx<'db, D> {
             Reclaimed::Back => {
                 // SAFETY: just taken back.
                 let b = unsafe { half.take_body() };
+                self.note_branch(level);
                 (catch_unwind(AssertUnwindSafe(|| b(self))), None)
             }
-            // SAFETY: closed.
-            Reclaimed::Done(cycle) => (unsafe { half.take_result() }, cycle),
+            Reclaimed::Done(cycle) => {
+                // SAFETY: closed.
+                let (rb, branches) = unsafe { half.take_result() };
+                self.note_branches(level, branches);
+                (rb, cycle)
+            }
         };
+        self.note_join(level);
         match (ra, rb, cycle) {
             (Err(payload), rb, _) => {
                 discard(rb);

@@ -91,8 +91,9 @@ impl<'db, D: 'static> Cx<'db, D> {
         self.settle_item();
         // Its address is the scope's identity.
         let key = 0_u8;
+        let level = self.note_fork();
         let scope = Scope {
-            children: Children::of_scope(self, (&raw const key).cast()),
+            children: Children::of_scope(self, (&raw const key).cast(), level),
             lifetimes: PhantomData,
         };
         let scope = &scope;
@@ -101,6 +102,7 @@ impl<'db, D: 'static> Cx<'db, D> {
         // `'scope`, which lasts until this returns.
         let result = unsafe { scope.children.with_spawner(self, run) };
         let failure = scope.children.finish(self);
+        self.note_join(level);
         match (result, failure) {
             (Err(payload), _) => resume_unwind(payload),
             (Ok(_), Some(error)) => error.propagate(),

@@ -17,9 +17,6 @@ use crate::sync::{AtomicPtr, Mutex, Ordering};
 /// Entries of a fresh table.
 const ENTRIES_MIN: usize = 64;
 
-/// Arrays of so many entries at most are kept emptier.
-const SMALL_ENTRIES: usize = 1 << 14;
-
 /// A slot, with its key beside it.
 #[repr(C)]
 pub(crate) struct Entry<Q: Query<D>, D> {
@@ -130,11 +127,10 @@ unsafe fn put<E>(array: Pointers<E>, hash: u32, pointer: *mut E) {
     unsafe { array.at(index) }.store(pointer, Ordering::Relaxed);
 }
 
-/// How many entries an array needs for `len` slots. Small ones, which caches hold, are kept emptier: the next entry is
-/// looked at less often.
+/// How long an array must be for `len` entries. (Longer ones are looked through faster, but caches hold less of them:
+/// measured, it was no gain.)
 fn entries_for(len: usize) -> usize {
-    let entries = (len * 2).next_power_of_two();
-    if entries <= SMALL_ENTRIES { (len * 4).next_power_of_two() } else { entries }
+    (len * 2).next_power_of_two()
 }
 
 impl<Q: Query<D>, D> Hashed<Q, D> {

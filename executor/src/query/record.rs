@@ -20,6 +20,9 @@ pub(crate) struct Entry {
     slot: *const (),
 }
 
+/// What branches of a fork asked for, if the fork is recorded.
+pub(crate) type Branches = Option<Vec<Entry>>;
+
 /// Branches begin.
 const FORK: Entry = Entry::mark(0);
 
@@ -76,15 +79,17 @@ impl Recorder {
         self.entries.borrow_mut().push(Entry { table, slot });
     }
 
-    /// Branches begin; gives what [`next`](Self::next) and [`join`](Self::join) are told.
+    /// Branches begin; gives the level that [`next`](Self::next) and [`join`](Self::join) are told. (Level zero is that of
+    /// a fork of which some branches only are recorded here.)
     pub(crate) fn fork(&self) -> usize {
         self.entries.borrow_mut().push(FORK);
-        self.depth.replace(self.depth.get() + 1)
+        self.depth.set(self.depth.get() + 1);
+        self.depth.get()
     }
 
-    /// A branch of the fork has ended, and another begins. One that asked for nothing leaves no trace.
-    pub(crate) fn next(&self, fork: usize) {
-        self.close_above(fork);
+    /// A branch of the fork with this level has ended, and another begins. One that asked for nothing leaves no trace.
+    pub(crate) fn next(&self, level: usize) {
+        self.close_above(level);
         let mut entries = self.entries.borrow_mut();
         if entries.last().is_some_and(|last| !last.is(FORK) && !last.is(NEXT)) {
             entries.push(NEXT);
@@ -92,9 +97,9 @@ impl Recorder {
     }
 
     /// The last branch has ended.
-    pub(crate) fn join(&self, fork: usize) {
-        self.close_above(fork);
-        self.depth.set(fork);
+    pub(crate) fn join(&self, level: usize) {
+        self.close_above(level);
+        self.depth.set(level - 1);
         let mut entries = self.entries.borrow_mut();
         entries.pop_if(|last| last.is(NEXT));
         if entries.pop_if(|last| last.is(FORK)).is_none() {
@@ -103,24 +108,24 @@ impl Recorder {
     }
 
     /// Ends the forks inside a branch that a panic has left.
-    fn close_above(&self, fork: usize) {
-        while self.depth.get() > fork + 1 {
-            self.join(self.depth.get() - 1);
+    fn close_above(&self, level: usize) {
+        while self.depth.get() > level {
+            self.join(self.depth.get());
         }
     }
 
-    /// Takes down what a branch asked for elsewhere.
-    pub(crate) fn append(&self, branch: Vec<Entry>) {
-        self.entries.borrow_mut().extend(branch);
+    /// Takes down what the next branches of the fork with this level asked for elsewhere.
+    pub(crate) fn append(&self, level: usize, branches: Vec<Entry>) {
+        self.next(level);
+        self.entries.borrow_mut().extend(branches);
     }
 
     /// What was taken down.
     pub(crate) fn into_entries(self) -> Vec<Entry> {
-        // Those that a panic has left open.
-        while self.depth.get() > 0 {
-            self.join(self.depth.get() - 1);
-        }
-        self.entries.into_inner()
+        self.close_above(0);
+        let mut entries = self.entries.into_inner();
+        entries.pop_if(|last| last.is(NEXT));
+        entries
     }
 
     /// The record, if anything was asked for.
@@ -265,8 +270,7 @@ mod tests {
         ask(&recorder, 'a');
         recorder.fork();
         ask(&recorder, 'b');
-        recorder.next(outer);
-        recorder.append(vec![Entry { table: std::ptr::without_provenance(8), slot: std::ptr::without_provenance('c' as usize) }]);
+        recorder.append(outer, vec![Entry { table: std::ptr::without_provenance(8), slot: std::ptr::without_provenance('c' as usize) }]);
         recorder.fork();
         ask(&recorder, 'd');
         assert_eq!(text(&recorder.into_entries()), "{a{b}|c{d}}");
