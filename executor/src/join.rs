@@ -101,13 +101,40 @@ where
     }
 }
 
-/// Takes down that the branches have ended, also by a panic.
-struct NoteJoin<'c, 'db, D>(&'c Cx<'db, D>, usize);
+/// What a join tells the record of its query. Without a record: nothing.
+trait Note {
+    /// The second branch begins.
+    fn branch(&self);
+    /// The second branch has ended elsewhere, and asked for this.
+    fn branches(&self, branches: Branches);
+}
 
-impl<D> Drop for NoteJoin<'_, '_, D> {
+impl Note for () {
     #[inline]
+    fn branch(&self) {}
+    #[inline]
+    fn branches(&self, _: Branches) {}
+}
+
+/// Takes down what a join does, and at last, also by a panic, that it has ended.
+struct Notes<'c, 'db, D> {
+    cx: &'c Cx<'db, D>,
+    level: usize,
+}
+
+impl<D> Note for &Notes<'_, '_, D> {
+    fn branch(&self) {
+        self.cx.note_branch(self.level);
+    }
+
+    fn branches(&self, branches: Branches) {
+        self.cx.note_branches(self.level, branches);
+    }
+}
+
+impl<D> Drop for Notes<'_, '_, D> {
     fn drop(&mut self) {
-        self.0.note_join(self.1);
+        self.cx.note_join(self.level);
     }
 }
 
@@ -147,6 +174,37 @@ impl<'db, D> Cx<'db, D> {
         RA: Send,
         RB: Send,
     {
+        if self.recorder().is_some() {
+            return self.join_recorded(a, b);
+        }
+        self.fork_and_join(a, b, ())
+    }
+
+    /// The same where asks are recorded: apart, so that the other way costs one compare more only.
+    #[cold]
+    #[inline(never)]
+    fn join_recorded<A, B, RA, RB>(&self, a: A, b: B) -> (RA, RB)
+    where
+        A: FnOnce(&Cx<'db, D>) -> RA + Send,
+        B: FnOnce(&Cx<'db, D>) -> RB + Send,
+        RA: Send,
+        RB: Send,
+    {
+        let notes = Notes {
+            cx: self,
+            level: self.note_fork(),
+        };
+        self.fork_and_join(a, b, &notes)
+    }
+
+    #[inline]
+    fn fork_and_join<A, B, RA, RB>(&self, a: A, b: B, notes: impl Note) -> (RA, RB)
+    where
+        A: FnOnce(&Cx<'db, D>) -> RA + Send,
+        B: FnOnce(&Cx<'db, D>) -> RB + Send,
+        RA: Send,
+        RB: Send,
+    {
         let half = Half::new(self, b);
         let fiber = self.fiber();
         // SAFETY: `half` stays in this frame until it was taken back (`remove`), or, if it was
@@ -154,43 +212,33 @@ impl<'db, D> Cx<'db, D> {
         // there unwinds. `B` and `RB` are `Send`. The record of a running fiber does not move.
         unsafe { fiber.forks.push(NonNull::from(&half).cast()) };
         self.scheduling_point();
-        let level = self.note_fork();
         let ra = catch_unwind(AssertUnwindSafe(|| a(self)));
         if !fiber.forks.remove(&half.fork) {
-            return self.finish_published(ra, &half, level);
+            return self.finish_published(ra, &half, notes);
         }
-        self.note_branch(level);
+        notes.branch();
         match ra {
             // The body is taken here and not before the `match`: a body whose address the cold path
             // also gets would be copied once more.
             Ok(ra) => {
                 // SAFETY: nobody else has seen the half.
                 let b = unsafe { half.take_body() };
-                let end = NoteJoin(self, level);
-                let rb = b(self);
-                drop(end);
-                (ra, rb)
+                (ra, b(self))
             }
-            Err(payload) => self.finish_panicked(payload, &half, level),
+            Err(payload) => self.finish_panicked(payload, &half),
         }
     }
 
     /// `a` has panicked, and nobody else has seen the half: `b` runs all the same, so that what
     /// happens does not depend on who takes it.
     #[cold]
-    fn finish_panicked<B, RB>(
-        &self,
-        payload: Payload,
-        half: &Half<'db, D, B, RB>,
-        level: usize,
-    ) -> !
+    fn finish_panicked<B, RB>(&self, payload: Payload, half: &Half<'db, D, B, RB>) -> !
     where
         B: FnOnce(&Cx<'db, D>) -> RB,
     {
         // SAFETY: nobody else has seen the half.
         let b = unsafe { half.take_body() };
         discard(catch_unwind(AssertUnwindSafe(|| b(self))));
-        self.note_join(level);
         resume_unwind(payload)
     }
 
@@ -200,7 +248,7 @@ impl<'db, D> Cx<'db, D> {
         &self,
         ra: Result<RA, Payload>,
         half: &Half<'db, D, B, RB>,
-        level: usize,
+        notes: impl Note,
     ) -> (RA, RB)
     where
         B: FnOnce(&Cx<'db, D>) -> RB,
@@ -212,17 +260,16 @@ impl<'db, D> Cx<'db, D> {
             Reclaimed::Back => {
                 // SAFETY: just taken back.
                 let b = unsafe { half.take_body() };
-                self.note_branch(level);
+                notes.branch();
                 (catch_unwind(AssertUnwindSafe(|| b(self))), None)
             }
             Reclaimed::Done(cycle) => {
                 // SAFETY: closed.
                 let (rb, branches) = unsafe { half.take_result() };
-                self.note_branches(level, branches);
+                notes.branches(branches);
                 (rb, cycle)
             }
         };
-        self.note_join(level);
         match (ra, rb, cycle) {
             (Err(payload), rb, _) => {
                 discard(rb);

@@ -96,6 +96,7 @@ pub use indexed::{Enumerate, Indexed};
 pub use local::FiberLocal;
 pub use query::{Query, Storage};
 pub use query::database::{Database, QueryMemory};
+pub use query::interner::{Id, Interner, Shown};
 pub use query::record::{Asked, Step, Steps};
 pub use sched::stats::Statistics;
 pub use scope::Scope;

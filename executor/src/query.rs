@@ -5,6 +5,7 @@ pub(crate) mod ask;
 pub(crate) mod database;
 mod dense;
 mod hashed;
+pub(crate) mod interner;
 mod pointers;
 pub(crate) mod record;
 mod slot;

@@ -98,7 +98,9 @@ impl Dag {
 
     /// What the record of a node must say.
     pub fn record_of(&self, node: usize) -> String {
-        let steps: Vec<String> = self.nodes[node].iter().map(Step::record).collect();
+        let mut known = Vec::new();
+        let steps = self.nodes[node].iter().map(|step| step.record(&mut known));
+        let steps: Vec<String> = steps.filter(|step| !step.is_empty()).collect();
         format!("[{}]", steps.join(", "))
     }
 
@@ -131,11 +133,18 @@ impl Step {
         }
     }
 
-    /// As a record shows it.
-    fn record(&self) -> String {
-        let asks: Vec<String> = self.asked().into_iter().map(|node| format!("{:?}", Node(node))).collect();
+    /// As a record shows it: without what is known.
+    fn record(&self, known: &mut Vec<usize>) -> String {
+        let mut asks: Vec<String> = Vec::new();
+        for node in self.asked() {
+            if !known.contains(&node) {
+                known.push(node);
+                asks.push(format!("{:?}", Node(node)));
+            }
+        }
         match self {
             Step::Get(_) | Step::Panic | Step::Tasks(_) => asks.concat(),
+            _ if asks.is_empty() => String::new(),
             Step::Join(..) | Step::Loop(_) | Step::Scope(_) => {
                 let branches: Vec<String> = asks.iter().map(|ask| format!("[{ask}]")).collect();
                 format!("{{{}}}", branches.join(" | "))

@@ -8,6 +8,8 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::marker::PhantomData;
 
+use rustc_hash::FxHashSet;
+
 use super::Query;
 use super::table::{Head, Table};
 
@@ -58,49 +60,116 @@ pub(crate) struct Record {
     entries: Box<[Entry]>,
 }
 
+/// So many entries are taken down without a look for those that are there.
+const FEW: usize = 32;
+
 /// Takes down what one provider, or a branch of it, asks for. Used on one fiber.
 pub(crate) struct Recorder {
-    entries: RefCell<Vec<Entry>>,
+    log: RefCell<Log>,
     /// How many forks are open.
     depth: Cell<usize>,
+}
+
+/// What was taken down.
+struct Log {
+    entries: Vec<Entry>,
+    /// The slots in `entries`, once there are many: an open hash table, at most half of it filled.
+    known: Vec<*const ()>,
+    known_len: usize,
+}
+
+impl Log {
+    #[inline]
+    fn ask(&mut self, entry: Entry) {
+        if self.entries.len() < FEW || self.is_new(entry.slot) {
+            self.entries.push(entry);
+        }
+    }
+
+    #[inline]
+    fn is_new(&mut self, slot: *const ()) -> bool {
+        if self.known_len * 2 >= self.known.len() {
+            self.grow_known();
+        }
+        let is_new = put(&mut self.known, slot);
+        self.known_len += usize::from(is_new);
+        is_new
+    }
+
+    #[cold]
+    fn grow_known(&mut self) {
+        let len = (4 * self.entries.len()).next_power_of_two().max(2 * self.known.len());
+        let mut known = vec![std::ptr::null(); len];
+        let slots = self.entries.iter().filter(|entry| !entry.table.is_null());
+        self.known_len = slots.filter(|entry| put(&mut known, entry.slot)).count();
+        self.known = known;
+    }
+}
+
+/// Puts a slot into an open hash table that has a gap; whether it was not there.
+#[inline]
+fn put(known: &mut [*const ()], slot: *const ()) -> bool {
+    let mask = known.len() - 1;
+    // Slots are words apart; the product's upper half is well mixed.
+    let mut index = (slot.addr().wrapping_mul(0x9E37_79B9) >> 16) & mask;
+    loop {
+        if known[index] == slot {
+            return false;
+        }
+        if known[index].is_null() {
+            known[index] = slot;
+            return true;
+        }
+        index = (index + 1) & mask;
+    }
 }
 
 impl Recorder {
     pub(crate) fn new() -> Self {
         Recorder {
-            entries: RefCell::new(Vec::new()),
+            log: RefCell::new(Log {
+                entries: Vec::new(),
+                known: Vec::new(),
+                known_len: 0,
+            }),
             depth: Cell::new(0),
         }
     }
 
-    /// Takes down an ask.
+    /// Takes down an ask. One for what was asked for before need not be: only the first one counts.
     #[inline]
     pub(crate) fn ask(&self, table: *const Head, slot: *const ()) {
-        self.entries.borrow_mut().push(Entry { table, slot });
+        self.log.borrow_mut().ask(Entry { table, slot });
     }
 
     /// Branches begin; gives the level that [`next`](Self::next) and [`join`](Self::join) are told. (Level zero is that of
     /// a fork of which some branches only are recorded here.)
+    #[cold]
+    #[inline(never)]
     pub(crate) fn fork(&self) -> usize {
-        self.entries.borrow_mut().push(FORK);
+        self.log.borrow_mut().entries.push(FORK);
         self.depth.set(self.depth.get() + 1);
         self.depth.get()
     }
 
     /// A branch of the fork with this level has ended, and another begins. One that asked for nothing leaves no trace.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn next(&self, level: usize) {
         self.close_above(level);
-        let mut entries = self.entries.borrow_mut();
+        let entries = &mut self.log.borrow_mut().entries;
         if entries.last().is_some_and(|last| !last.is(FORK) && !last.is(NEXT)) {
             entries.push(NEXT);
         }
     }
 
     /// The last branch has ended.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn join(&self, level: usize) {
         self.close_above(level);
         self.depth.set(level - 1);
-        let mut entries = self.entries.borrow_mut();
+        let entries = &mut self.log.borrow_mut().entries;
         entries.pop_if(|last| last.is(NEXT));
         if entries.pop_if(|last| last.is(FORK)).is_none() {
             entries.push(JOIN);
@@ -115,15 +184,17 @@ impl Recorder {
     }
 
     /// Takes down what the next branches of the fork with this level asked for elsewhere.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn append(&self, level: usize, branches: Vec<Entry>) {
         self.next(level);
-        self.entries.borrow_mut().extend(branches);
+        self.log.borrow_mut().entries.extend(branches);
     }
 
     /// What was taken down.
     pub(crate) fn into_entries(self) -> Vec<Entry> {
         self.close_above(0);
-        let mut entries = self.entries.into_inner();
+        let mut entries = self.log.into_inner().entries;
         entries.pop_if(|last| last.is(NEXT));
         entries
     }
@@ -135,7 +206,8 @@ impl Recorder {
     }
 }
 
-/// What a provider asked for, in program order; from [`Database::record`](crate::Database::record).
+/// What a provider asked for, in program order, each query where it was first asked for; from
+/// [`Database::record`](crate::Database::record).
 pub type Steps<'db, D> = Vec<Step<'db, D>>;
 
 /// A step of a provider.
@@ -177,6 +249,7 @@ impl<'db, D: 'static> Asked<'db, D> {
 
     /// The steps of a record.
     pub(super) fn steps_of(record: &'db Record) -> Steps<'db, D> {
+        let mut known = FxHashSet::default();
         // The branches of the open forks, each of which ends with the steps of its open branch.
         let mut open: Vec<Vec<Steps<'db, D>>> = vec![vec![Vec::new()]];
         for entry in &record.entries {
@@ -187,10 +260,13 @@ impl<'db, D: 'static> Asked<'db, D> {
             } else if entry.is(NEXT) {
                 branches.push(Vec::new());
             } else if entry.is(JOIN) {
-                let branches = open.pop().expect("it began");
+                let mut branches = open.pop().expect("it began");
+                branches.retain(|branch| !branch.is_empty());
                 let around = open.last_mut().and_then(|branches| branches.last_mut());
-                around.expect("it began").push(Step::Fork(branches));
-            } else {
+                if !branches.is_empty() {
+                    around.expect("it began").push(Step::Fork(branches));
+                }
+            } else if known.insert(entry.slot) {
                 steps.push(Step::Ask(Asked {
                     entry: *entry,
                     database: PhantomData,
