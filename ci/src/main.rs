@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::steps::{STEPS, Step};
+use crate::steps::{ON_REQUEST, STEPS, Step};
 
 /// Runs the checks of the gate, in order, and stops at the first that fails.
 ///
@@ -40,7 +40,10 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let chosen = STEPS
         .iter()
-        .filter(|step| cli.steps.is_empty() || cli.steps.iter().any(|s| s == step.name));
+        .filter(|step| match cli.steps.is_empty() {
+            true => cli.list || !ON_REQUEST.contains(&step.name),
+            false => cli.steps.iter().any(|s| s == step.name),
+        });
     if cli.list {
         chosen.for_each(Step::describe);
         return ExitCode::SUCCESS;

@@ -73,7 +73,15 @@ pub(crate) const STEPS: &[Step] = &[
         about: "each workload runs on each engine, with one checksum",
         commands: harness,
     },
+    Step {
+        name: "instructions",
+        about: "what hits and misses cost, counted by valgrind (only when named; x86-64)",
+        commands: instructions,
+    },
 ];
+
+/// The steps that run only when they are named: they need more than Cargo and a C linker.
+pub(crate) const ON_REQUEST: [&str; 1] = ["instructions"];
 
 fn cargo(arguments: &str) -> Line {
     Line {
@@ -164,6 +172,18 @@ fn harness() -> Vec<Line> {
         compare("fork-join", 24),
         compare("grid-hashed", 100),
         compare("shared", 50),
+        compare("grid-dense", 100),
+        compare("hit-hashed", 100),
+        compare("hit-recorded", 100),
+        compare("miss-dense", 10_000),
+        compare("stampede", 10_000),
+    ]
+}
+
+fn instructions() -> Vec<Line> {
+    vec![
+        cargo("build --release -p dagwood-bench"),
+        cargo("test -p dagwood-ci --test instructions -- --ignored --nocapture --test-threads 1"),
     ]
 }
 

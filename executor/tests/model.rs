@@ -16,6 +16,8 @@ mod sched;
 #[path = "model/sync.rs"]
 mod sync;
 
+#[path = "model/claim.rs"]
+mod claim;
 #[path = "model/idle.rs"]
 mod idle;
 #[path = "model/join.rs"]

@@ -58,10 +58,29 @@ fn ask_first<'db, Q: Query<D>, D: 'static>(
     }
 }
 
-/// The ask for a query whose slot is there, but not (as far as the fast path looks) ready.
+/// The ask for a query whose slot is there, but not (as far as the fast path looks) ready. Most often it is, and the hit
+/// is to be recorded.
 #[cold]
 #[inline(never)]
 fn ask_again<'db, Q: Query<D>, D: 'static>(
+    cx: &Cx<'db, D>,
+    table: &'db Table<Q, D>,
+    slot: &'db Slot<Q::Value>,
+    key: Q,
+) -> Result<&'db Q::Value, Error> {
+    match slot.look() {
+        Found::Ready(value) if !cx.run().has_statistics() => {
+            record(cx, table, slot);
+            Ok(value)
+        }
+        _ => ask_slowly(cx, table, slot, key),
+    }
+}
+
+/// Everything but a hit.
+#[cold]
+#[inline(never)]
+fn ask_slowly<'db, Q: Query<D>, D: 'static>(
     cx: &Cx<'db, D>,
     table: &'db Table<Q, D>,
     slot: &'db Slot<Q::Value>,
