@@ -9,6 +9,7 @@ use clap::builder::PossibleValue;
 use dagwood::{Backend, Executor};
 
 use crate::bare_switch;
+use crate::vintage;
 
 /// One way of doing a workload's job.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
@@ -19,6 +20,8 @@ pub(crate) enum Engine {
     Threads,
     /// dagwood on the calling thread, in program order.
     Sequential,
+    /// The same, of this program compiled without a backend.
+    SequentialBuild,
     /// `rayon-core`, called directly; loops by `rayon`.
     Rayon,
     /// `rayon-core` whose threads block on a query in progress.
@@ -56,6 +59,8 @@ pub(crate) enum Engine {
 pub(crate) enum Kind {
     /// A backend of dagwood, chosen at run time.
     Ours(Backend),
+    /// dagwood, compiled otherwise: another binary. Runs only in `compare vintage`.
+    OtherBuild,
     /// Another library; its failures are its own and do not fail a comparison.
     Peer,
     /// Code of this harness that needs no library, or no more of one than a switch of stacks.
@@ -70,6 +75,7 @@ impl Engine {
         Engine::Fibers,
         Engine::Threads,
         Engine::Sequential,
+        Engine::SequentialBuild,
         Engine::Rayon,
         Engine::RayonBlocking,
         Engine::Chili,
@@ -93,6 +99,7 @@ impl Engine {
             Engine::Fibers => "fibers",
             Engine::Threads => "threads",
             Engine::Sequential => "sequential",
+            Engine::SequentialBuild => "sequential-build",
             Engine::Rayon => "rayon",
             Engine::RayonBlocking => "rayon-blocking",
             Engine::Chili => "chili",
@@ -119,6 +126,9 @@ impl Engine {
                 "dagwood on OS threads: a wait blocks its thread and passes the worker's place on"
             }
             Engine::Sequential => "dagwood in program order on one thread",
+            Engine::SequentialBuild => {
+                "the same, compiled without locks and atomics: another binary (for compare vintage)"
+            }
             Engine::Rayon => "the peer rayon-core, called directly; loops by rayon",
             Engine::RayonBlocking => {
                 "the plan of rustc in 2018: rayon-core, and a wait for a query blocks the thread; may hang"
@@ -153,6 +163,7 @@ impl Engine {
             Engine::Fibers => Kind::Ours(Backend::Fibers),
             Engine::Threads => Kind::Ours(Backend::Threads),
             Engine::Sequential => Kind::Ours(Backend::Sequential),
+            Engine::SequentialBuild => Kind::OtherBuild,
             Engine::Rayon
             | Engine::RayonBlocking
             | Engine::Chili
@@ -173,7 +184,7 @@ impl Engine {
 
     /// Whether more than one worker means anything to it; the others have one row, with 1 worker.
     pub(crate) fn is_parallel(self) -> bool {
-        !matches!(self, Engine::Sequential) && self.kind() != Kind::Bare
+        !matches!(self, Engine::Sequential | Engine::SequentialBuild) && self.kind() != Kind::Bare
     }
 
     /// Whether it is known to hang: then nothing of it runs in the harness's own process.
@@ -186,6 +197,7 @@ impl Engine {
         match self.kind() {
             Kind::Ours(backend) => Executor::backends().contains(&backend),
             Kind::Bare if self == Engine::Corosensei => bare_switch::ROUND_TRIPS.is_some(),
+            Kind::OtherBuild => vintage::program().is_some(),
             Kind::Peer | Kind::Bare | Kind::Machine => true,
         }
     }

@@ -38,12 +38,10 @@ fn step_names() -> clap::builder::PossibleValuesParser {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let chosen = STEPS
-        .iter()
-        .filter(|step| match cli.steps.is_empty() {
-            true => cli.list || !ON_REQUEST.contains(&step.name),
-            false => cli.steps.iter().any(|s| s == step.name),
-        });
+    let chosen = STEPS.iter().filter(|step| match cli.steps.is_empty() {
+        true => cli.list || !ON_REQUEST.contains(&step.name),
+        false => cli.steps.iter().any(|s| s == step.name),
+    });
     if cli.list {
         chosen.for_each(Step::describe);
         return ExitCode::SUCCESS;

@@ -57,7 +57,10 @@ fn count(workload: &str, engine: &str, size: u32) -> Events {
         line.unwrap_or_else(|| panic!("no line {name:?} in {}", out.display()))
     };
     let names: Vec<&str> = line("events:").split_whitespace().collect();
-    let totals = text.lines().rev().find_map(|line| line.strip_prefix("totals:"));
+    let totals = text
+        .lines()
+        .rev()
+        .find_map(|line| line.strip_prefix("totals:"));
     let totals = totals.unwrap_or_else(|| line("summary:"));
     let numbers: Vec<f64> = totals
         .split_whitespace()
@@ -66,7 +69,10 @@ fn count(workload: &str, engine: &str, size: u32) -> Events {
     let event = |name: &str| {
         let place = names.iter().position(|known| *known == name);
         // Zeros at the end of a line are left out.
-        numbers.get(place.expect("it was asked for")).copied().unwrap_or(0.0)
+        numbers
+            .get(place.expect("it was asked for"))
+            .copied()
+            .unwrap_or(0.0)
     };
     Events {
         instructions: event("Ir"),
@@ -99,20 +105,34 @@ fn show(workload: &str, engine: &str, events: Events) {
         writes,
         atomics,
     } = events;
-    println!("{workload} on {engine}: {instructions:.1} instructions, {writes:.2} writes, {atomics:.3} atomics");
+    println!(
+        "{workload} on {engine}: {instructions:.1} instructions, {writes:.2} writes, {atomics:.3} atomics"
+    );
 }
 
 #[test]
 #[ignore = "needs valgrind, and a built harness"]
 fn a_hit_writes_nothing() {
-    for workload in ["hit-dense", "hit-hashed", "hit-dense-chain", "hit-hashed-chain", "hot-key"] {
+    for workload in [
+        "hit-dense",
+        "hit-hashed",
+        "hit-dense-chain",
+        "hit-hashed-chain",
+        "hot-key",
+    ] {
         let hit = hits(workload, "fibers");
         hits(workload, "plain");
-        assert!(hit.writes < 0.6 && hit.atomics < 0.001, "{workload}: {hit:?}");
+        assert!(
+            hit.writes < 0.6 && hit.atomics < 0.001,
+            "{workload}: {hit:?}"
+        );
     }
     // It writes to its own record, and to nothing that is shared.
     let recorded = hits("hit-recorded", "fibers");
-    assert!(recorded.writes > 1.0 && recorded.atomics < 0.01, "{recorded:?}");
+    assert!(
+        recorded.writes > 1.0 && recorded.atomics < 0.01,
+        "{recorded:?}"
+    );
 }
 
 #[test]

@@ -115,12 +115,7 @@ impl<'db, D> Children<'db, D> {
         Self::new(plan, cx.fiber(), Line::new(), level)
     }
 
-    fn new(
-        plan: Plan<'db, D>,
-        fiber: &FiberRecord,
-        line: Families<'db, D>,
-        level: usize,
-    ) -> Self {
+    fn new(plan: Plan<'db, D>, fiber: &FiberRecord, line: Families<'db, D>, level: usize) -> Self {
         Children {
             fork: Fork::new(Self::KIND),
             plan,

@@ -67,7 +67,9 @@ where
         let (result, _) = Frame::enter(fiber, awaited, || {
             // SAFETY: the current fiber; run and bindings outlive the join that waits for us.
             let cx = unsafe { Cx::new(run, fiber, locals) };
-            cx.with_recorder(is_recorded, |cx| catch_unwind(AssertUnwindSafe(|| body(cx))))
+            cx.with_recorder(is_recorded, |cx| {
+                catch_unwind(AssertUnwindSafe(|| body(cx)))
+            })
         });
         // SAFETY: the join reads after the close only.
         unsafe { &mut *half.result.get() }.write(result);

@@ -235,7 +235,11 @@ where
             next.set(index + 1);
             cx.scheduling_point();
             let left = self.end.get() - index;
-            let block = if self.plan.is_recorded { 1 } else { left.div_ceil(BLOCKS) };
+            let block = if self.plan.is_recorded {
+                1
+            } else {
+                left.div_ceil(BLOCKS)
+            };
             cx.note_branch(level);
             stop.set(index + block);
             next.set(stop.get());

@@ -200,9 +200,7 @@ where
         let body = unsafe { &mut *root.body.get() }
             .take()
             .expect("a job is started once");
-        let (result, _) = Frame::enter(fiber, &root.awaited, || {
-            root.run.root(fiber, body)
-        });
+        let (result, _) = Frame::enter(fiber, &root.awaited, || root.run.root(fiber, body));
         // SAFETY: `run` reads after the close only.
         unsafe { *root.result.get() = Some(result) };
         root.awaited.list.close(Outcome::READY).wake();

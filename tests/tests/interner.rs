@@ -74,5 +74,8 @@ fn f5_a_value_whose_eq_panics() {
     assert_eq!(interner.len(), 100);
     let again: Vec<Id<Touchy>> = (0..100).map(|i| interner.intern_owned(Touchy(i))).collect();
     assert_eq!(again, ids);
-    assert_eq!(format!("{:?} {:?}", ids[7], interner.debug(ids[7])), "#7 Touchy(7)");
+    assert_eq!(
+        format!("{:?} {:?}", ids[7], interner.debug(ids[7])),
+        "#7 Touchy(7)"
+    );
 }

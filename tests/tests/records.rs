@@ -107,7 +107,9 @@ impl Query<()> for Shape {
 
 fn record_of(bed: &Bed, shape: Shape) -> String {
     let db = Database::new(()).record_all();
-    bed.executor().run(&db, |cx| *cx.get(shape)).expect("no failure");
+    bed.executor()
+        .run(&db, |cx| *cx.get(shape))
+        .expect("no failure");
     format!("{:?}", db.record(&shape).expect("it is ready"))
 }
 
@@ -116,9 +118,8 @@ fn s1_records_of_nested_branches(bed: &Bed) {
     let item = |item: usize| format!("[{{[{}] | [{}]}}]", square(100 + item), square(200 + item));
     let items = [3, 13, 23, 33].map(item).join(" | ");
     let scope = "{[Square(2), Square(6)] | [Square(3)] | [Square(4)] | [Square(5)]}";
-    let expected = format!(
-        "[Square(0), {{[Square(1), {{{items}}}] | [{scope}, Square(7)]}}, Square(8)]"
-    );
+    let expected =
+        format!("[Square(0), {{[Square(1), {{{items}}}] | [{scope}, Square(7)]}}, Square(8)]");
     for _ in 0..50 {
         assert_eq!(record_of(bed, Shape::Nested), expected);
     }
@@ -135,11 +136,23 @@ fn s1_records_beside_panics(bed: &Bed) {
 fn records_only_on_request(bed: &Bed) {
     let executor = bed.executor();
     let plain = Database::new(());
-    executor.run(&plain, |cx| *cx.get(Shape::Nested)).expect("no failure");
+    executor
+        .run(&plain, |cx| *cx.get(Shape::Nested))
+        .expect("no failure");
     assert!(plain.record(&Shape::Nested).is_none());
     let recording = plain.record_all();
-    assert!(recording.record(&Shape::Nested).is_none(), "the results are gone");
-    executor.run(&recording, |cx| ask(cx, 3)).expect("no failure");
-    assert!(recording.record(&Square(3)).expect("it is ready").is_empty());
+    assert!(
+        recording.record(&Shape::Nested).is_none(),
+        "the results are gone"
+    );
+    executor
+        .run(&recording, |cx| ask(cx, 3))
+        .expect("no failure");
+    assert!(
+        recording
+            .record(&Square(3))
+            .expect("it is ready")
+            .is_empty()
+    );
     assert!(recording.record(&Square(4)).is_none());
 }

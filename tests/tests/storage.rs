@@ -68,8 +68,15 @@ fn ask_everywhere(executor: &Executor, len: usize, ask: impl Fn(&Cx<'_, Runs>, u
             assert_eq!(ask(cx, number), oracle, "{number}");
         }
     };
-    executor.run(&db, |cx| drop(cx.broadcast(walk))).expect("no failure");
-    assert!(db.data().0.iter().all(|runs| runs.load(Ordering::Relaxed) == 1));
+    executor
+        .run(&db, |cx| drop(cx.broadcast(walk)))
+        .expect("no failure");
+    assert!(
+        db.data()
+            .0
+            .iter()
+            .all(|runs| runs.load(Ordering::Relaxed) == 1)
+    );
     assert_eq!(db.memory()[0].ready, len);
 }
 
@@ -177,10 +184,18 @@ fn memory_by_query_type(bed: &Bed) {
     let memory = db.memory();
     let bytes = |name: &str| {
         let of_type = memory.iter().find(|memory| memory.query.ends_with(name));
-        of_type.and_then(|memory| memory.bytes_per_result()).expect("it was asked for")
+        of_type
+            .and_then(|memory| memory.bytes_per_result())
+            .expect("it was asked for")
     };
-    assert!(bytes("Dense") < 64.0 && bytes("Dense") >= 16.0, "{memory:?}");
-    assert!(bytes("Hashed") < 160.0 && bytes("Hashed") > bytes("Dense"), "{memory:?}");
+    assert!(
+        bytes("Dense") < 64.0 && bytes("Dense") >= 16.0,
+        "{memory:?}"
+    );
+    assert!(
+        bytes("Hashed") < 160.0 && bytes("Hashed") > bytes("Dense"),
+        "{memory:?}"
+    );
 }
 
 /// A value that counts how often it is dropped.
@@ -206,7 +221,13 @@ macro_rules! counted {
             fn provide(self, cx: &Cx<'_, Arc<AtomicUsize>>) -> Self::Value {
                 let mut held = match self.0 {
                     0 => Vec::new(),
-                    number => cx.get($name(number - 1)).iter().rev().take(3).cloned().collect(),
+                    number => cx
+                        .get($name(number - 1))
+                        .iter()
+                        .rev()
+                        .take(3)
+                        .cloned()
+                        .collect(),
                 };
                 held.push(Arc::new(Counted(Arc::clone(cx.data()))));
                 held
@@ -216,7 +237,13 @@ macro_rules! counted {
 }
 
 counted!(HashedCounted, Storage::Hashed);
-counted!(DenseCounted, Storage::Dense { index: |key| key.0, key: DenseCounted });
+counted!(
+    DenseCounted,
+    Storage::Dense {
+        index: |key| key.0,
+        key: DenseCounted
+    }
+);
 
 fn values_are_dropped_once(bed: &Bed) {
     let executor = bed.executor();

@@ -4,12 +4,14 @@
 
 use super::{
     Measure, Workload, coarse, fork_join, grid, hits, idle, integrate, loops, matmul, misses,
-    nqueens, rust_source, shared, skynet, spawn, switch, tree_sum, trickle, uts, wake, wavefront,
+    nqueens, provider, rust_source, shared, skynet, spawn, switch, tree_sum, trickle, uts, wake,
+    wavefront,
 };
 use crate::engine::Engine::{
     CacheLine, Calls, Capacity, Chili, Corosensei, Dashmap, Fibers, Forte, Papaya, Park, Plain,
     Rayon, RayonBlocking, Salsa, SalsaTuple, Sequential, Shards, Threads,
 };
+use crate::vintage;
 
 /// What the workloads that are nothing but joins share; each names itself.
 const FORKS: Workload = Workload {
@@ -70,6 +72,13 @@ const MISSES: Workload = Workload {
     ..HITS
 };
 
+/// What stands on the command line for several workloads, and is never run itself.
+pub(crate) static VINTAGE: Workload = Workload {
+    name: vintage::NAME,
+    about: vintage::ABOUT,
+    ..FORKS
+};
+
 /// Every workload; the first is the main one.
 pub(crate) static ALL: &[Workload] = &[
     Workload {
@@ -124,9 +133,22 @@ pub(crate) static ALL: &[Workload] = &[
         size_means: "side of the grid, in cells",
         default_size: 1000,
         sizes: 1..=4096,
-        engines: &[Fibers, Threads, Sequential, Shards, Salsa, SalsaTuple, Plain],
+        engines: &[
+            Fibers, Threads, Sequential, Shards, Salsa, SalsaTuple, Plain,
+        ],
         load: grid::load_dense,
         ..MISSES
+    },
+    Workload {
+        name: "provider-1us",
+        about: "queries of a microsecond each, one after the other: what a query costs beside a short provider",
+        unit: "provider",
+        size_means: "queries",
+        default_size: 100_000,
+        sizes: 1..=100_000_000,
+        engines: &[Fibers, Threads, Sequential, Plain, Capacity],
+        load: provider::load,
+        ..HITS
     },
     Workload {
         name: "hit-hashed",

@@ -160,10 +160,18 @@ impl<C: Place> Loaded for Grid<C> {
                 }))
             }
             Engine::Plain => Ok(Job::other(move || {
-                answer(ask(&Plain::default(), C::new(side - 1, side - 1, side), side))
+                answer(ask(
+                    &Plain::default(),
+                    C::new(side - 1, side - 1, side),
+                    side,
+                ))
             })),
             Engine::Shards => Ok(Job::other(move || {
-                answer(ask(&Shards::default(), C::new(side - 1, side - 1, side), side))
+                answer(ask(
+                    &Shards::default(),
+                    C::new(side - 1, side - 1, side),
+                    side,
+                ))
             })),
             Engine::Salsa => {
                 let db = RefCell::new(None);
@@ -174,7 +182,9 @@ impl<C: Place> Loaded for Grid<C> {
                     answer(db.map_or(0, |db| salsa_grid::by_id(db, side)))
                 });
                 // Only the ids: they are ready-made.
-                Ok(job.prepared_by(move || *fresh.borrow_mut() = Some(salsa_grid::Db::with_ids(side))))
+                Ok(job.prepared_by(move || {
+                    *fresh.borrow_mut() = Some(salsa_grid::Db::with_ids(side))
+                }))
             }
             Engine::SalsaTuple => Ok(Job::other(move || answer(salsa_grid::by_pair(side)))),
             other => Err(cannot_run(other)),
@@ -211,7 +221,9 @@ fn ours<C: Place>(executor: &Executor, side: u32) -> Result<u64, dagwood::Error>
 /// The same recursion over a map.
 fn ask<C: Place>(memo: &impl Memo<C>, cell: C, side: u32) -> u64 {
     let (i, j) = cell.at(side);
-    memo.ask(cell, || ways_to(i, j, |i, j| ask(memo, C::new(i, j, side), side)))
+    memo.ask(cell, || {
+        ways_to(i, j, |i, j| ask(memo, C::new(i, j, side), side))
+    })
 }
 
 #[cfg(test)]

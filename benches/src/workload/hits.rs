@@ -276,7 +276,10 @@ const LABEL: &str = "sum of the results";
 
 /// The number that all workers found.
 fn agreed(sums: Vec<u64>) -> Number {
-    assert!(sums.iter().all(|sum| *sum == sums[0]), "workers differ: {sums:?}");
+    assert!(
+        sums.iter().all(|sum| *sum == sums[0]),
+        "workers differ: {sums:?}"
+    );
     Number {
         label: LABEL.to_owned(),
         value: sums[0],

@@ -82,7 +82,9 @@ impl<K: Copy + Eq + Hash> Memo<K> for Shards<K> {
     fn get(&self, key: &K) -> Option<u64> {
         let hash = FxBuildHasher.hash_one(key);
         let shard = self.shard(hash).lock();
-        shard.find(hash, |entry| entry.0 == *key).map(|entry| entry.1)
+        shard
+            .find(hash, |entry| entry.0 == *key)
+            .map(|entry| entry.1)
     }
 
     #[inline]

@@ -59,7 +59,10 @@ impl<K: Key> Misses<K> {
     /// What the sums of the workers come to.
     fn total(&self, sums: &[u64]) -> Number {
         let value = if self.is_stampede {
-            assert!(sums.iter().all(|sum| *sum == sums[0]), "workers differ: {sums:?}");
+            assert!(
+                sums.iter().all(|sum| *sum == sums[0]),
+                "workers differ: {sums:?}"
+            );
             sums[0]
         } else {
             sums.iter().copied().fold(0, u64::wrapping_add)

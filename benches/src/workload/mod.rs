@@ -17,6 +17,7 @@ mod meeting;
 mod memos;
 mod misses;
 mod nqueens;
+mod provider;
 mod ring;
 mod rust_source;
 mod salsa_grid;
@@ -38,7 +39,7 @@ use std::path::PathBuf;
 use crate::engine::Engine;
 use crate::failure::Failure;
 
-pub(crate) use all::ALL;
+pub(crate) use all::{ALL, VINTAGE};
 pub(crate) use job::{Answer, Counters, Job, Number, Setup};
 
 /// One workload: what it is, and how to load it.
@@ -126,6 +127,16 @@ impl Workload {
             .filter(|engine| engine.is_compiled_in())
     }
 
+    /// The same with another baseline and other engines.
+    pub(crate) fn against(&self, baseline: Engine, engines: &'static [Engine]) -> Workload {
+        Workload {
+            baseline,
+            engines,
+            sizes: self.sizes.clone(),
+            ..*self
+        }
+    }
+
     /// Makes the input ready. `size` is the default one where it is absent.
     pub(crate) fn load(
         &self,
@@ -159,6 +170,7 @@ mod tests {
         ("fork-join", 12),
         ("grid-hashed", 12),
         ("grid-dense", 12),
+        ("provider-1us", 20),
         ("hit-hashed", 50),
         ("hit-hashed-chain", 50),
         ("hit-dense", 50),

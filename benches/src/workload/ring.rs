@@ -210,10 +210,15 @@ mod tests {
     fn the_ring_is_one_and_keys_can_be_undone() {
         let ring = Ring::new(1000);
         let sums = [ring.sum::<Hashed>(), ring.sum::<Dense>()];
-        let hashed = chain(Hashed::of(0), 1000, Hashed::of_value, |key| ring.compute(key));
+        let hashed = chain(Hashed::of(0), 1000, Hashed::of_value, |key| {
+            ring.compute(key)
+        });
         let dense = chain(Dense::of(0), 1000, Dense::of_value, |key| ring.compute(key));
         assert_eq!([hashed, dense], sums);
-        assert_eq!(flow(&ring.keys(), 1, |key: Hashed| ring.compute(key)), sums[0]);
+        assert_eq!(
+            flow(&ring.keys(), 1, |key: Hashed| ring.compute(key)),
+            sums[0]
+        );
         let mut numbers: Vec<u32> = ring.keys().into_iter().map(Hashed::number).collect();
         numbers.sort_unstable();
         assert!(numbers.into_iter().eq(0..1000));

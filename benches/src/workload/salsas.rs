@@ -70,7 +70,8 @@ pub(super) fn by_id(db: &dyn Rings, id: Id) -> u64 {
 
 #[salsa::tracked(returns(copy))]
 pub(super) fn by_pair(db: &dyn Rings, high: u32, low: u32) -> u64 {
-    db.ring().compute(Hashed(u64::from(high) << 32 | u64::from(low)))
+    db.ring()
+        .compute(Hashed(u64::from(high) << 32 | u64::from(low)))
 }
 
 /// Asks by the pair that a spread key is made of.
@@ -81,16 +82,31 @@ fn get_pair(db: &dyn Rings, Hashed(key): Hashed) -> u64 {
 #[salsa::tracked(returns(copy))]
 fn walk(db: &dyn Rings, walk: Walk) -> u64 {
     let ring = db.ring();
-    let (rounds, asks) = (walk.rounds(db), u64::from(walk.rounds(db)) * ring.len() as u64);
+    let (rounds, asks) = (
+        walk.rounds(db),
+        u64::from(walk.rounds(db)) * ring.len() as u64,
+    );
     match (walk.has_ids(db), walk.is_chain(db)) {
-        (true, true) => chain(db.id(0), asks, |value| db.id(value as u32), |id| by_id(db, id)),
+        (true, true) => chain(
+            db.id(0),
+            asks,
+            |value| db.id(value as u32),
+            |id| by_id(db, id),
+        ),
         (true, false) => {
             let number = |key: Dense| db.id(key.number());
-            let ids: Vec<Id> = keys(ring, walk.is_hot(db)).into_iter().map(number).collect();
+            let ids: Vec<Id> = keys(ring, walk.is_hot(db))
+                .into_iter()
+                .map(number)
+                .collect();
             flow(&ids, rounds, |id| by_id(db, id))
         }
-        (false, true) => chain(Hashed::of(0), asks, Hashed::of_value, |key| get_pair(db, key)),
-        (false, false) => flow(&keys(ring, walk.is_hot(db)), rounds, |key| get_pair(db, key)),
+        (false, true) => chain(Hashed::of(0), asks, Hashed::of_value, |key| {
+            get_pair(db, key)
+        }),
+        (false, false) => flow(&keys(ring, walk.is_hot(db)), rounds, |key| {
+            get_pair(db, key)
+        }),
     }
 }
 
@@ -120,7 +136,9 @@ impl Db {
             ids: Arc::default(),
         };
         if has_ids {
-            let ids = (0..ring.len() as u32).map(|number| Id::new(&db, number)).collect();
+            let ids = (0..ring.len() as u32)
+                .map(|number| Id::new(&db, number))
+                .collect();
             db.ids = Arc::new(ids);
         }
         db
@@ -147,7 +165,12 @@ impl Db {
     /// Walks on so many threads at once.
     pub(super) fn walk_on(&self, threads: usize, plan: Plan) -> Vec<u64> {
         let walk_once = |db: &Db| {
-            let Plan { rounds, is_chain, has_ids, is_hot } = plan;
+            let Plan {
+                rounds,
+                is_chain,
+                has_ids,
+                is_hot,
+            } = plan;
             walk(db, Walk::new(db, rounds, is_chain, has_ids, is_hot))
         };
         self.on_handles(threads, |db, _| walk_once(db))
@@ -162,7 +185,8 @@ impl Db {
         let handles = apart(self, threads);
         let body = &body;
         std::thread::scope(|scope| {
-            let start = |(number, (db, _)): (usize, (Db, Gap))| scope.spawn(move || body(&db, number));
+            let start =
+                |(number, (db, _)): (usize, (Db, Gap))| scope.spawn(move || body(&db, number));
             let threads: Vec<_> = handles.into_iter().enumerate().map(start).collect();
             let join = |thread: std::thread::ScopedJoinHandle<'_, R>| match thread.join() {
                 Ok(result) => result,
@@ -178,5 +202,7 @@ type Gap = Box<[u8; 1024]>;
 
 /// Handles whose tokens lie in different cache lines.
 fn apart(db: &Db, count: usize) -> Vec<(Db, Gap)> {
-    (0..count).map(|_| (db.clone(), Box::new([0; 1024]))).collect()
+    (0..count)
+        .map(|_| (db.clone(), Box::new([0; 1024])))
+        .collect()
 }

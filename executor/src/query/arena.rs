@@ -137,10 +137,17 @@ impl<T> Arena<T> {
     /// Every place that was handed out, or may still be, in order.
     pub(crate) fn places(&self) -> impl Iterator<Item = NonNull<T>> {
         // Acquire: as in `begin_block`; what lies in a place is for its user to know.
-        let starts = self.buckets.iter().map(|start| start.load(Ordering::Acquire));
+        let starts = self
+            .buckets
+            .iter()
+            .map(|start| start.load(Ordering::Acquire));
         let mut left = self.used.load(Ordering::Acquire);
         starts.enumerate().flat_map(move |(bucket, start)| {
-            let len = if start.is_null() { 0 } else { left.min(BLOCK_LEN << bucket) };
+            let len = if start.is_null() {
+                0
+            } else {
+                left.min(BLOCK_LEN << bucket)
+            };
             left -= left.min(BLOCK_LEN << bucket);
             // Wrapping: never behind the bucket's end.
             (0..len).filter_map(move |offset| NonNull::new(start.wrapping_add(offset)))

@@ -122,7 +122,11 @@ impl<D> Database<D> {
         self.check_thread();
         let measured = self.types.heads().map(|head| {
             // SAFETY: the head of a living table.
-            let Measured { query, ready, bytes } = unsafe { (head.measure)(head) };
+            let Measured {
+                query,
+                ready,
+                bytes,
+            } = unsafe { (head.measure)(head) };
             QueryMemory {
                 query,
                 ready,

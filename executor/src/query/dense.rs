@@ -136,13 +136,16 @@ impl<V> Dense<V> {
         // SAFETY: as above.
         let pages = unsafe { directory.all() };
         for (number, page) in pages.iter().enumerate() {
-            let old = old_pages.get(number).map(|page| page.load(Ordering::Relaxed));
+            let old = old_pages
+                .get(number)
+                .map(|page| page.load(Ordering::Relaxed));
             // Relaxed: written under the lock; the store below publishes.
             page.store(old.unwrap_or(kept.absent), Ordering::Relaxed);
         }
         kept.replaced.push(old);
         // Release: pairs with the Acquire in `directory`.
-        self.directory.store(directory.into_raw(), Ordering::Release);
+        self.directory
+            .store(directory.into_raw(), Ordering::Release);
     }
 
     /// Allocates `page` and some that follow it: as many as there are already, so that there are few chunks. The lock is
@@ -187,16 +190,26 @@ impl<V> Dense<V> {
             let number = offset(chunk)? / size_of::<Slot<V>>();
             (number < chunk.pages * PAGE_LEN).then_some(chunk.first_page * PAGE_LEN + number)
         };
-        kept.chunks.iter().find_map(find).expect("a slot of this table")
+        kept.chunks
+            .iter()
+            .find_map(find)
+            .expect("a slot of this table")
     }
 
     /// The memory it has, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         let kept = self.kept.lock();
-        let chunks = kept.chunks.iter().map(|chunk| layout_of::<V>(chunk.pages).size());
+        let chunks = kept
+            .chunks
+            .iter()
+            .map(|chunk| layout_of::<V>(chunk.pages).size());
         // SAFETY: directories are freed with the table.
         let bytes = |directory: &Pointers<Slot<V>>| unsafe { directory.bytes() };
-        let absent = if kept.absent.is_null() { 0 } else { layout_of::<V>(1).size() };
+        let absent = if kept.absent.is_null() {
+            0
+        } else {
+            layout_of::<V>(1).size()
+        };
         let directories = kept.replaced.iter().map(bytes).sum::<usize>() + bytes(&self.directory());
         chunks.sum::<usize>() + absent + directories
     }
@@ -226,7 +239,10 @@ impl<V> Drop for Dense<V> {
             unsafe { directory.free() };
         }
         let absent = (kept.absent, usize::from(!kept.absent.is_null()));
-        let chunks = kept.chunks.drain(..).map(|chunk| (chunk.start, chunk.pages));
+        let chunks = kept
+            .chunks
+            .drain(..)
+            .map(|chunk| (chunk.start, chunk.pages));
         for (start, pages) in chunks.chain([absent]) {
             if pages > 0 {
                 // SAFETY: allocated by `allocate` with this layout, and freed once.
@@ -262,7 +278,9 @@ mod tests {
     fn slots_stay_where_they_are_while_pages_are_added() {
         let table = Dense::<u64>::new();
         let indices = [5, 0, 255, 256, 100_000, 70_000, 4_000_000, 1 << 27, 300];
-        let places: Vec<_> = indices.map(|index| ptr::from_ref(table.reach(index))).into();
+        let places: Vec<_> = indices
+            .map(|index| ptr::from_ref(table.reach(index)))
+            .into();
         for (index, place) in indices.into_iter().zip(places) {
             assert!(ptr::eq(table.find(index).unwrap(), place), "{index}");
             assert_eq!(table.index_of(place.cast()), index);

@@ -143,7 +143,8 @@ impl<T: Eq + Hash> Interner<T> {
         V: ?Sized + Eq + Hash,
         T: Borrow<V>,
     {
-        self.look(hash(value), value).map(|node| Id::new(node.number))
+        self.look(hash(value), value)
+            .map(|node| Id::new(node.number))
     }
 
     /// The value with this number.
@@ -165,7 +166,9 @@ impl<T: Eq + Hash> Interner<T> {
         let node = node.load(Ordering::Acquire);
         // SAFETY: null, or a node, which is freed with the interner.
         let node = unsafe { node.as_ref() };
-        &node.unwrap_or_else(|| panic!("{id:?} is of another interner")).value
+        &node
+            .unwrap_or_else(|| panic!("{id:?} is of another interner"))
+            .value
     }
 
     /// Shows the value with this number in its `Debug`.
@@ -356,7 +359,9 @@ impl<T: Eq + Hash> Default for Interner<T> {
 
 impl<T: Eq + Hash> fmt::Debug for Interner<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Interner").field("len", &self.len()).finish_non_exhaustive()
+        f.debug_struct("Interner")
+            .field("len", &self.len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -98,7 +98,9 @@ impl Log {
 
     #[cold]
     fn grow_known(&mut self) {
-        let len = (4 * self.entries.len()).next_power_of_two().max(2 * self.known.len());
+        let len = (4 * self.entries.len())
+            .next_power_of_two()
+            .max(2 * self.known.len());
         let mut known = vec![std::ptr::null(); len];
         let slots = self.entries.iter().filter(|entry| !entry.table.is_null());
         self.known_len = slots.filter(|entry| put(&mut known, entry.slot)).count();
@@ -158,7 +160,10 @@ impl Recorder {
     pub(crate) fn next(&self, level: usize) {
         self.close_above(level);
         let entries = &mut self.log.borrow_mut().entries;
-        if entries.last().is_some_and(|last| !last.is(FORK) && !last.is(NEXT)) {
+        if entries
+            .last()
+            .is_some_and(|last| !last.is(FORK) && !last.is(NEXT))
+        {
             entries.push(NEXT);
         }
     }
@@ -253,7 +258,9 @@ impl<'db, D: 'static> Asked<'db, D> {
         // The branches of the open forks, each of which ends with the steps of its open branch.
         let mut open: Vec<Vec<Steps<'db, D>>> = vec![vec![Vec::new()]];
         for entry in &record.entries {
-            let branches = open.last_mut().expect("forks are joined as often as they begin");
+            let branches = open
+                .last_mut()
+                .expect("forks are joined as often as they begin");
             let steps = branches.last_mut().expect("a fork has a branch");
             if entry.is(FORK) {
                 open.push(vec![Vec::new()]);
@@ -273,7 +280,9 @@ impl<'db, D: 'static> Asked<'db, D> {
                 }));
             }
         }
-        open.pop().and_then(|mut branches| branches.pop()).unwrap_or_default()
+        open.pop()
+            .and_then(|mut branches| branches.pop())
+            .unwrap_or_default()
     }
 }
 
@@ -346,7 +355,13 @@ mod tests {
         ask(&recorder, 'a');
         recorder.fork();
         ask(&recorder, 'b');
-        recorder.append(outer, vec![Entry { table: std::ptr::without_provenance(8), slot: std::ptr::without_provenance('c' as usize) }]);
+        recorder.append(
+            outer,
+            vec![Entry {
+                table: std::ptr::without_provenance(8),
+                slot: std::ptr::without_provenance('c' as usize),
+            }],
+        );
         recorder.fork();
         ask(&recorder, 'd');
         assert_eq!(text(&recorder.into_entries()), "{a{b}|c{d}}");

@@ -179,7 +179,10 @@ impl<V> Slot<V> {
 
 impl<V> Drop for Slot<V> {
     fn drop(&mut self) {
-        let record = self.awaited.past().map_or(std::ptr::null_mut(), |past| past.cast::<Record>());
+        let record = self
+            .awaited
+            .past()
+            .map_or(std::ptr::null_mut(), |past| past.cast::<Record>());
         if !record.is_null() {
             // SAFETY: made by `Box::into_raw` in `keep`, and dropped once, here.
             drop(unsafe { Box::from_raw(record) });

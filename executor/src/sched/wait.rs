@@ -131,12 +131,10 @@ impl WaitList {
         let mut head = self.0.load(Ordering::Acquire);
         while head.addr() >= WAITER_MIN {
             // AcqRel: as in `close`.
-            match self.0.compare_exchange_weak(
-                head,
-                open(),
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            ) {
+            match self
+                .0
+                .compare_exchange_weak(head, open(), Ordering::AcqRel, Ordering::Acquire)
+            {
                 Ok(_) => return Waiters::from_newest(head),
                 Err(now) => head = now,
             }
