@@ -69,6 +69,12 @@ pub(crate) const PLANTS: &[Plant] = &[
         "assertion failed",
         &["claim::an_entry_is_inserted_once_while_the_table_grows"],
     ),
+    // claim.md C2: a second inserter does not say so.
+    plant(
+        "claim_unsaid",
+        "one winner",
+        &["claim::a_second_inserter_is_seen_by_a_growth"],
+    ),
     // latch.md L1: the flag publishes nothing.
     plant(
         "latch_release",

@@ -101,6 +101,59 @@ fn ten_million_keys_by_four_workers() {
     }
 }
 
+/// A value with its own destructor, as deep as the numbers before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Deep(usize);
+
+/// Holds the value before: so the last result holds all of them.
+struct Link(#[allow(dead_code, reason = "only held")] Option<Arc<Link>>);
+
+impl Drop for Link {
+    /// Without recursion, as whoever makes deep values must see to.
+    fn drop(&mut self) {
+        let mut next = self.0.take();
+        while let Some(mut link) = next.and_then(Arc::into_inner) {
+            next = link.0.take();
+        }
+    }
+}
+
+impl Query<()> for Deep {
+    type Value = Arc<Link>;
+
+    fn provide(self, cx: &Cx<'_, ()>) -> Arc<Link> {
+        let before = self
+            .0
+            .checked_sub(1)
+            .map(|before| Arc::clone(cx.get(Deep(before))));
+        Arc::new(Link(before))
+    }
+}
+
+fn fill_deep(executor: &Executor, len: usize) -> Database<()> {
+    let db = Database::new(());
+    let filled = executor.run(&db, |cx| {
+        (0..len).for_each(|number| drop(Arc::clone(cx.get(Deep(number)))))
+    });
+    filled.expect("no failure");
+    db
+}
+
+/// A database with ten million results, and one with a million of which each holds all before it, are gone soon: the
+/// watchdog of scenarios says when not.
+#[test]
+#[ignore = "takes long in debug"]
+fn ten_million_results_are_dropped() {
+    for backend in Executor::backends() {
+        dagwood_tests::run_scenario("ten_million_results", *backend, &[1], |bed| {
+            let executor = bed.executor();
+            ask_everywhere(&executor, 10_000_000, |cx, number| *cx.get(Hashed(number)));
+            ask_everywhere(&executor, 10_000_000, |cx, number| *cx.get(Dense(number)));
+            drop(fill_deep(&executor, 1_000_000));
+        });
+    }
+}
+
 macro_rules! echo {
     ($name:ident, $inner:ty) => {
         #[derive(Clone, Debug, PartialEq, Eq, Hash)]

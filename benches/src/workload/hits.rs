@@ -5,6 +5,7 @@
 //! ask of one worker.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use dagwood::{Backend, Cx, Database, Executor, Query};
@@ -253,8 +254,8 @@ impl Loaded for Recorded {
             keys: hits.keys.clone(),
             rounds: hits.rounds,
         };
-        let fresh = Arc::new(RefCell::new(Database::new(book).record_all()));
-        let db = Arc::clone(&fresh);
+        let fresh = Rc::new(RefCell::new(Database::new(book).record_all()));
+        let db = Rc::clone(&fresh);
         let mut run = 0;
         let job = Job::on_executor(setup, None, move |executor| {
             run += 1;

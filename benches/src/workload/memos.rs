@@ -37,7 +37,9 @@ pub(super) struct Plain<K>(RefCell<FxHashMap<K, u64>>);
 const SHARDS: usize = 32;
 
 /// The shape of rustc's query caches: tables behind a lock each, chosen by the upper bits of the hash.
-pub(super) struct Shards<K>(Box<[Mutex<HashTable<(K, u64)>>]>);
+pub(super) struct Shards<K>(Box<[Shard<K>]>);
+
+type Shard<K> = Mutex<HashTable<(K, u64)>>;
 
 /// `dashmap`.
 pub(super) struct Dashmap<K: Eq + Hash>(DashMap<K, u64, FxBuildHasher>);
@@ -71,7 +73,7 @@ impl<K> Default for Shards<K> {
 
 impl<K> Shards<K> {
     #[inline]
-    fn shard(&self, hash: u64) -> &Mutex<HashTable<(K, u64)>> {
+    fn shard(&self, hash: u64) -> &Shard<K> {
         // Below the seven bits that the table itself takes from the top.
         &self.0[(hash >> 52) as usize % SHARDS]
     }

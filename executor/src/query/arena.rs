@@ -49,6 +49,11 @@ thread_local! {
     static KEPT: [Cell<Kept>; BLOCKS_KEPT] = const { [const { Cell::new(NOBODY) }; BLOCKS_KEPT] };
 }
 
+/// A number that no other living thread has: not zero, and even.
+pub(crate) fn this_thread() -> usize {
+    KEPT.with(|kept| ptr::from_ref(kept).addr())
+}
+
 /// The identity of the next arena.
 static IDENTITIES: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(1);
 

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 
 use super::Query;
-use super::record::Recorder;
+use super::record::{Record, Recorder};
 use super::slot::{Found, Slot};
 use super::table::{Place, Placed, Table, name_of};
 use crate::cx::Cx;
@@ -176,31 +176,66 @@ fn compute<'db, Q: Query<D>, D: 'static>(
     cx: &Cx<'db, D>,
     asked: &Asked<'_, 'db, Q, D>,
 ) -> Result<&'db Q::Value, Error> {
+    if cx.database().is_recording() {
+        return compute_recorded(cx, asked);
+    }
+    let (result, cycle) = provide(cx, asked, None);
+    publish(cx, asked, result, cycle, || None)
+}
+
+/// The same in a database that records: apart, so that the other frames are small.
+#[cold]
+#[inline(never)]
+fn compute_recorded<'db, Q: Query<D>, D: 'static>(
+    cx: &Cx<'db, D>,
+    asked: &Asked<'_, 'db, Q, D>,
+) -> Result<&'db Q::Value, Error> {
+    let recorder = Recorder::new();
+    let (result, cycle) = provide(cx, asked, Some(&recorder));
+    record(cx, asked.table, asked.slot);
+    publish(cx, asked, result, cycle, || {
+        let record = recorder.finish();
+        if record.is_some() {
+            asked.table.note_box();
+        }
+        Some(record)
+    })
+}
+
+/// Runs the provider in its frame. Gives what it gave, and the error of the cycle that decided it meanwhile, if one did.
+#[inline]
+fn provide<'db, Q: Query<D>, D: 'static>(
+    cx: &Cx<'db, D>,
+    asked: &Asked<'_, 'db, Q, D>,
+    recorder: Option<&Recorder>,
+) -> (Result<Q::Value, Payload>, Option<Error>) {
     cx.count(|counters| &counters.queries);
     cx.scheduling_point();
     // SAFETY: the kind's functions take a living `Asked` of this type.
     let subject = unsafe { Subject::new(Asked::<Q, D>::KIND, asked) };
-    let recorder = cx.database().is_recording().then(Recorder::new);
-    let (result, cycle) = Frame::enter_as(cx.fiber(), asked.slot.awaited(), subject, || {
+    Frame::enter_as(cx.fiber(), asked.slot.awaited(), subject, || {
         catch_unwind(AssertUnwindSafe(|| {
-            let cx = cx.in_provider(recorder.as_ref());
+            let cx = cx.in_provider(recorder);
             asked.key.clone().provide(&cx)
         }))
-    });
-    record(cx, asked.table, asked.slot);
+    })
+}
+
+#[inline]
+fn publish<'db, Q: Query<D>, D: 'static>(
+    cx: &Cx<'db, D>,
+    asked: &Asked<'_, 'db, Q, D>,
+    result: Result<Q::Value, Payload>,
+    cycle: Option<Error>,
+    record: impl FnOnce() -> Option<Option<Box<Record>>>,
+) -> Result<&'db Q::Value, Error> {
     if let Some(cycle) = cycle {
         without_runs(|| discard(result));
         return Err(decided(cx, asked, cycle));
     }
     match result {
-        Ok(value) => {
-            let record = recorder.map(Recorder::finish);
-            if let Some(Some(_)) = record {
-                asked.table.note_box();
-            }
-            // SAFETY: the claim is ours: we inserted or opened the slot, and no cycle has decided it.
-            Ok(unsafe { asked.slot.complete(value, record) })
-        }
+        // SAFETY: the claim is ours: we inserted or opened the slot, and no cycle has decided it.
+        Ok(value) => Ok(unsafe { asked.slot.complete(value, record()) }),
         Err(payload) => Err(fail(asked, payload)),
     }
 }

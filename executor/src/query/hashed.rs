@@ -7,15 +7,18 @@ use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 
 use super::Query;
-use super::arena::Arena;
+use super::arena::{Arena, this_thread};
 use super::pointers::Pointers;
 use super::slot::Slot;
 use super::table::Placed;
 use crate::sched::fiber::FiberRecord;
-use crate::sync::{AtomicPtr, Mutex, Ordering};
+use crate::sync::{AtomicPtr, AtomicUsize, Mutex, Ordering};
 
 /// Entries of a fresh table.
 const ENTRIES_MIN: usize = 64;
+
+/// More than one thread inserts: a number that no thread has.
+const MANY: usize = 1;
 
 /// A slot, with its key beside it.
 #[repr(C)]
@@ -33,6 +36,8 @@ pub(crate) struct Hashed<Q: Query<D>, D> {
     /// [`frozen`] where there is no entry.
     current: AtomicPtr<()>,
     entries: Arena<Entry<Q, D>>,
+    /// The thread that inserts, or [`MANY`] (C2). Written under the growth lock.
+    inserter: AtomicUsize,
     /// The arrays that were replaced, for readers that still look at them. Its lock is held while a table grows.
     replaced: Mutex<Vec<Pointers<Entry<Q, D>>>>,
     data: PhantomData<fn(D)>,
@@ -127,6 +132,21 @@ unsafe fn put<E>(array: Pointers<E>, hash: u32, pointer: *mut E) {
     unsafe { array.at(index) }.store(pointer, Ordering::Relaxed);
 }
 
+/// Closes all gaps of an array that is being replaced.
+fn freeze<E>(pointers: &[AtomicPtr<E>]) {
+    for pointer in pointers {
+        if pointer.load(Ordering::Relaxed).is_null() {
+            // Relaxed: if an insertion was faster, whoever copies acquires it; one after this fails (C2).
+            let _ = pointer.compare_exchange(
+                ptr::null_mut(),
+                frozen(),
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            );
+        }
+    }
+}
+
 /// How long an array must be for `len` entries. (Longer ones are looked through faster, but caches hold less of them:
 /// measured, it was no gain.)
 fn entries_for(len: usize) -> usize {
@@ -140,6 +160,7 @@ impl<Q: Query<D>, D> Hashed<Q, D> {
         Hashed {
             current: AtomicPtr::new(Pointers::<Entry<Q, D>>::new(entries).into_raw()),
             entries: Arena::new(),
+            inserter: AtomicUsize::new(0),
             replaced: Mutex::new(Vec::new()),
             data: PhantomData,
         }
@@ -197,6 +218,10 @@ impl<Q: Query<D>, D> Hashed<Q, D> {
                 }
             };
             let entry = *fresh.get_or_insert_with(|| self.make(hash, key, owner));
+            // No user code from here to the insertion: if this thread is the only inserter, it grows nothing meanwhile.
+            if !array.is(self.array()) {
+                continue;
+            }
             // Release: pairs with the Acquire in `probe`. If somebody was faster, we probe again: it may be our key.
             // SAFETY: inside an array, which is freed with the table.
             let put = unsafe { array.at(gap) }.compare_exchange(
@@ -220,7 +245,7 @@ impl<Q: Query<D>, D> Hashed<Q, D> {
             key: key.clone(),
             hash: nonzero(hash),
         };
-        let place = self.entries.place(|len| self.make_room(len));
+        let place = self.entries.place(|len| self.block_begun(len));
         // SAFETY: ours alone, and large enough.
         unsafe { place.write(entry) };
         place
@@ -234,6 +259,20 @@ impl<Q: Query<D>, D> Hashed<Q, D> {
         // SAFETY: as above. Zero: the table's drop passes the place by.
         unsafe { (*lost.as_ptr()).hash = 0 };
         drop(entry);
+    }
+
+    /// This thread is going to insert into a new block, and `len` places are given out.
+    #[cold]
+    fn block_begun(&self, len: usize) {
+        let thread = this_thread();
+        let inserter = self.inserter.load(Ordering::Relaxed);
+        if inserter != thread && inserter != MANY {
+            let _guard = self.replaced.lock();
+            let inserter = self.inserter.load(Ordering::Relaxed);
+            let now = if inserter == 0 { thread } else { MANY };
+            self.inserter.store(now, Ordering::Relaxed);
+        }
+        self.make_room(len);
     }
 
     /// Sees to it that `len` entries fill at most half of the array.
@@ -256,23 +295,15 @@ impl<Q: Query<D>, D> Hashed<Q, D> {
             return;
         }
         let new = Pointers::new(entries_for(len));
-        for pointer in pointers {
-            if pointer.load(Ordering::Relaxed).is_null() {
-                // Relaxed: if an insertion was faster, the next loop acquires it; one after this fails (C2).
-                let _ = pointer.compare_exchange(
-                    ptr::null_mut(),
-                    frozen(),
-                    Ordering::Relaxed,
-                    Ordering::Relaxed,
-                );
-            }
+        if self.inserter.load(Ordering::Relaxed) == MANY {
+            freeze(pointers);
         }
         // A loop of its own, without read-modify-writes: the processor then fetches many entries at once.
         for pointer in pointers {
             // Acquire: the entry's hash.
             let pointer = pointer.load(Ordering::Acquire);
-            if pointer != frozen() {
-                // SAFETY: entries live as long as the table, and nothing is null any more.
+            if pointer.addr() & TAG != 0 {
+                // SAFETY: entries live as long as the table.
                 let hash = unsafe { &*untagged(pointer) }.hash;
                 // SAFETY: freed with the table.
                 unsafe { put(new, hash, pointer) };

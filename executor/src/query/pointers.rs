@@ -72,6 +72,12 @@ impl<T> Pointers<T> {
         }
     }
 
+    /// Whether the two are one.
+    #[inline]
+    pub(super) fn is(self, other: Self) -> bool {
+        self.header == other.header
+    }
+
     /// # Safety
     ///
     /// It is not freed.

@@ -226,3 +226,97 @@ fn an_entry_is_inserted_once_while_the_table_grows() {
         }
     });
 }
+
+/// As `Hashed`, as far as a growth by the only inserter matters.
+struct Quiet {
+    table: Table,
+    inserter: AtomicUsize,
+}
+
+impl Quiet {
+    /// As `Hashed::block_begun`.
+    fn say(&self, thread: usize) {
+        if thread == 2 && is_planted("claim_unsaid") {
+            return;
+        }
+        let _guard = self.table.growth.lock();
+        let inserter = self.inserter.load(Ordering::Relaxed);
+        let now = if inserter == 0 { thread } else { 9 };
+        self.inserter.store(now, Ordering::Relaxed);
+    }
+
+    /// As `Hashed::grow`.
+    fn grow(&self) {
+        let guard = self.table.growth.lock();
+        if self.inserter.load(Ordering::Relaxed) == 9 {
+            drop(guard);
+            return self.table.grow();
+        }
+        let found = self.table.old.load(Ordering::Acquire);
+        if !found.is_null() {
+            self.table.new.swap(found, Ordering::Relaxed);
+        }
+        self.table.is_replaced.store(1, Ordering::Release);
+    }
+
+    /// As `Hashed::find_or_claim`, of a thread that begins its first block.
+    fn insert(&self, entry: *mut Entry, thread: usize) -> bool {
+        let mut has_said = false;
+        loop {
+            let array = self.table.array();
+            let found = array.load(Ordering::Acquire);
+            if found == frozen() {
+                drop(self.table.growth.lock());
+                continue;
+            }
+            if !found.is_null() {
+                return false;
+            }
+            if !std::mem::replace(&mut has_said, true) {
+                self.say(thread);
+                if thread == 1 {
+                    self.grow();
+                }
+            }
+            let is_present = ptr::eq(array, self.table.array());
+            if is_present
+                && array
+                    .compare_exchange(ptr::null_mut(), entry, Ordering::Release, Ordering::Relaxed)
+                    .is_ok()
+            {
+                return true;
+            }
+        }
+    }
+}
+
+/// C2: one inserts and grows the table, and another inserts the same key for the first time: one wins.
+#[test]
+fn a_second_inserter_is_seen_by_a_growth() {
+    explore(|| {
+        let quiet = Arc::new(Quiet {
+            table: Table {
+                old: AtomicPtr::new(ptr::null_mut()),
+                new: AtomicPtr::new(ptr::null_mut()),
+                is_replaced: AtomicUsize::new(0),
+                growth: Mutex::new(()),
+            },
+            inserter: AtomicUsize::new(0),
+        });
+        let second = {
+            let quiet = Arc::clone(&quiet);
+            thread::spawn(move || {
+                let entry = Entry::new(2);
+                (entry.expose_provenance(), quiet.insert(entry, 2))
+            })
+        };
+        let entry = Entry::new(1);
+        let is_ours = quiet.insert(entry, 1);
+        let (other_entry, is_others) = second.join().expect("it ends");
+        assert!(is_ours != is_others, "one winner");
+        for entry in [entry.expose_provenance(), other_entry] {
+            // SAFETY: made above, and used no more.
+            drop(unsafe { Box::from_raw(ptr::with_exposed_provenance_mut::<Entry>(entry)) });
+        }
+    });
+}
