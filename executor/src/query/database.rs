@@ -111,7 +111,7 @@ impl<D> Database<D> {
     /// executor.run(&db, |cx| (0..1000).for_each(|i| assert_eq!(*cx.get(Square(i)), i * i)))?;
     /// let memory = db.memory();
     /// assert_eq!(memory[0].ready, 1000);
-    /// assert!(memory[0].bytes_per_result().unwrap() < 100.0);
+    /// assert!(memory[0].bytes_per_result().unwrap() < 200.0);
     /// # Ok::<(), dagwood::Error>(())
     /// ```
     ///
