@@ -10,13 +10,21 @@ use std::thread::{Builder, JoinHandle};
 use crate::baton::Baton;
 use crate::fiber::Suspender;
 
-/// Threads of one stack size, reused last in, first out.
+/// How many idle threads a pool keeps. Each costs some ten KiB, and a new one about as much time as
+/// ten switches.
+const IDLE_MAX: usize = 64;
+
+/// Threads of one stack size, reused last in, first out. At most 64 idle ones are kept; others end.
 ///
 /// One worker uses a pool at a time; it may move to another thread in between. Dropping it ends its idle
 /// threads and joins them.
 pub struct StackPool {
     stack_bytes: usize,
     created: usize,
+    /// How many of them it has ended.
+    ended: usize,
+    /// How many it has at the most (`limit_threads`).
+    threads_max: usize,
     idle: Vec<FiberThread>,
 }
 
@@ -27,6 +35,8 @@ impl StackPool {
         StackPool {
             stack_bytes,
             created: 0,
+            ended: 0,
+            threads_max: usize::MAX,
             idle: Vec::new(),
         }
     }
@@ -46,20 +56,37 @@ impl StackPool {
         self.idle.len()
     }
 
+    /// For tests of exhaustion: no further thread is made while the pool has `max`, as if the system
+    /// refused.
+    #[doc(hidden)]
+    pub fn limit_threads(&mut self, max: usize) {
+        self.threads_max = max;
+    }
+
     /// An idle thread, the one that came back last, or a new one.
     pub(crate) fn take(&mut self) -> io::Result<FiberThread> {
         if let Some(thread) = self.idle.pop() {
             return Ok(thread);
+        }
+        if self.created.saturating_sub(self.ended) >= self.threads_max {
+            let message = "no further thread (a limit that a test has set)";
+            return Err(io::Error::new(io::ErrorKind::WouldBlock, message));
         }
         let thread = FiberThread::spawn(self.stack_bytes)?;
         self.created += 1;
         Ok(thread)
     }
 
-    /// Keeps an idle thread for the next fiber, or ends it if it belongs to pools of another size.
+    /// Keeps an idle thread for the next fiber, or ends it: if there are enough, or if it belongs to
+    /// pools of another size.
     pub(crate) fn put_back(&mut self, thread: FiberThread) {
-        if thread.stack_bytes == self.stack_bytes {
+        if thread.stack_bytes != self.stack_bytes {
+            return;
+        }
+        if self.idle.len() < IDLE_MAX {
             self.idle.push(thread);
+        } else {
+            self.ended += 1;
         }
     }
 }

@@ -172,3 +172,38 @@ fn unstarted_fibers_drop_their_body_and_suspended_ones_are_leaked() {
     assert_eq!(Arc::strong_count(&captured), 2);
     assert_eq!(pool.created(), 3);
 }
+
+#[test]
+fn a_pool_keeps_so_many_idle_threads_and_ends_the_others() {
+    let mut pool = StackPool::new(STACK_BYTES);
+    let mut fibers: Vec<Fiber> = (0..70)
+        .map(|_| Fiber::new(&mut pool, |_| ()).unwrap())
+        .collect();
+    for fiber in &mut fibers {
+        assert!(matches!(fiber.resume(), Resumed::Finished(Ok(()))));
+    }
+    fibers
+        .into_iter()
+        .for_each(|fiber| fiber.recycle(&mut pool));
+    assert_eq!((pool.created(), pool.cached()), (70, 64));
+}
+
+#[test]
+fn a_thread_that_is_refused_is_an_error_and_the_pool_serves_on() {
+    let mut pool = StackPool::new(STACK_BYTES);
+    pool.limit_threads(2);
+    let first = Fiber::new(&mut pool, |_| ()).unwrap();
+    let mut second = Fiber::new(&mut pool, |_| ()).unwrap();
+    let captured = Arc::new(());
+    let body = {
+        let captured = Arc::clone(&captured);
+        move |_: &_| drop(captured)
+    };
+    assert!(Fiber::new(&mut pool, body).is_err());
+    assert_eq!(Arc::strong_count(&captured), 1, "the body was dropped");
+    assert!(matches!(second.resume(), Resumed::Finished(Ok(()))));
+    second.recycle(&mut pool);
+    let mut third = Fiber::new(&mut pool, |_| ()).unwrap();
+    assert!(matches!(third.resume(), Resumed::Finished(Ok(()))));
+    drop(first);
+}

@@ -173,7 +173,7 @@ fn runner<'a>(
         let capacity = Capacity::start(workload, &args.scale, subject.workers, limit)?;
         return Ok(Box::new(capacity));
     }
-    if subject.engine.may_hang() || vintage::is_vintage(workload) {
+    if workload.needs_child(subject.engine) || vintage::is_vintage(workload) {
         let served = Served::new(workload, &args.scale, subject, limit);
         return Ok(Box::new(served));
     }

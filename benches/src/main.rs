@@ -11,6 +11,7 @@ mod compare;
 mod context_switches;
 mod engine;
 mod failure;
+mod footprint;
 mod format;
 mod json;
 mod list;

@@ -6,7 +6,7 @@ use common::{dagwood, dagwood_with_child, row};
 use serde_json::Value;
 
 /// Small sizes of what the peers run.
-const FORTE: [(&str, u64); 9] = [
+const FORTE: [(&str, u64); 10] = [
     ("fork-join", 12),
     ("tree-sum", 20),
     ("tree-sum-large", 63),
@@ -14,6 +14,7 @@ const FORTE: [(&str, u64); 9] = [
     ("integrate", 4),
     ("skynet", 3),
     ("uts-t1", 4),
+    ("uts-t3", 20),
     ("matmul", 75),
     ("spawn", 30),
 ];
@@ -51,6 +52,14 @@ fn forte_gives_the_known_answers() {
 #[test]
 fn rayon_blocking_gives_the_known_answers() {
     answers("rayon-blocking", &RAYON_BLOCKING);
+}
+
+/// What a workload may crash runs in a child there, and answers if it does not.
+#[test]
+fn peers_that_deep_joins_may_crash_give_the_known_answers() {
+    for engine in ["rayon", "chili"] {
+        answers(engine, &[("uts-t3", 20)]);
+    }
 }
 
 /// The tables above are complete.

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::steps::{ON_REQUEST, STEPS, Step};
+use crate::steps::{STEPS, Step};
 
 /// Runs the checks of the gate, in order, and stops at the first that fails.
 ///
@@ -17,7 +17,7 @@ use crate::steps::{ON_REQUEST, STEPS, Step};
 #[derive(Debug, Parser)]
 #[command(name = "dagwood-ci")]
 struct Cli {
-    /// Only these steps (see --list); all of them if none is named.
+    /// Only these steps (see --list); if none is named, all but the extra ones.
     #[arg(value_parser = step_names())]
     steps: Vec<String>,
     /// Goes on after a failure, and fails at the end.
@@ -38,9 +38,9 @@ fn step_names() -> clap::builder::PossibleValuesParser {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let chosen = STEPS.iter().filter(|step| match cli.steps.is_empty() {
-        true => cli.list || !ON_REQUEST.contains(&step.name),
-        false => cli.steps.iter().any(|s| s == step.name),
+    let chosen = STEPS.iter().filter(|step| {
+        let is_meant = cli.steps.is_empty() && (cli.list || !step.is_extra);
+        is_meant || cli.steps.iter().any(|s| s == step.name)
     });
     if cli.list {
         chosen.for_each(Step::describe);

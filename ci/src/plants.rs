@@ -24,6 +24,18 @@ const fn plant(name: &'static str, sign: &'static str, tests: &'static [&'static
 
 /// All plants; after each the rule that it breaks.
 pub(crate) const PLANTS: &[Plant] = &[
+    // attention.md A3: the owner looks before it lowers the word.
+    plant(
+        "attention_late",
+        "nobody sees",
+        &["attention::a_wish_is_served_or_stands"],
+    ),
+    // attention.md A4: a change of stacks stores the new limit.
+    plant(
+        "attention_limit",
+        "nobody sees",
+        &["attention::a_change_of_stacks_loses_no_wish"],
+    ),
     // wait.md W1: the close publishes nothing.
     plant(
         "wait_release",
@@ -160,6 +172,12 @@ pub(crate) const PLANTS: &[Plant] = &[
         HANG,
         &["idle::a_blocked_worker_wakes_for_its_fiber_only"],
     ),
+    // stand.md S2: a worker takes a fiber out of its inbox while it is counted.
+    plant(
+        "stand_take_first",
+        "gave up while a fiber was ready",
+        &["stand::a_worker_that_has_posted_a_fiber_is_not_the_last"],
+    ),
     // idle.md, stop: everybody is woken before the flag is set.
     plant("idle_stop", HANG, &["idle::a_stop_reaches_all_workers"]),
 ];
@@ -202,7 +220,8 @@ mod tests {
     #[test]
     fn the_plants_are_those_of_the_models() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../executor/tests/model");
-        let name = Regex::new(r#""((?:claim|idle|join|latch|ready|wait)_\w+)""#).expect("a regex");
+        let name = Regex::new(r#""((?:attention|claim|idle|join|latch|ready|stand|wait)_\w+)""#)
+            .expect("a regex");
         let mut planted = BTreeSet::new();
         for file in std::fs::read_dir(folder).expect("the models are there") {
             let path = file.expect("can be listed").path();

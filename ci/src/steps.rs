@@ -14,6 +14,8 @@ const LIBRARIES: [&str; 3] = ["dagwood", "dagwood-fibers", "dagwood-tests"];
 /// One step of the gate.
 pub(crate) struct Step {
     pub(crate) name: &'static str,
+    /// Whether it runs only when it is named.
+    pub(crate) is_extra: bool,
     about: &'static str,
     commands: fn() -> Vec<Line>,
 }
@@ -24,70 +26,98 @@ pub(crate) struct Line {
     environment: Vec<(&'static str, &'static str)>,
     /// If set, the call must fail as this says.
     plant: Option<&'static Plant>,
+    /// If set, the call must fail, and say this.
+    last_words: Option<&'static str>,
 }
 
 /// All steps, the quick ones first.
 pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "format",
+        is_extra: false,
         about: "rustfmt has nothing to change",
         commands: || vec![cargo("fmt --all --check")],
     },
     Step {
         name: "clippy",
+        is_extra: false,
         about: "clippy has nothing to say, for each feature set",
         commands: clippy,
     },
     Step {
         name: "docs",
+        is_extra: false,
         about: "rustdoc has nothing to say, private items and links included",
         commands: docs,
     },
     Step {
         name: "test",
+        is_extra: false,
         about: "README's test command",
         commands: || vec![cargo("test --workspace")],
     },
     Step {
         name: "models",
+        is_extra: false,
         about: "the loom models pass, and each planted bug breaks its models",
         commands: models,
     },
     Step {
         name: "features",
+        is_extra: false,
         about: "the suite, for each feature set",
         commands: features,
     },
     Step {
         name: "release",
+        is_extra: false,
         about: "the conformance suite, optimised",
         commands: release,
     },
     Step {
+        name: "scale",
+        is_extra: false,
+        about: "the large sizes: D1 in full, ten thousand blocked threads",
+        commands: scale,
+    },
+    Step {
         name: "examples",
+        is_extra: false,
         about: "each example runs, on each backend",
         commands: examples,
     },
     Step {
         name: "harness",
+        is_extra: false,
         about: "each workload runs on each engine, with one checksum",
         commands: harness,
     },
     Step {
         name: "instructions",
-        about: "what hits and misses cost, counted by valgrind (only when named; x86-64)",
+        is_extra: true,
+        about: "what hits and misses cost, counted by valgrind (x86-64)",
         commands: instructions,
     },
+    Step {
+        name: "asan",
+        is_extra: true,
+        about: "the suite of the stacks under AddressSanitizer (x86-64 Linux), and a bug that it must find",
+        commands: asan,
+    },
+    Step {
+        name: "large",
+        is_extra: true,
+        about: "the largest sizes: 100,000 and a million that wait (some 6 GiB)",
+        commands: large,
+    },
 ];
-
-/// The steps that run only when they are named: they need more than Cargo and a C linker.
-pub(crate) const ON_REQUEST: [&str; 1] = ["instructions"];
 
 fn cargo(arguments: &str) -> Line {
     Line {
         arguments: arguments.split_whitespace().map(str::to_owned).collect(),
         environment: Vec::new(),
         plant: None,
+        last_words: None,
     }
 }
 
@@ -153,6 +183,45 @@ fn release() -> Vec<Line> {
     vec![cargo("test --release -p dagwood-tests")]
 }
 
+/// The suite of the stacks under AddressSanitizer, which the compiler at hand has; std is not instrumented. Then with
+/// an overflow of a buffer on a fiber's stack, which must be found. (The test of resident memory would measure the
+/// sanitizer's.)
+fn asan() -> Vec<Line> {
+    let environment = vec![
+        ("RUSTC_BOOTSTRAP", "1"),
+        ("RUSTFLAGS", "-Zsanitizer=address"),
+        ("CARGO_TARGET_DIR", "target/asan"),
+        (
+            "ASAN_OPTIONS",
+            "detect_stack_use_after_return=0:detect_leaks=0:handle_segv=0:use_sigaltstack=0",
+        ),
+    ];
+    let test = "test --target x86_64-unknown-linux-gnu -p dagwood-fibers --features fibers,corosensei/sanitizer";
+    let mut suite = cargo(&format!("{test} --tests -- --skip memory_above_the_mark"));
+    suite.environment.clone_from(&environment);
+    let mut planted = cargo(&format!("{test} --test plant"));
+    planted.environment = environment;
+    planted.environment.push(("DAGWOOD_PLANT", "stack_buffer"));
+    planted.last_words = Some("AddressSanitizer: stack-buffer-overflow");
+    vec![suite, planted]
+}
+
+/// The sizes that the suite leaves out: a million that wait take some 6 GiB.
+fn large() -> Vec<Line> {
+    let tests = "--test many --test overflow -- --include-ignored w3_ d2_ f7_";
+    vec![cargo(&format!("test --release -p dagwood-tests {tests}"))]
+}
+
+fn scale() -> Vec<Line> {
+    ["depth", "blocked_threads"]
+        .map(|file| {
+            cargo(&format!(
+                "test --release -p dagwood-tests --test {file} -- --ignored --test-threads 1"
+            ))
+        })
+        .into()
+}
+
 fn examples() -> Vec<Line> {
     let each = |set| {
         ["hello", "dag"]
@@ -190,7 +259,8 @@ fn instructions() -> Vec<Line> {
 impl Step {
     /// Prints what the step does.
     pub(crate) fn describe(&self) {
-        println!("{}: {}", self.name, self.about);
+        let extra = if self.is_extra { " (extra)" } else { "" };
+        println!("{}{extra}: {}", self.name, self.about);
         for line in (self.commands)() {
             println!("    {line}");
         }
@@ -215,6 +285,16 @@ impl Line {
         command
             .args(&self.arguments)
             .envs(self.environment.iter().copied());
+        if let Some(words) = self.last_words {
+            let run = command.output().map_err(|error| error.to_string())?;
+            let said = String::from_utf8_lossy(&run.stderr);
+            let is_told = !run.status.success() && said.contains(words);
+            return if is_told {
+                Ok(())
+            } else {
+                Err(format!("it did not fail with `{words}`:\n{said}"))
+            };
+        }
         if let Some(plant) = self.plant {
             let run = command.output().map_err(|error| error.to_string())?;
             return plant.judge(&run);

@@ -18,7 +18,7 @@ use crate::part::{Given, Taken, Work};
 use crate::query::record::Branches;
 use crate::run::Run;
 use crate::sched::fiber::FiberRecord;
-use crate::sched::fork::{Fork, never};
+use crate::sched::fork::Fork;
 use crate::sched::job::{Job, JobKind, JobRef};
 use crate::sync::{AtomicBool, Mutex, Ordering};
 
@@ -98,10 +98,8 @@ pub(crate) struct Children<'db, D> {
 unsafe impl<D> Sync for Children<'_, D> {}
 
 impl<'db, D> Children<'db, D> {
-    const KIND: &'static JobKind = &JobKind {
-        start: never,
-        split: Some(Self::split),
-    };
+    const LINKED: &'static JobKind = &JobKind::divided(Self::split);
+    const KIND: &'static JobKind = &JobKind::of_fork(Self::LINKED);
 
     /// Those of the fiber that opens a scope, in the context `cx`. What spawns is bound to `key`.
     /// They are recorded at `level`.
@@ -151,6 +149,8 @@ impl<'db, D> Children<'db, D> {
         body: impl FnOnce(&Cx<'db, D>) -> R,
     ) -> R {
         let forks = &cx.fiber().forks;
+        // A scope is on the list twice: while its body runs, and while its children do.
+        self.fork.renew(Self::KIND);
         // SAFETY: it stays in its place until it is removed below: `body` does not unwind. Spawned
         // closures are `Send`. The record of a running fiber does not move.
         unsafe { forks.push(NonNull::from(self).cast()) };

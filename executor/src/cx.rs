@@ -1,6 +1,8 @@
 //! The context: what a provider or a job sees of the library.
 
+use std::cell::Cell;
 use std::marker::PhantomData;
+use std::panic::resume_unwind;
 use std::ptr;
 
 use crate::error::Error;
@@ -12,6 +14,7 @@ use crate::query::record::{Branches, Recorder};
 use crate::rest::Item;
 use crate::run::Run;
 use crate::sched::fiber::FiberRecord;
+use crate::sched::room;
 use crate::sched::stats::{Counter, Counters};
 use crate::sched::wait::Outcome;
 
@@ -51,7 +54,9 @@ pub struct Cx<'db, D> {
     database: &'db Database<D>,
     hit_tag: Outcome,
     run: *const Run<'db, D>,
-    fiber: *const FiberRecord,
+    /// Never changes. A cell, so that the compiler reads it anew after a call: a join that kept it
+    /// in a register would save and restore one more at every node of a tree.
+    fiber: Cell<*const FiberRecord>,
     locals: *const Binding,
     /// The item of a parallel loop that this job is in, on this fiber.
     item: Item,
@@ -79,7 +84,7 @@ impl<'db, D> Cx<'db, D> {
             database: known.database(),
             hit_tag: known.hit_tag(),
             run,
-            fiber,
+            fiber: Cell::new(fiber),
             locals,
             item: Item::NONE,
             recorder: ptr::null(),
@@ -87,17 +92,15 @@ impl<'db, D> Cx<'db, D> {
         }
     }
 
-    /// What the context of a job that another worker runs for `cx`'s shares with it, and whether asks are recorded.
+    /// What the context of a job that another worker runs for `cx`'s shares with it.
     ///
     /// # Safety
     ///
     /// `cx` is alive.
-    pub(crate) unsafe fn shared_parts(
-        cx: *const Self,
-    ) -> (*const Run<'db, D>, *const Binding, bool) {
+    pub(crate) unsafe fn shared_parts(cx: *const Self) -> (*const Run<'db, D>, *const Binding) {
         // SAFETY: by contract; the fields never change.
         let cx = unsafe { &*cx };
-        (cx.run, cx.locals, !cx.recorder.is_null())
+        (cx.run, cx.locals)
     }
 
     /// The same job, inside a provider: what the asker has bound is not seen, since the result must
@@ -113,14 +116,14 @@ impl<'db, D> Cx<'db, D> {
     /// Runs branches of a fork that is recorded elsewhere, with a recorder of their own if it is; gives what they asked
     /// for, for who forked to put where it belongs.
     pub(crate) fn with_recorder<R>(
-        self,
+        &self,
         is_recorded: bool,
         body: impl FnOnce(&Self) -> R,
     ) -> (R, Branches) {
         let recorder = is_recorded.then(Recorder::new);
         let cx = Cx {
             recorder: recorder.as_ref().map_or(ptr::null(), ptr::from_ref),
-            ..self
+            ..self.with_item(self.item)
         };
         let result = body(&cx);
         (result, recorder.map(Recorder::into_entries))
@@ -169,7 +172,7 @@ impl<'db, D> Cx<'db, D> {
             database: self.database,
             hit_tag: self.hit_tag,
             run: self.run,
-            fiber: self.fiber,
+            fiber: self.fiber.clone(),
             locals,
             item: self.item,
             recorder: self.recorder,
@@ -184,7 +187,7 @@ impl<'db, D> Cx<'db, D> {
             database: self.database,
             hit_tag: self.hit_tag,
             run: self.run,
-            fiber: self.fiber,
+            fiber: self.fiber.clone(),
             locals: self.locals,
             item,
             recorder: self.recorder,
@@ -214,7 +217,7 @@ impl<'db, D> Cx<'db, D> {
     #[inline]
     pub(crate) fn fiber(&self) -> &FiberRecord {
         // SAFETY: the fiber that runs this job outlives it (`new`).
-        unsafe { &*self.fiber }
+        unsafe { &*self.fiber.get() }
     }
 
     #[inline]
@@ -239,19 +242,92 @@ impl<'db, D> Cx<'db, D> {
     /// A point at which the worker shows jobs to thieves, if they want some.
     #[inline]
     pub(crate) fn scheduling_point(&self) {
-        if self.fiber().has_attention() {
+        let here = 0_u8;
+        if self.fiber().has_attention(&raw const here) {
             self.attend();
         }
     }
 
     #[cold]
     fn attend(&self) {
-        self.settle_item();
         let fiber = self.fiber();
-        let worker = fiber.worker();
-        worker
-            .expect("nobody raises the attention of an OS thread")
-            .attend(fiber);
+        if let Some(worker) = fiber.worker() {
+            self.settle_item();
+            worker.attend(fiber);
+        }
+    }
+
+    /// A scheduling point from which the job may go deep; `here` lies in the caller's frame.
+    /// `true`: little stack is left, and the caller comes here again by [`deeper`](Self::deeper).
+    #[inline]
+    pub(crate) fn is_deep<T>(&self, here: *const T) -> bool {
+        self.fiber().has_attention(here) && self.attend_unless_deep(here)
+    }
+
+    /// The same once the compare has hit.
+    #[cold]
+    pub(crate) fn attend_unless_deep<T>(&self, here: *const T) -> bool {
+        let is_deep = here.addr() < self.fiber().limit();
+        if !is_deep {
+            self.attend();
+        }
+        is_deep
+    }
+
+    /// Goes on on another segment of stack.
+    #[cold]
+    pub(crate) fn deeper<R>(&self, body: impl FnOnce() -> R) -> R {
+        match room::deeper(self.fiber(), body) {
+            Ok(Ok(result)) => result,
+            Ok(Err(payload)) => resume_unwind(payload),
+            Err(error) => error.raise(),
+        }
+    }
+
+    /// Calls `body` where there is room for it: if little is left of the current stack, on another
+    /// segment.
+    ///
+    /// Asks ([`get`](Self::get)) and forks look after themselves: they go as deep as memory
+    /// allows. This is for plain recursion in between, at one of the functions that call each
+    /// other. It costs one compare. What `body` finds is at least an eighth of
+    /// [`Builder::stack_bytes`](crate::Builder::stack_bytes) (of small stacks half, or 64 KiB).
+    ///
+    /// `body` runs here and now, on the same thread and fiber; it may ask, fork and wait.
+    ///
+    /// # Panics
+    ///
+    /// If `body` panics, or there is no memory for more stack: then the provider or `run` around
+    /// it fails with an error that [is exhausted](crate::Error::is_exhausted).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// enum List { End, Link(Box<List>) }
+    ///
+    /// fn length(cx: &dagwood::Cx<'_, ()>, list: &List) -> usize {
+    ///     match list {
+    ///         List::End => 0,
+    ///         List::Link(rest) => 1 + cx.deepen(|cx| length(cx, rest)),
+    ///     }
+    /// }
+    ///
+    /// # let executor = dagwood::Executor::builder().workers(2).build()?;
+    /// # let db = dagwood::Database::new(());
+    /// let mut list = List::End;
+    /// for _ in 0..100_000 {
+    ///     list = List::Link(Box::new(list));
+    /// }
+    /// assert_eq!(executor.run(&db, |cx| length(cx, &list))?, 100_000);
+    /// # while let List::Link(rest) = list { list = *rest; }
+    /// # Ok::<(), dagwood::Error>(())
+    /// ```
+    #[inline]
+    pub fn deepen<R>(&self, body: impl FnOnce(&Self) -> R) -> R {
+        let here = 0_u8;
+        if self.is_deep(&raw const here) {
+            return self.deeper(|| body(self));
+        }
+        body(self)
     }
 
     /// Lets other work of this worker go first: fibers that are ready to go on, or, if there are
@@ -329,7 +405,7 @@ impl<'db, D: 'static> Cx<'db, D> {
     /// # Errors
     ///
     /// The query panicked, is part of a cycle, or failed because one it asked for did; or there is
-    /// no memory left to wait for it ([`Error::is_exhausted`]).
+    /// no memory left to wait for it or to go deeper ([`Error::is_exhausted`]).
     #[inline]
     pub fn try_get<Q: Query<D>>(&self, query: Q) -> Result<&'db Q::Value, Error> {
         ask(self, query)

@@ -59,7 +59,7 @@ enum Cause {
     },
     /// A wait that nobody can end.
     NeverSet(String),
-    /// For now there is no fiber to go on with.
+    /// For now there is no fiber to go on with, or no stack to go deeper.
     Exhausted(String),
     /// A destructor would have to wait during an unwind.
     Unwinding,
@@ -106,14 +106,20 @@ impl Error {
     #[cfg(any(feature = "fibers", feature = "threads"))]
     pub(crate) fn fibers_exhausted(max: usize) -> Self {
         Self::new(Cause::Exhausted(format!(
-            "all {max} fibers wait (`Builder::max_fibers`)"
+            "cannot wait: all {max} fibers wait (`Builder::max_fibers`)"
         )))
     }
 
     #[cfg(any(feature = "fibers", feature = "threads"))]
     pub(crate) fn no_stack(error: &std::io::Error) -> Self {
         Self::new(Cause::Exhausted(format!(
-            "no stack for another fiber: {error}"
+            "cannot wait: no stack for another fiber: {error}"
+        )))
+    }
+
+    pub(crate) fn no_segment(error: &std::io::Error) -> Self {
+        Self::new(Cause::Exhausted(format!(
+            "cannot go deeper: no memory for more stack: {error}"
         )))
     }
 
@@ -235,7 +241,7 @@ impl Error {
         self.is_panic() && self.trail.is_none()
     }
 
-    /// Whether fibers or memory for them ran out for now; the same ask may go well later.
+    /// Whether fibers, or memory for stacks, ran out for now; the same ask may go well later.
     pub fn is_exhausted(&self) -> bool {
         matches!(*self.cause, Cause::Exhausted(_))
     }
@@ -279,7 +285,7 @@ impl fmt::Display for Error {
             }
             Cause::Panic { message, .. } => write!(f, "panicked: {message}")?,
             Cause::NeverSet(what) => write!(f, "{what} is awaited, and nobody can set it any more")?,
-            Cause::Exhausted(what) => write!(f, "cannot wait: {what}")?,
+            Cause::Exhausted(what) => f.write_str(what)?,
             Cause::Unwinding => f.write_str("a destructor that runs during an unwind cannot wait")?,
             Cause::LeftOver => f.write_str("the query that asked is decided by a cycle already")?,
             Cause::NestedRun => f.write_str(

@@ -11,6 +11,7 @@ use crate::query::database::Database;
 use crate::run::{Run, run_here};
 use crate::sched::fiber::{FiberRecord, current};
 use crate::sched::stats::Statistics;
+use crate::stacks::{Guards, StackFaults, Stacks};
 
 /// What a fiber is.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
@@ -75,10 +76,17 @@ pub struct Builder {
     pub(crate) backend: Option<Backend>,
     pub(crate) stack_bytes: usize,
     pub(crate) fibers_max: Option<usize>,
+    pub(crate) guards: Option<Guards>,
+    pub(crate) faults: StackFaults,
+    pub(crate) reports_overflows: bool,
+    pub(crate) threads_max: Option<usize>,
     pub(crate) has_statistics: bool,
 }
 
-/// Address space for each stack; memory is used as it is touched. As much as a main thread has.
+/// Address space for each stack; memory is used as it is touched. As much as a main thread has: a fiber that waits on a
+/// larger stack costs more page tables up to 2 MiB (measured on x86-64: 257 bytes at 64 KiB, 2.1 KiB at 1 MiB, 4.1 KiB
+/// at 2 MiB), and no more from there on (4.2 KiB at 8 and 16 MiB), since its top page and its neighbour's guard share
+/// a table; making it takes the same time at all of these.
 const STACK_BYTES: usize = if usize::BITS >= 64 {
     8 << 20
 } else {
@@ -94,6 +102,10 @@ impl Executor {
             backend: None,
             stack_bytes: STACK_BYTES,
             fibers_max: None,
+            guards: None,
+            faults: StackFaults::default(),
+            reports_overflows: true,
+            threads_max: None,
             has_statistics: false,
         }
     }
@@ -117,6 +129,11 @@ impl Executor {
     /// What has happened so far, if [`Builder::statistics`] is on.
     pub fn statistics(&self) -> Statistics {
         self.engine.statistics()
+    }
+
+    /// What its fibers and their stacks take now; all zero on the sequential backend.
+    pub fn stacks(&self) -> Stacks {
+        self.engine.stacks()
     }
 
     /// Runs `body` as a job, and blocks until it and all tasks that it spawned have ended.
@@ -169,7 +186,7 @@ impl Executor {
             )
         };
         match &*self.engine {
-            Engine::Sequential(_) => run_here(&run, body, identity),
+            Engine::Sequential(engine) => run_here(&run, body, identity, engine.stack_bytes),
             #[cfg(any(feature = "fibers", feature = "threads"))]
             Engine::Pool(pool) => {
                 crate::run::run_on_pool(&run, body, |job| pool.threads.pool().inject(job))
@@ -202,18 +219,67 @@ impl Builder {
     }
 
     /// Address space for each fiber's stack, in bytes; memory is used as it is touched. By default
-    /// 8 MiB (512 KiB on 32-bit targets). The sequential backend uses its caller's stack.
+    /// 8 MiB (512 KiB on 32-bit targets). For hundreds of thousands of fibers that wait, 64 KiB save
+    /// 4 KiB of page tables each. A `run` on the sequential backend has one such stack.
+    ///
+    /// It does not limit how deep asks and forks go: when little is left they go on on further
+    /// stack of this size (at least 1 MiB), as long as there is memory. It limits what one
+    /// provider or closure may use by itself: it finds at least an eighth of this, of small stacks
+    /// half or 64 KiB ([`Cx::deepen`] finds more for it).
     pub fn stack_bytes(mut self, bytes: usize) -> Self {
         self.stack_bytes = bytes;
         self
     }
 
-    /// How many fibers may exist at once, running, waiting and spare; an ask that would have to
-    /// wait for want of another fails with [`Error::is_exhausted`], and so do the queries around
-    /// it, which are not remembered as failed. By default 16,000, on the threads backend 8,000:
-    /// both are well under what Linux allows a process by default.
+    /// How many fibers may exist at once, running, waiting and spare (on the threads backend each is
+    /// an OS thread, beside one for each worker).
+    ///
+    /// At the cap, or when the system gives no further stack or thread, a worker whose fiber waits
+    /// goes on with fibers that are ready, and starts nothing new. Only when no worker has one does
+    /// an ask fail, with [`Error::is_exhausted`], and so do the queries around it, which are not
+    /// remembered as failed: the same ask may go well later. A wait for branches and children never
+    /// fails; for its sake there may be a few fibers more.
+    ///
+    /// By default a million on fibers with light guards ([`Guards`]): then memory is the limit, at
+    /// some 4 KiB and page tables for each that waits. With splitting guards a quarter of the
+    /// mappings that the system allows a process (16,382 of 65,530), of which all executors of the
+    /// process need a share, and never more than two fifths. On the threads backend 12,000, which
+    /// take four mappings each.
     pub fn max_fibers(mut self, count: usize) -> Self {
         self.fibers_max = Some(count);
+        self
+    }
+
+    /// How the guards below stacks are made; by default as the environment variable `DAGWOOD_GUARDS` says (`best`,
+    /// `light` or `splitting`), else the best there are. Means something on the fibers backend on Linux.
+    pub fn guards(mut self, guards: Guards) -> Self {
+        self.guards = Some(guards);
+        self
+    }
+
+    /// Whether an overflow of a fiber's stack is reported in words, with the query that ran, before the process dies
+    /// by `SIGSEGV` (without, it just dies). On by default; Linux only.
+    ///
+    /// The first executor that is built with it takes the process's handlers of `SIGSEGV` and `SIGBUS`, for good, and
+    /// gives each worker's thread an alternate signal stack. Any other fault goes to the handler that was there
+    /// before, such as Rust's own for the guards of threads. Turn it off if your program handles these signals in its
+    /// own way, and install your handler afterwards if you need both.
+    pub fn report_overflows(mut self, is_on: bool) -> Self {
+        self.reports_overflows = is_on;
+        self
+    }
+
+    #[doc(hidden)]
+    pub fn stack_faults(mut self, faults: StackFaults) -> Self {
+        self.faults = faults;
+        self
+    }
+
+    /// For tests of exhaustion: on the threads backend no worker makes more than `count` threads for
+    /// its fibers, as if the system refused.
+    #[doc(hidden)]
+    pub fn limit_threads(mut self, count: usize) -> Self {
+        self.threads_max = Some(count);
         self
     }
 

@@ -14,7 +14,9 @@ use crate::sched::fiber::FiberRecord;
 use crate::sched::fork::Fork;
 use crate::sched::graph::Frame;
 use crate::sched::job::{Job, JobKind};
+use crate::sched::room;
 use crate::sched::wait::Outcome;
+use crate::sync::Mutex;
 
 /// The second half of a join, in the frame of the join. Begins with the fork.
 #[repr(C)]
@@ -25,17 +27,15 @@ struct Half<'db, D, B, RB> {
     /// Taken once: by the join if nobody else has the half, else by who popped it.
     body: UnsafeCell<MaybeUninit<B>>,
     /// Written by the thief before it closes the fork; taken by the join afterwards.
-    result: UnsafeCell<MaybeUninit<(Result<RB, Payload>, Branches)>>,
+    result: UnsafeCell<MaybeUninit<Result<RB, Payload>>>,
 }
 
 impl<'db, D, B, RB> Half<'db, D, B, RB>
 where
     B: FnOnce(&Cx<'db, D>) -> RB,
 {
-    const KIND: &'static JobKind = &JobKind {
-        start: Self::start,
-        split: None,
-    };
+    const LINKED: &'static JobKind = &JobKind::whole(Self::start);
+    const KIND: &'static JobKind = &JobKind::of_fork(Self::LINKED);
 
     #[inline]
     fn new(cx: &Cx<'db, D>, body: B) -> Self {
@@ -63,13 +63,11 @@ where
         let body = unsafe { half.take_body() };
         // SAFETY: the join's context lies in the frame of the join or around it; what we read of it
         // does not change.
-        let (run, locals, is_recorded) = unsafe { Cx::shared_parts(half.cx) };
+        let (run, locals) = unsafe { Cx::shared_parts(half.cx) };
         let (result, _) = Frame::enter(fiber, awaited, || {
             // SAFETY: the current fiber; run and bindings outlive the join that waits for us.
             let cx = unsafe { Cx::new(run, fiber, locals) };
-            cx.with_recorder(is_recorded, |cx| {
-                catch_unwind(AssertUnwindSafe(|| body(cx)))
-            })
+            catch_unwind(AssertUnwindSafe(|| body(&cx)))
         });
         // SAFETY: the join reads after the close only.
         unsafe { &mut *half.result.get() }.write(result);
@@ -95,7 +93,7 @@ where
     /// # Safety
     ///
     /// The half is closed, and nobody else takes its result.
-    unsafe fn take_result(&self) -> (Result<RB, Payload>, Branches) {
+    unsafe fn take_result(&self) -> Result<RB, Payload> {
         // SAFETY: by contract, and the thief touches nothing after the close.
         let result = unsafe { &*self.result.get() };
         // SAFETY: written before the close, and taken once.
@@ -103,39 +101,18 @@ where
     }
 }
 
-/// What a join tells the record of its query. Without a record: nothing.
-trait Note {
-    /// The second branch begins.
-    fn branch(&self);
-    /// The second branch has ended elsewhere, and asked for this.
-    fn branches(&self, branches: Branches);
-}
-
-impl Note for () {
-    #[inline]
-    fn branch(&self) {}
-    #[inline]
-    fn branches(&self, _: Branches) {}
-}
-
-/// Takes down what a join does, and at last, also by a panic, that it has ended.
+/// What a join tells the record of its query; at last, also by a panic, that it has ended.
 struct Notes<'c, 'db, D> {
     cx: &'c Cx<'db, D>,
     level: usize,
-}
-
-impl<D> Note for &Notes<'_, '_, D> {
-    fn branch(&self) {
-        self.cx.note_branch(self.level);
-    }
-
-    fn branches(&self, branches: Branches) {
-        self.cx.note_branches(self.level, branches);
-    }
+    /// What the second branch asked for, if it ran elsewhere.
+    elsewhere: Mutex<Branches>,
 }
 
 impl<D> Drop for Notes<'_, '_, D> {
     fn drop(&mut self) {
+        let branches = self.elsewhere.lock().take();
+        self.cx.note_branches(self.level, branches);
         self.cx.note_join(self.level);
     }
 }
@@ -150,7 +127,9 @@ impl<'db, D> Cx<'db, D> {
     /// # Panics
     ///
     /// If one of them panics, the other still runs to its end; then the panic goes on, that of `a`
-    /// if both panic.
+    /// if both panic. If there is no memory for more stack where little is left, neither runs, and the
+    /// provider or `run` around it fails with an error that [is
+    /// exhausted](crate::Error::is_exhausted).
     ///
     /// # Examples
     ///
@@ -179,7 +158,7 @@ impl<'db, D> Cx<'db, D> {
         if self.recorder().is_some() {
             return self.join_recorded(a, b);
         }
-        self.fork_and_join(a, b, ())
+        self.fork_and_join(a, b)
     }
 
     /// The same where asks are recorded: apart, so that the other way costs one compare more only.
@@ -195,12 +174,24 @@ impl<'db, D> Cx<'db, D> {
         let notes = Notes {
             cx: self,
             level: self.note_fork(),
+            elsewhere: Mutex::new(None),
         };
-        self.fork_and_join(a, b, &notes)
+        let (level, elsewhere) = (notes.level, &notes.elsewhere);
+        self.fork_and_join(a, move |cx: &Cx<'db, D>| {
+            // Who takes the half makes a context without a recorder for it.
+            if cx.recorder().is_some() {
+                cx.note_branch(level);
+                return b(cx);
+            }
+            let (result, branches) =
+                cx.with_recorder(true, |cx| catch_unwind(AssertUnwindSafe(|| b(cx))));
+            *elsewhere.lock() = branches;
+            result.unwrap_or_else(|payload| resume_unwind(payload))
+        })
     }
 
     #[inline]
-    fn fork_and_join<A, B, RA, RB>(&self, a: A, b: B, notes: impl Note) -> (RA, RB)
+    fn fork_and_join<A, B, RA, RB>(&self, a: A, b: B) -> (RA, RB)
     where
         A: FnOnce(&Cx<'db, D>) -> RA + Send,
         B: FnOnce(&Cx<'db, D>) -> RB + Send,
@@ -213,31 +204,64 @@ impl<'db, D> Cx<'db, D> {
         // published, until it is popped or closed (`finish_published`): nothing between here and
         // there unwinds. `B` and `RB` are `Send`. The record of a running fiber does not move.
         unsafe { fiber.forks.push(NonNull::from(&half).cast()) };
-        self.scheduling_point();
-        let ra = catch_unwind(AssertUnwindSafe(|| a(self)));
-        if !fiber.forks.remove(&half.fork) {
-            return self.finish_published(ra, &half, notes);
+        if fiber.has_attention(&raw const half) && self.attend_unless_deep(&raw const half) {
+            return self.join_deeper(a, &half);
         }
-        notes.branch();
-        match ra {
-            // The body is taken here and not before the `match`: a body whose address the cold path
-            // also gets would be copied once more.
+        let ra = match catch_unwind(AssertUnwindSafe(|| a(self))) {
+            Ok(ra) => ra,
+            Err(payload) => return self.finish_panicked(payload, &half),
+        };
+        if !self.fiber().forks.remove(&half.fork) {
+            return self.finish_published(Ok(ra), &half);
+        }
+        // The body is taken here and not before: a body whose address the cold path also gets would
+        // be copied once more.
+        // SAFETY: nobody else has seen the half.
+        let b = unsafe { half.take_body() };
+        (ra, b(self))
+    }
+
+    /// Little stack is left: goes on on another segment, if there is memory for one; else neither `a`
+    /// nor `b` runs.
+    #[cold]
+    #[inline(never)]
+    fn join_deeper<A, B, RA, RB>(&self, a: A, half: &Half<'db, D, B, RB>) -> (RA, RB)
+    where
+        A: FnOnce(&Cx<'db, D>) -> RA,
+        B: FnOnce(&Cx<'db, D>) -> RB,
+    {
+        let on_segment = || match catch_unwind(AssertUnwindSafe(|| a(self))) {
+            Err(payload) => self.finish_panicked(payload, half),
+            Ok(ra) if !self.fiber().forks.remove(&half.fork) => self.finish_published(Ok(ra), half),
             Ok(ra) => {
                 // SAFETY: nobody else has seen the half.
                 let b = unsafe { half.take_body() };
                 (ra, b(self))
             }
-            Err(payload) => self.finish_panicked(payload, &half),
+        };
+        match room::deeper(self.fiber(), on_segment) {
+            Ok(Ok(both)) => both,
+            Ok(Err(payload)) => resume_unwind(payload),
+            Err(error) => {
+                let is_private = self.fiber().forks.remove(&half.fork);
+                debug_assert!(is_private, "nothing has run since it was pushed");
+                // SAFETY: nobody else has seen the half.
+                drop(unsafe { half.take_body() });
+                error.raise()
+            }
         }
     }
 
-    /// `a` has panicked, and nobody else has seen the half: `b` runs all the same, so that what
-    /// happens does not depend on who takes it.
+    /// `a` has panicked: `b` runs all the same, so that what happens does not depend on who takes
+    /// it.
     #[cold]
-    fn finish_panicked<B, RB>(&self, payload: Payload, half: &Half<'db, D, B, RB>) -> !
+    fn finish_panicked<B, RA, RB>(&self, payload: Payload, half: &Half<'db, D, B, RB>) -> (RA, RB)
     where
         B: FnOnce(&Cx<'db, D>) -> RB,
     {
+        if !self.fiber().forks.remove(&half.fork) {
+            return self.finish_published(Err(payload), half);
+        }
         // SAFETY: nobody else has seen the half.
         let b = unsafe { half.take_body() };
         discard(catch_unwind(AssertUnwindSafe(|| b(self))));
@@ -250,7 +274,6 @@ impl<'db, D> Cx<'db, D> {
         &self,
         ra: Result<RA, Payload>,
         half: &Half<'db, D, B, RB>,
-        notes: impl Note,
     ) -> (RA, RB)
     where
         B: FnOnce(&Cx<'db, D>) -> RB,
@@ -262,15 +285,10 @@ impl<'db, D> Cx<'db, D> {
             Reclaimed::Back => {
                 // SAFETY: just taken back.
                 let b = unsafe { half.take_body() };
-                notes.branch();
                 (catch_unwind(AssertUnwindSafe(|| b(self))), None)
             }
-            Reclaimed::Done(cycle) => {
-                // SAFETY: closed.
-                let (rb, branches) = unsafe { half.take_result() };
-                notes.branches(branches);
-                (rb, cycle)
-            }
+            // SAFETY: closed.
+            Reclaimed::Done(cycle) => (unsafe { half.take_result() }, cycle),
         };
         match (ra, rb, cycle) {
             (Err(payload), rb, _) => {

@@ -85,6 +85,7 @@ mod run;
 mod sched;
 mod scope;
 mod spawned;
+mod stacks;
 mod sync;
 mod task;
 
@@ -100,6 +101,9 @@ pub use query::record::{Asked, Step, Steps};
 pub use query::{Query, Storage};
 pub use sched::stats::Statistics;
 pub use scope::Scope;
+#[doc(hidden)]
+pub use stacks::StackFaults;
+pub use stacks::{Guards, Stacks};
 pub use task::Task;
 
 /// The README's example, kept running.

@@ -110,10 +110,7 @@ impl<W: Work> Given<W> {
 }
 
 impl<W: Work> Part<W> {
-    const KIND: &'static JobKind = &JobKind {
-        start: Self::start,
-        split: None,
-    };
+    const KIND: &'static JobKind = &JobKind::whole(Self::start);
 
     /// # Safety
     ///

@@ -15,7 +15,7 @@ use crate::part::{Given, Taken, Work};
 use crate::query::record::Branches;
 use crate::run::Run;
 use crate::sched::fiber::FiberRecord;
-use crate::sched::fork::{Fork, never};
+use crate::sched::fork::Fork;
 use crate::sched::job::{Job, JobKind, JobRef};
 
 /// Into so many blocks what is left is divided, to look for attention before each block.
@@ -35,6 +35,10 @@ pub(crate) fn for_each_index<'db, D, B>(
 where
     B: Fn(&Cx<'db, D>, usize) + Sync,
 {
+    let here = 0_u8;
+    if cx.is_deep(&raw const here) {
+        return cx.deeper(|| for_each_index(cx, range, body));
+    }
     let plan = Plan {
         run: cx.run(),
         locals: cx.locals(),
@@ -159,10 +163,8 @@ impl<'b, 'db, D, B> Rest<'b, 'db, D, B>
 where
     B: Fn(&Cx<'db, D>, usize) + Sync,
 {
-    const KIND: &'static JobKind = &JobKind {
-        start: never,
-        split: Some(Self::split),
-    };
+    const LINKED: &'static JobKind = &JobKind::divided(Self::split);
+    const KIND: &'static JobKind = &JobKind::of_fork(Self::LINKED);
 
     fn new(plan: &'b Plan<'b, 'db, D, B>, range: Range<usize>) -> Self {
         Rest {

@@ -9,9 +9,11 @@ use std::sync::Arc;
 use crate::cx::Cx;
 use crate::error::{Error, Payload, discard};
 use crate::query::database::Database;
+use crate::sched::attention::Attention;
 use crate::sched::fiber::{FiberRecord, current, set_current};
 use crate::sched::graph::{self, Awaited, Frame};
 use crate::sched::job::{Job, JobKind, JobRef};
+use crate::sched::room;
 use crate::sched::stats::Counters;
 use crate::sched::wait::Outcome;
 use crate::sync::{AtomicUsize, Mutex, Ordering};
@@ -173,10 +175,7 @@ impl<'r, 'db, D, F, T> Root<'r, 'db, D, F, T>
 where
     F: FnOnce(&Cx<'db, D>) -> T,
 {
-    const KIND: &'static JobKind = &JobKind {
-        start: Self::start,
-        split: None,
-    };
+    const KIND: &'static JobKind = &JobKind::whole(Self::start);
 
     fn new(run: &'r Run<'db, D>, body: F, owner: *const FiberRecord) -> Self {
         Root {
@@ -233,7 +232,7 @@ where
 {
     // SAFETY: null, or the fiber that runs this.
     let here = unsafe { current().as_ref() };
-    let thread = here.is_none().then(|| FiberRecord::of_thread(0));
+    let thread = here.is_none().then(FiberRecord::of_thread);
     let fiber = here.or(thread.as_ref()).expect("one of the two");
     let root = Root::new(run, body, ptr::null());
     // SAFETY: `root` stays in this frame until it is closed (the wait below does not unwind); it is
@@ -249,29 +248,33 @@ pub(crate) fn run_here<'db, D, F, T>(
     run: &Run<'db, D>,
     body: F,
     executor: usize,
+    stack_bytes: usize,
 ) -> Result<T, Error>
 where
     F: FnOnce(&Cx<'db, D>) -> T,
 {
     // SAFETY: null, or the fiber that runs this.
     let outer = unsafe { current().as_ref() };
-    let fiber = match outer {
-        Some(outer) => FiberRecord::inside(outer, executor),
-        None => FiberRecord::of_thread(executor),
-    };
+    let attention = Attention::calm();
+    let segment_bytes = room::segment_bytes(stack_bytes);
+    let fiber = FiberRecord::sequential(outer, executor, &raw const attention, segment_bytes);
     let root = Root::new(run, body, &raw const fiber);
     let before = set_current(&raw const fiber);
     // SAFETY: the root job lies here, and is started once, by us. It carries panics as values.
     let start = || unsafe { Root::<D, F, T>::start(NonNull::from(&root).cast(), &fiber) };
+    // How much is left of the caller's stack is not known.
+    let on_own_stack = || room::on_own_stack(&fiber, start);
+    let mut started = Ok(());
     let cycle = match outer {
-        Some(outer) => graph::with_inner(outer, &root.awaited, start),
+        Some(outer) => graph::with_inner(outer, &root.awaited, || started = on_own_stack()),
         None => {
-            start();
+            started = on_own_stack();
             None
         }
     };
     set_current(before);
     graph::settle();
+    started?;
     finish(root, cycle)
 }
 

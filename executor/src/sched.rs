@@ -1,11 +1,13 @@
 //! The scheduler: workers own fibers, move jobs, and wait. Never names a query.
 
+pub(crate) mod attention;
 mod cycle;
 pub(crate) mod fiber;
 pub(crate) mod fork;
 pub(crate) mod graph;
 pub(crate) mod job;
 mod latch;
+pub(crate) mod room;
 pub(crate) mod slab;
 pub(crate) mod stats;
 pub(crate) mod wait;
@@ -13,9 +15,15 @@ pub(crate) mod wait;
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod idle;
 #[cfg(any(feature = "fibers", feature = "threads"))]
+mod limits;
+#[cfg(any(feature = "fibers", feature = "threads"))]
 mod queue;
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod ready;
+#[cfg(any(feature = "fibers", feature = "threads"))]
+mod standing;
+#[cfg(any(feature = "fibers", feature = "threads"))]
+mod witness;
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod worker;
 

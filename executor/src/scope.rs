@@ -88,9 +88,12 @@ impl<'db, D: 'static> Cx<'db, D> {
         'db: 'env,
         F: for<'scope> FnOnce(&Cx<'db, D>, &'scope Scope<'scope, 'env, 'db, D>) -> T,
     {
-        self.settle_item();
         // Its address is the scope's identity.
         let key = 0_u8;
+        if self.is_deep(&raw const key) {
+            return self.deeper(|| self.scope(body));
+        }
+        self.settle_item();
         let level = self.note_fork();
         let scope = Scope {
             children: Children::of_scope(self, (&raw const key).cast(), level),

@@ -35,6 +35,8 @@ unsafe impl Send for SpawnedJob {}
 unsafe impl Sync for SpawnedJob {}
 
 impl SpawnedJob {
+    const KIND: &'static JobKind = &JobKind::whole(Self::start);
+
     /// # Safety
     ///
     /// Whatever `body` borrows lives until the body was run.
@@ -43,10 +45,7 @@ impl SpawnedJob {
         let body =
             unsafe { std::mem::transmute::<Box<dyn FnOnce(&FiberRecord) + Send + 'a>, Body>(body) };
         Arc::new(SpawnedJob {
-            job: Job::new(&JobKind {
-                start: Self::start,
-                split: None,
-            }),
+            job: Job::new(Self::KIND),
             is_claimed: AtomicBool::new(false),
             body: UnsafeCell::new(Some(body)),
         })
@@ -111,6 +110,7 @@ unsafe impl<T: Send + Sync> Sync for TaskCell<T> {}
 
 impl<T> TaskCell<T> {
     const TASK: &'static Kind = &Kind {
+        query: None,
         describe: Some(Self::describe),
         fail: None,
     };

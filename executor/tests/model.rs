@@ -16,6 +16,8 @@ mod sched;
 #[path = "model/sync.rs"]
 mod sync;
 
+#[path = "model/attention.rs"]
+mod attention;
 #[path = "model/claim.rs"]
 mod claim;
 #[path = "model/idle.rs"]
@@ -28,6 +30,8 @@ mod latch;
 mod pool;
 #[path = "model/ready.rs"]
 mod ready;
+#[path = "model/stand.rs"]
+mod stand;
 #[path = "model/wait.rs"]
 mod wait;
 

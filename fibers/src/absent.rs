@@ -9,17 +9,39 @@ use std::convert::Infallible;
 use std::io;
 
 use crate::fiber::Resumed;
+use crate::settings::StackSettings;
 
 pub(crate) const AVAILABLE: bool = false;
+
+#[derive(Clone)]
+pub(crate) struct Depot(Infallible);
+
+impl Depot {
+    pub(crate) fn new(_settings: StackSettings) -> io::Result<Depot> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(crate) fn pool(&self) -> Stacks {
+        match self.0 {}
+    }
+
+    pub(crate) fn made(&self) -> usize {
+        match self.0 {}
+    }
+
+    pub(crate) fn splits_mappings(&self) -> bool {
+        match self.0 {}
+    }
+}
 
 pub(crate) struct Stacks(Infallible);
 
 impl Stacks {
-    pub(crate) fn new(_stack_bytes: usize) -> io::Result<Stacks> {
-        Err(io::ErrorKind::Unsupported.into())
+    pub(crate) fn stack_bytes(&self) -> usize {
+        match self.0 {}
     }
 
-    pub(crate) fn stack_bytes(&self) -> usize {
+    pub(crate) fn limit_threads(&mut self, _max: usize) {
         match self.0 {}
     }
 
@@ -72,4 +94,22 @@ impl Suspender {
 
 pub(crate) fn leaked() -> usize {
     0
+}
+
+pub(crate) const HAS_SEGMENTS: bool = false;
+
+pub(crate) struct Segment(Infallible);
+
+impl Segment {
+    pub(crate) fn new(_bytes: usize) -> io::Result<Segment> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(crate) fn bottom(&self) -> usize {
+        match self.0 {}
+    }
+
+    pub(crate) fn call<R>(&mut self, _body: impl FnOnce() -> R) -> R {
+        match self.0 {}
+    }
 }

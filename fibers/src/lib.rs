@@ -12,8 +12,8 @@
 //! # Features and targets
 //!
 //! `fibers` brings the stack switch, `threads` the OS threads; with both, the pool's creator chooses. On a
-//! target that has no stack switch either feature means threads. With neither the crate is empty:
-//! [`Mechanism::available`] lists nothing, and so no pool can be made. `src/mechanism.rs` holds the table of
+//! target that has no stack switch either feature means threads. With neither there are no fibers:
+//! [`Mechanism::available`] lists nothing, and so no pool of stacks can be made. Segments are there in every build. `src/mechanism.rs` holds the table of
 //! targets; how each is tested stands in `dagwood-arch-fallback`.
 //!
 //! # Rules of the contract
@@ -30,16 +30,28 @@
 //!
 //! # Stacks
 //!
-//! A `Switch` stack is one private anonymous mapping: the size asked for, rounded up to pages, and below it
-//! one page without access. Pages are committed when first touched and stay committed while the stack lies
-//! in the pool. The mapping is made without `MAP_NORESERVE`, so under strict overcommit
-//! (`vm.overcommit_memory` 2) each stack counts in full. A stack is two mappings, of which Linux by default
-//! allows 65,530 in a process. An overflow hits the guard and the process dies by `SIGSEGV`. Rust code probes
-//! each page of a large frame; a foreign function's frame of more than a page may jump over the guard.
-//! Transparent huge pages are not turned off: where the system's setting is `always`, a touched stack of
-//! 2 MiB and more may take that much memory.
+//! On Linux the stacks of a [`StackDepot`] lie one above another in *regions*, private anonymous mappings made
+//! without reserving memory, each as large as all before it, so that a million stacks are a few mappings. Below
+//! each stack lies a guard of 64 KiB ([`Guards`]); an overflow hits it and the process dies by `SIGSEGV`, with the
+//! words of [`report_overflows`] if it was called. Rust code probes each page of a large frame; a foreign
+//! function's frame of more than 64 KiB may jump over the guard. Huge pages are turned off. Pages are committed
+//! when first touched, and stay committed while a stack waits for reuse, save what is above a mark: of more than
+//! 1,024 unused stacks that no worker holds, the memory goes back. Under strict overcommit
+//! (`vm.overcommit_memory` 2) each region counts in full. Rules: `src/depot.md`.
+//!
+//! What a stack on which a body waits costs, measured on x86-64: a page of 4 KiB, and page tables: 256 bytes for
+//! stacks of 64 KiB, 2 KiB for 1 MiB, and 4 KiB from 2 MiB on, however large.
+//!
+//! Elsewhere a stack is a mapping of its own, with one page without access below it.
 //!
 //! A body must leave room for a panic: with a backtrace in a debug build, some tens of KiB.
+//!
+//! # Segments
+//!
+//! A [`Segment`] is further stack for who has little left: [`Segment::call`] runs a closure on it by a plain call,
+//! on the same thread and the same fiber. A fiber may be suspended from inside. The call is corosensei's, and on
+//! targets that it lacks psm's (s390x and sparc64 among them), of which AddressSanitizer knows nothing. A panic comes
+//! back as a value.
 //!
 //! # Under AddressSanitizer
 //!
@@ -70,7 +82,14 @@ mod absent;
 mod fiber;
 mod mechanism;
 mod pool;
+mod segment;
+mod settings;
 
 pub use fiber::{Fiber, Resumed, Suspender, leaked};
 pub use mechanism::Mechanism;
-pub use pool::StackPool;
+pub use mechanism::overflow::{FaultStack, Witness, report_overflows, watch_own_stack};
+pub use pool::{StackDepot, StackPool};
+pub use segment::{Segment, SegmentPool};
+#[doc(hidden)]
+pub use settings::Faults;
+pub use settings::{Guards, StackSettings};

@@ -1,9 +1,12 @@
 //! The backend table: which mechanism exists on which target, with which features.
 //!
-//! Used by `fiber.rs` and `pool.rs`, which know both mechanisms by the names `switch` and `threads` in every
+//! Used by `fiber.rs`, `pool.rs` and `segment.rs`, which know both mechanisms by the names `switch` and `threads` in every
 //! build: one that is not there is its twin in `absent.rs`, of which no value can exist. This is the only
 //! source file of the crate that names a target. A second switch, for targets that the first lacks, is one
-//! more arm here, with an adapter file of the same shape as `switch.rs`.
+//! more arm here, with an adapter file of the same shape as `switch.rs`. `segment.rs` finds here how to call on
+//! another stack, whatever features are on.
+//!
+//! Stacks of our own making, and words for their overflow, exist on Linux; elsewhere stand their twins.
 
 cfg_select! {
     // The targets of `switch.rs`; the same words as in Cargo.toml (tests/table.rs compares them).
@@ -14,21 +17,71 @@ cfg_select! {
         #[cfg(not(feature = "fibers"))]
         pub(crate) use crate::absent as switch;
 
+        // Calls on another stack, in every build. On powerpc64 a stable compiler refuses corosensei.
+        #[cfg(not(target_arch = "powerpc64"))]
+        #[path = "on_stack.rs"]
+        pub(crate) mod segments;
+        #[cfg(target_arch = "powerpc64")]
+        #[path = "portable.rs"]
+        pub(crate) mod segments;
+
         #[cfg(feature = "threads")]
         #[path = "threads.rs"]
         pub(crate) mod threads;
         #[cfg(not(feature = "threads"))]
         pub(crate) use crate::absent as threads;
+
+        #[cfg(all(feature = "fibers", target_os = "linux"))]
+        #[path = "depot.rs"]
+        pub(crate) mod depot;
+        #[cfg(all(feature = "fibers", target_os = "linux"))]
+        #[path = "stacks.rs"]
+        pub(crate) mod stacks;
+        #[cfg(all(feature = "fibers", target_os = "linux"))]
+        #[path = "switch/own_stack.rs"]
+        mod own_stack;
+        #[cfg(all(feature = "fibers", not(target_os = "linux")))]
+        #[path = "switch/plain_stacks.rs"]
+        pub(crate) mod stacks;
     }
     // No switch: either feature means threads.
     _ => {
         pub(crate) use crate::absent as switch;
+
+        #[cfg(unix)]
+        #[path = "portable.rs"]
+        pub(crate) mod segments;
+        #[cfg(not(unix))]
+        pub(crate) use crate::absent as segments;
 
         #[cfg(any(feature = "fibers", feature = "threads"))]
         #[path = "threads.rs"]
         pub(crate) mod threads;
         #[cfg(not(any(feature = "fibers", feature = "threads")))]
         pub(crate) use crate::absent as threads;
+    }
+}
+
+cfg_select! {
+    target_os = "linux" => {
+        #[cfg(any(feature = "fibers", feature = "threads"))]
+        #[path = "system/mod.rs"]
+        #[allow(dead_code, reason = "fibers that are threads need a part only")]
+        pub(crate) mod system;
+        #[cfg(any(feature = "fibers", feature = "threads"))]
+        #[path = "region.rs"]
+        #[allow(dead_code, reason = "fibers that are threads need a part only")]
+        pub(crate) mod region;
+        #[cfg(any(feature = "fibers", feature = "threads"))]
+        #[path = "overflow.rs"]
+        pub(crate) mod overflow;
+        #[cfg(not(any(feature = "fibers", feature = "threads")))]
+        #[path = "overflow_none.rs"]
+        pub(crate) mod overflow;
+    }
+    _ => {
+        #[path = "overflow_none.rs"]
+        pub(crate) mod overflow;
     }
 }
 

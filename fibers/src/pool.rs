@@ -7,11 +7,88 @@ use std::fmt;
 use std::io;
 
 use crate::mechanism::{Mechanism, switch, threads};
+use crate::settings::StackSettings;
 
-/// Stacks for one worker: made on demand, all of one size, each with a guard page, reused last in, first out.
+/// Where the stacks of several workers come from: each has a [`StackPool`] of this depot. A handle: clones share
+/// the depot.
+#[derive(Clone)]
+pub struct StackDepot {
+    depot: Depot,
+}
+
+/// The adapters' depots. Of a mechanism that is not available there is no value.
+#[derive(Clone)]
+enum Depot {
+    Switch(switch::Depot),
+    Thread(threads::Depot),
+}
+
+impl StackDepot {
+    /// A depot of stacks like this. Nothing is mapped before the first is wanted.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::Unsupported`], with a message that says what there is, when `mechanism` is not in
+    /// [`Mechanism::available`]; [`io::ErrorKind::InvalidInput`] for more than half of the address space; what the
+    /// system says when it has no [`Guards::Light`](crate::Guards::Light) and these are asked for.
+    pub fn new(mechanism: Mechanism, settings: StackSettings) -> io::Result<StackDepot> {
+        if !Mechanism::available().contains(&mechanism) {
+            return Err(unavailable(mechanism));
+        }
+        let bytes = settings.stack_bytes;
+        // Rounding up to pages could overflow.
+        if bytes > usize::MAX / 2 {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("a fiber stack of {bytes} bytes is more than the address space can hold"),
+            ));
+        }
+        let depot = match mechanism {
+            Mechanism::Switch => Depot::Switch(switch::Depot::new(settings)?),
+            Mechanism::Thread => Depot::Thread(threads::Depot::new(settings)?),
+        };
+        Ok(StackDepot { depot })
+    }
+
+    /// An empty pool, for one worker.
+    pub fn pool(&self) -> StackPool {
+        let stacks = match &self.depot {
+            Depot::Switch(depot) => Stacks::Switch(depot.pool()),
+            Depot::Thread(depot) => Stacks::Thread(depot.pool()),
+        };
+        StackPool { stacks }
+    }
+
+    /// How many stacks all its pools have made: the high-water mark, since they are kept for reuse. Zero for
+    /// [`Mechanism::Thread`], whose stacks are the system's.
+    pub fn made(&self) -> usize {
+        match &self.depot {
+            Depot::Switch(depot) => depot.made(),
+            Depot::Thread(depot) => depot.made(),
+        }
+    }
+
+    /// Whether each stack takes mappings of its own, of which a process may have so many only.
+    pub fn splits_mappings(&self) -> bool {
+        match &self.depot {
+            Depot::Switch(depot) => depot.splits_mappings(),
+            Depot::Thread(depot) => depot.splits_mappings(),
+        }
+    }
+}
+
+impl fmt::Debug for StackDepot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StackDepot")
+            .field("made", &self.made())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Stacks for one worker: made on demand, all of one size, each with a guard, reused last in, first out.
 ///
-/// One worker uses a pool at a time; while nobody does, it may move to another thread. Dropping it frees the
-/// stacks in it, and does not concern fibers that still run on others.
+/// One worker uses a pool at a time; while nobody does, it may move to another thread. Dropping it gives the
+/// stacks in it back, and does not concern fibers that still run on others.
 pub struct StackPool {
     pub(crate) stacks: Stacks,
 }
@@ -23,31 +100,14 @@ pub(crate) enum Stacks {
 }
 
 impl StackPool {
-    /// An empty pool for stacks of at least `stack_bytes` bytes; the mechanism and the system may have a
-    /// larger minimum and round up to pages.
+    /// An empty pool with a depot of its own, for stacks of at least `stack_bytes` bytes with the best guards there
+    /// are.
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::Unsupported`], with a message that says what there is, when `mechanism` is not in
-    /// [`Mechanism::available`]; [`io::ErrorKind::InvalidInput`] for more than half of the address space.
+    /// As [`StackDepot::new`].
     pub fn new(mechanism: Mechanism, stack_bytes: usize) -> io::Result<StackPool> {
-        if !Mechanism::available().contains(&mechanism) {
-            return Err(unavailable(mechanism));
-        }
-        // Rounding up to pages could overflow.
-        if stack_bytes > usize::MAX / 2 {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                format!(
-                    "a fiber stack of {stack_bytes} bytes is more than the address space can hold"
-                ),
-            ));
-        }
-        let stacks = match mechanism {
-            Mechanism::Switch => Stacks::Switch(switch::Stacks::new(stack_bytes)?),
-            Mechanism::Thread => Stacks::Thread(threads::Stacks::new(stack_bytes)?),
-        };
-        Ok(StackPool { stacks })
+        StackDepot::new(mechanism, StackSettings::new(stack_bytes)).map(|depot| depot.pool())
     }
 
     /// How the fibers on these stacks are switched.
@@ -63,6 +123,16 @@ impl StackPool {
         match &self.stacks {
             Stacks::Switch(stacks) => stacks.stack_bytes(),
             Stacks::Thread(stacks) => stacks.stack_bytes(),
+        }
+    }
+
+    /// For tests of exhaustion: where fibers are threads, no further one is made while the pool has
+    /// `max`, as if the system refused.
+    #[doc(hidden)]
+    pub fn limit_threads(&mut self, max: usize) {
+        match &mut self.stacks {
+            Stacks::Switch(_) => {}
+            Stacks::Thread(stacks) => stacks.limit_threads(max),
         }
     }
 

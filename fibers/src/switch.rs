@@ -1,6 +1,7 @@
-//! The adapter of corosensei, and the only source file that uses it.
+//! The adapter of corosensei; below this file and its folder alone is it named.
 //!
-//! Used through `mechanism.rs`. It knows coroutines and their stacks, and nothing of who resumes them.
+//! Used through `mechanism.rs`. It knows coroutines, and nothing of who resumes them; where stacks come from is
+//! `stacks.rs`'s business.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -10,10 +11,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 
 use crate::fiber::Resumed;
+pub(crate) use crate::mechanism::stacks::{Depot, Stacks};
+use crate::mechanism::stacks::Stack;
 
 pub(crate) const AVAILABLE: bool = true;
 
@@ -27,50 +29,11 @@ pub(crate) fn leaked() -> usize {
     LEAKED.load(Ordering::Relaxed)
 }
 
-/// Stacks of one size, kept for reuse.
-pub(crate) struct Stacks {
-    stack_bytes: usize,
-    created: usize,
-    unused: Vec<DefaultStack>,
-}
-
-impl Stacks {
-    pub(crate) fn new(stack_bytes: usize) -> io::Result<Stacks> {
-        Ok(Stacks {
-            stack_bytes,
-            created: 0,
-            unused: Vec::new(),
-        })
-    }
-
-    pub(crate) fn stack_bytes(&self) -> usize {
-        self.stack_bytes
-    }
-
-    pub(crate) fn created(&self) -> usize {
-        self.created
-    }
-
-    pub(crate) fn cached(&self) -> usize {
-        self.unused.len()
-    }
-
-    fn take(&mut self) -> io::Result<DefaultStack> {
-        if let Some(stack) = self.unused.pop() {
-            return Ok(stack);
-        }
-        let stack = DefaultStack::new(self.stack_bytes)?;
-        self.created += 1;
-        Ok(stack)
-    }
-}
-
-type Switched = Coroutine<(), (), Result<(), Box<dyn Any + Send>>, DefaultStack>;
+type Switched = Coroutine<(), (), Result<(), Box<dyn Any + Send>>, Stack>;
 
 /// A coroutine that is leaked, not unwound, when it is dropped half way.
 pub(crate) struct Fiber {
     coroutine: ManuallyDrop<Switched>,
-    stack_bytes: usize,
 }
 
 impl Fiber {
@@ -87,7 +50,6 @@ impl Fiber {
         };
         Ok(Fiber {
             coroutine: ManuallyDrop::new(coroutine),
-            stack_bytes: stacks.stack_bytes,
         })
     }
 
@@ -105,11 +67,11 @@ impl Fiber {
     }
 
     pub(crate) fn recycle(self, stacks: &mut Stacks) {
-        if self.is_done() && self.stack_bytes == stacks.stack_bytes {
+        if self.is_done() {
             let mut this = ManuallyDrop::new(self);
             // SAFETY: `this` is ours and is neither used nor dropped again, so the coroutine is taken once.
             let coroutine = unsafe { ManuallyDrop::take(&mut this.coroutine) };
-            stacks.unused.push(coroutine.into_stack());
+            stacks.give(coroutine.into_stack());
         }
     }
 }
@@ -127,7 +89,7 @@ impl Drop for Fiber {
 }
 
 fn with_stack(
-    stack: DefaultStack,
+    stack: Stack,
     body: impl FnOnce(&crate::Suspender) + Send + 'static,
 ) -> Switched {
     Coroutine::with_stack(stack, move |yielder, ()| {

@@ -8,6 +8,7 @@ use std::ptr::NonNull;
 use dagwood_arch_fallback as fallback;
 
 use crate::fiber::Resumed;
+use crate::settings::StackSettings;
 
 pub(crate) const AVAILABLE: bool = true;
 
@@ -15,15 +16,39 @@ pub(crate) fn leaked() -> usize {
     fallback::leaked()
 }
 
+/// Where pools come from; they share nothing.
+#[derive(Clone)]
+pub(crate) struct Depot(StackSettings);
+
+impl Depot {
+    pub(crate) fn new(settings: StackSettings) -> io::Result<Depot> {
+        Ok(Depot(settings))
+    }
+
+    pub(crate) fn pool(&self) -> Stacks {
+        Stacks(fallback::StackPool::new(self.0.stack_bytes))
+    }
+
+    /// Not counted: a thread's stack is the system's.
+    pub(crate) fn made(&self) -> usize {
+        0
+    }
+
+    pub(crate) fn splits_mappings(&self) -> bool {
+        true
+    }
+}
+
 pub(crate) struct Stacks(fallback::StackPool);
 
 impl Stacks {
-    pub(crate) fn new(stack_bytes: usize) -> io::Result<Stacks> {
-        Ok(Stacks(fallback::StackPool::new(stack_bytes)))
-    }
 
     pub(crate) fn stack_bytes(&self) -> usize {
         self.0.stack_bytes()
+    }
+
+    pub(crate) fn limit_threads(&mut self, max: usize) {
+        self.0.limit_threads(max);
     }
 
     pub(crate) fn created(&self) -> usize {
@@ -35,7 +60,8 @@ impl Stacks {
     }
 }
 
-pub(crate) struct Fiber(fallback::Fiber);
+/// In a box, so that fibers that are stacks stay small.
+pub(crate) struct Fiber(Box<fallback::Fiber>);
 
 impl Fiber {
     pub(crate) fn new(
@@ -47,7 +73,7 @@ impl Fiber {
                 suspender,
             ))));
         })
-        .map(Fiber)
+        .map(|fiber| Fiber(Box::new(fiber)))
     }
 
     pub(crate) fn resume(&mut self) -> Resumed {

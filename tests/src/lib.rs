@@ -5,6 +5,7 @@
 //! What must not compile stands in [`refused`].
 
 mod bed;
+mod child;
 mod count;
 mod dag;
 mod gate;
@@ -12,6 +13,7 @@ mod random;
 pub mod refused;
 
 pub use bed::{Bed, run_scenario};
+pub use child::child_process;
 pub use count::Count;
 pub use dag::{Dag, Node, Outcome, Step};
 pub use gate::{

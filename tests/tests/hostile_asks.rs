@@ -2,11 +2,10 @@
 
 use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dagwood::{Cx, Database, Event, Executor, Query};
-use dagwood_tests::{Bed, fail_quietly, open, scenarios};
+use dagwood_tests::{Bed, child_process, fail_quietly, open, scenarios};
 
 scenarios! {
     all [1, 3]: f5_a_caught_ask;
@@ -184,22 +183,8 @@ fn f5_child_process() {
     });
 }
 
-/// This test program, through the emulator that `XTEST_RUNNER` names on a foreign architecture.
-fn this_program() -> Command {
-    let program = env::current_exe().expect("this program");
-    let runner = env::var("XTEST_RUNNER").unwrap_or_default();
-    let mut words = runner.split_whitespace();
-    let Some(emulator) = words.next() else {
-        return Command::new(program);
-    };
-    let mut command = Command::new(emulator);
-    command.args(words).arg(program);
-    command
-}
-
 fn f5_a_get_that_would_wait_in_a_destructor_aborts_with_a_message(bed: &Bed) {
-    let child = this_program()
-        .args(["--exact", "f5_child_process", "--ignored", "--nocapture"])
+    let child = child_process("f5_child_process")
         .env(CHILD_BACKEND, bed.backend().to_string())
         .output()
         .expect("this program can be started");

@@ -3,9 +3,9 @@
 //! Used by `mod.rs`, which explains the fields. It must not know how a workload does its job.
 
 use super::{
-    Measure, Workload, coarse, fork_join, grid, hits, idle, integrate, loops, matmul, misses,
-    nqueens, provider, rust_source, shared, skynet, spawn, switch, tree_sum, trickle, uts, wake,
-    wavefront,
+    Measure, Workload, coarse, depth, fork_join, grid, hits, idle, integrate, loops, matmul,
+    misses, nqueens, provider, rust_source, shared, skynet, spawn, suspended, switch, tree_sum,
+    trickle, uts, wake, wavefront,
 };
 use crate::engine::Engine::{
     CacheLine, Calls, Capacity, Chili, Corosensei, Dashmap, Fibers, Forte, Papaya, Park, Plain,
@@ -26,6 +26,7 @@ const FORKS: Workload = Workload {
     engines: &[
         Fibers, Threads, Sequential, Rayon, Chili, Forte, Calls, Capacity,
     ],
+    crashes: &[],
     takes_input: false,
     load: fork_join::load,
 };
@@ -91,6 +92,7 @@ pub(crate) static ALL: &[Workload] = &[
         baseline: Sequential,
         measure: Measure::Wall,
         engines: &[Fibers, Threads, Sequential, Capacity],
+        crashes: &[],
         takes_input: true,
         load: rust_source::load,
     },
@@ -123,6 +125,7 @@ pub(crate) static ALL: &[Workload] = &[
             Plain,
             Capacity,
         ],
+        crashes: &[],
         takes_input: false,
         load: grid::load_hashed,
     },
@@ -214,6 +217,7 @@ pub(crate) static ALL: &[Workload] = &[
         baseline: Sequential,
         measure: Measure::Wall,
         engines: &[Fibers, Threads, Sequential, RayonBlocking, Capacity],
+        crashes: &[],
         takes_input: false,
         load: shared::load,
     },
@@ -273,6 +277,17 @@ pub(crate) static ALL: &[Workload] = &[
         default_size: 10,
         sizes: 1..=11,
         load: uts::load,
+        ..FORKS
+    },
+    Workload {
+        name: "uts-t3",
+        about: "the unbalanced tree T3, 1,572 levels deep, the same way with stacks of 2 MiB: how deep joins go",
+        unit: "node",
+        size_means: "children of the root; T3 has 2000",
+        default_size: 2000,
+        sizes: 1..=10_000,
+        crashes: &[Rayon, Chili, Forte],
+        load: uts::load_t3,
         ..FORKS
     },
     Workload {
@@ -356,6 +371,17 @@ pub(crate) static ALL: &[Workload] = &[
         ..LOOPS
     },
     Workload {
+        name: "depth",
+        about: "a chain of N queries, each asking the next: what one level costs where the stack must grow",
+        unit: "level",
+        size_means: "levels",
+        default_size: 1_000_000,
+        sizes: 1..=100_000_000,
+        load: depth::load,
+        engines: &[Fibers, Threads, Sequential, Plain, Capacity],
+        ..LOOPS
+    },
+    Workload {
         name: "switch",
         about: "two fibers of one worker take turns: what it costs to suspend to the next ready fiber",
         unit: "turn",
@@ -377,6 +403,18 @@ pub(crate) static ALL: &[Workload] = &[
         baseline: CacheLine,
         engines: &[Fibers, Threads, CacheLine, Park],
         load: wake::load,
+        ..FORKS
+    },
+    Workload {
+        name: "suspended",
+        about: "N fibers or threads wait at once, on stacks of 64 KiB: what one that waits takes (Linux)",
+        unit: "waiter",
+        size_means: "fibers that wait at once, or as many as can",
+        default_size: 10_000,
+        sizes: 1..=10_000_000,
+        baseline: Fibers,
+        engines: &[Fibers, Threads],
+        load: suspended::load,
         ..FORKS
     },
     Workload {

@@ -41,9 +41,18 @@ pub(super) trait Solver {
 
 /// The job that does `work` on the engine of `setup`.
 pub(super) fn job<'a, W: Work>(setup: Setup, work: &'a W) -> Result<Job<'a>, String> {
+    job_on_stack(setup, None, work)
+}
+
+/// The same, with stacks of that size for our fibers, where the default does not do.
+pub(super) fn job_on_stack<'a, W: Work>(
+    setup: Setup,
+    stack_bytes: Option<usize>,
+    work: &'a W,
+) -> Result<Job<'a>, String> {
     match setup.engine {
         Engine::Fibers | Engine::Threads | Engine::Sequential => {
-            Job::on_executor(setup, None, move |executor| {
+            Job::on_executor(setup, stack_bytes, move |executor| {
                 let db = Database::new(());
                 executor.run(&db, |cx| work.run(&mut Ours(cx)))
             })

@@ -2,7 +2,11 @@
 //!
 //! Used by the workloads to make jobs, and by whatever times them. It must not know any workload.
 
-use dagwood::{Executor, Statistics};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use dagwood::{Builder, Executor, Statistics};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{Engine, Kind};
@@ -54,26 +58,43 @@ pub(crate) struct Job<'a> {
     preparation: Option<Box<dyn FnMut() + 'a>>,
     is_prepared: bool,
     executor: Option<Executor>,
+    /// What the workload itself has measured in the last run.
+    figures: Figures,
 }
+
+/// Figures of a workload's own, under their names in JSON; shared by a job and its run.
+pub(crate) type Figures = Rc<RefCell<BTreeMap<String, u64>>>;
 
 impl<'a> Job<'a> {
     /// A job on an executor of ours, which is built here. `stack_bytes` is the stack of each fiber, where the default does not do.
     pub(crate) fn on_executor<A: Answer + 'static>(
         setup: Setup,
         stack_bytes: Option<usize>,
+        run: impl FnMut(&Executor) -> Result<A, dagwood::Error> + 'a,
+    ) -> Result<Self, String> {
+        let with_stacks = |builder: Builder| match stack_bytes {
+            Some(bytes) => builder.stack_bytes(bytes),
+            None => builder,
+        };
+        Self::on_built(setup, with_stacks, run)
+    }
+
+    /// A job on an executor of ours that `configure` has a say in.
+    pub(crate) fn on_built<A: Answer + 'static>(
+        setup: Setup,
+        configure: impl FnOnce(Builder) -> Builder,
         mut run: impl FnMut(&Executor) -> Result<A, dagwood::Error> + 'a,
     ) -> Result<Self, String> {
         let Kind::Ours(backend) = setup.engine.kind() else {
             return Err(cannot_run(setup.engine));
         };
-        let mut builder = Executor::builder()
+        let builder = Executor::builder()
             .backend(backend)
             .workers(setup.workers)
             .statistics(setup.statistics);
-        if let Some(bytes) = stack_bytes {
-            builder = builder.stack_bytes(bytes);
-        }
-        let executor = builder.build().map_err(|error| error.to_string())?;
+        let executor = configure(builder)
+            .build()
+            .map_err(|error| error.to_string())?;
         let own = executor.clone();
         Ok(Job {
             run: Box::new(move || match run(&own) {
@@ -83,6 +104,7 @@ impl<'a> Job<'a> {
             preparation: None,
             is_prepared: false,
             executor: Some(executor),
+            figures: Figures::default(),
         })
     }
 
@@ -93,6 +115,7 @@ impl<'a> Job<'a> {
             preparation: None,
             is_prepared: false,
             executor: None,
+            figures: Figures::default(),
         }
     }
 
@@ -105,7 +128,13 @@ impl<'a> Job<'a> {
             preparation: None,
             is_prepared: false,
             executor: None,
+            figures: Figures::default(),
         }
+    }
+
+    /// The same job, whose runs leave figures of their own there.
+    pub(crate) fn with_figures(self, figures: Figures) -> Self {
+        Job { figures, ..self }
     }
 
     /// The same job, with something to be done before each run that is not to be timed.
@@ -134,9 +163,11 @@ impl<'a> Job<'a> {
 
     /// What our executor counted in all runs so far; `None` for other engines.
     pub(crate) fn counters(&self) -> Option<Counters> {
-        self.executor
-            .as_ref()
-            .map(|executor| Counters::from(executor.statistics()))
+        let executor = self.executor.as_ref()?;
+        Some(Counters {
+            figures: self.figures.borrow().clone(),
+            ..Counters::from(executor.statistics())
+        })
     }
 }
 
@@ -157,6 +188,9 @@ pub(crate) struct Counters {
     pub(crate) steals: u64,
     pub(crate) wakes: u64,
     pub(crate) sleeps_with_work: u64,
+    /// The workload's own.
+    #[serde(flatten)]
+    pub(crate) figures: BTreeMap<String, u64>,
 }
 
 impl From<Statistics> for Counters {
@@ -171,6 +205,7 @@ impl From<Statistics> for Counters {
             steals: statistics.steals,
             wakes: statistics.wakes,
             sleeps_with_work: statistics.sleeps_with_work,
+            figures: BTreeMap::new(),
         }
     }
 }

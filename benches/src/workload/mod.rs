@@ -4,6 +4,7 @@
 
 mod all;
 mod coarse;
+mod depth;
 mod divide;
 mod fork_join;
 mod grid;
@@ -26,6 +27,7 @@ mod shared;
 mod skynet;
 mod slots;
 mod spawn;
+mod suspended;
 mod switch;
 mod tree_sum;
 mod trickle;
@@ -40,7 +42,7 @@ use crate::engine::Engine;
 use crate::failure::Failure;
 
 pub(crate) use all::{ALL, VINTAGE};
-pub(crate) use job::{Answer, Counters, Job, Number, Setup};
+pub(crate) use job::{Answer, Counters, Figures, Job, Number, Setup};
 
 /// One workload: what it is, and how to load it.
 #[derive(Debug)]
@@ -63,6 +65,8 @@ pub(crate) struct Workload {
     pub(crate) measure: Measure,
     /// The engines that can run it.
     pub(crate) engines: &'static [Engine],
+    /// Those of them that it may crash: nothing of them runs in the harness's own process.
+    pub(crate) crashes: &'static [Engine],
     /// Whether `--input` means anything to it.
     pub(crate) takes_input: bool,
     load: fn(&Request) -> Result<Box<dyn Loaded>, Failure>,
@@ -137,6 +141,11 @@ impl Workload {
         }
     }
 
+    /// Whether the engine must not run this in the harness's own process.
+    pub(crate) fn needs_child(&self, engine: Engine) -> bool {
+        engine.may_hang() || self.crashes.contains(&engine)
+    }
+
     /// Makes the input ready. `size` is the default one where it is absent.
     pub(crate) fn load(
         &self,
@@ -187,6 +196,7 @@ mod tests {
         ("integrate", 4),
         ("skynet", 3),
         ("uts-t1", 4),
+        ("uts-t3", 20),
         ("matmul", 75),
         ("loop-cheap", 100),
         ("loop-uneven", 100),
@@ -194,8 +204,10 @@ mod tests {
         ("wavefront", 5),
         ("wavefront-asked", 5),
         ("coarse", 2),
+        ("depth", 30),
         ("switch", 100),
         ("wake", 20),
+        ("suspended", 300),
         ("trickle-100", 2),
         ("trickle-1000", 3),
     ];
@@ -220,7 +232,7 @@ mod tests {
             let loaded = workload.load(Some(size), None).unwrap();
             let known = loaded.known_checksum().unwrap();
             for engine in workload.compiled_in() {
-                if engine.kind() == Kind::Machine || engine.may_hang() {
+                if engine.kind() == Kind::Machine || workload.needs_child(engine) {
                     continue;
                 }
                 for workers in [1, 2, 3] {

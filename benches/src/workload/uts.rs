@@ -1,6 +1,9 @@
-//! `uts-t1`: the nodes of the unbalanced tree T1, whose shape comes from SHA-1, with joins over halves of the children.
+//! `uts-t1`, `uts-t3`: the nodes of the unbalanced trees T1 and T3, whose shape comes from SHA-1, with joins over halves
+//! of the children.
 //!
-//! A node's state is the hash of its parent's state and of its own number; how many children it has follows from the state.
+//! A node's state is the hash of its parent's state and of its own number; how many children it has follows from the
+//! state. T1 is ten levels deep. T3 is 1,572 levels deep, with a join for each halving on each level: it overflows stacks of
+//! 2 MiB where a join has nothing to go on on. So ours get 2 MiB, which is what threads of the others have.
 
 use sha1::{Digest, Sha1};
 
@@ -8,28 +11,60 @@ use super::divide::{self, Divide, Solver, Work};
 use super::{Job, Loaded, Number, Request, Setup};
 use crate::failure::Failure;
 
-const ROOT_SEED: u32 = 19;
 const BRANCHING: f64 = 4.0;
 const MOST_CHILDREN: u32 = 100;
 /// The depth of T1 itself, and its published number of nodes.
 const T1: (u32, u64) = (10, 4_130_071);
 
+/// In T3 a node but the root has this many children, with this probability.
+const T3_CHILDREN: u32 = 8;
+const T3_PROBABILITY: f64 = 0.124_875;
+/// The children of T3's own root, and its published number of nodes.
+const T3: (u32, u64) = (2000, 4_112_897);
+
+/// The stacks of our fibers on T3.
+const T3_STACK_BYTES: usize = 2 << 20;
+
 struct Uts {
-    depth: u32,
+    tree: Tree,
     nodes: u64,
+    stack_bytes: Option<usize>,
 }
 
 /// Nothing to read; trees other than T1 itself are counted here.
 pub(super) fn load(request: &Request) -> Result<Box<dyn Loaded>, Failure> {
-    let depth = u32::try_from(request.size)
+    load_tree(Shape::Geometric, request, T1, None)
+}
+
+/// The same for trees of the kind of T3.
+pub(super) fn load_t3(request: &Request) -> Result<Box<dyn Loaded>, Failure> {
+    load_tree(Shape::Binomial, request, T3, Some(T3_STACK_BYTES))
+}
+
+fn load_tree(
+    shape: Shape,
+    request: &Request,
+    published: (u32, u64),
+    stack_bytes: Option<usize>,
+) -> Result<Box<dyn Loaded>, Failure> {
+    let size = u32::try_from(request.size)
         .map_err(|_| Failure::Usage(format!("--size {} is too large", request.size)))?;
-    let nodes = if depth == T1.0 { T1.1 } else { by_stack(depth) };
-    Ok(Box::new(Uts { depth, nodes }))
+    let tree = Tree { shape, size };
+    let nodes = if size == published.0 {
+        published.1
+    } else {
+        by_stack(&tree)
+    };
+    Ok(Box::new(Uts {
+        tree,
+        nodes,
+        stack_bytes,
+    }))
 }
 
 impl Loaded for Uts {
     fn size(&self) -> u64 {
-        self.depth.into()
+        self.tree.size.into()
     }
 
     fn ops(&self) -> u64 {
@@ -41,7 +76,7 @@ impl Loaded for Uts {
     }
 
     fn job(&self, setup: Setup) -> Result<Job<'_>, String> {
-        divide::job(setup, self)
+        divide::job_on_stack(setup, self.stack_bytes, self)
     }
 }
 
@@ -49,11 +84,10 @@ impl Work for Uts {
     type Answer = Number;
 
     fn run<S: Solver>(&self, solver: &mut S) -> Number {
-        let tree = Tree { depth: self.depth };
-        let below_root = tree.children_of(Node::root());
+        let below_root = self.tree.children_of(self.tree.root());
         Number {
-            label: format!("nodes of the tree of depth {}", self.depth),
-            value: 1 + solver.solve(&tree, below_root),
+            label: self.tree.label(),
+            value: 1 + solver.solve(&self.tree, below_root),
         }
     }
 }
@@ -65,9 +99,9 @@ struct Node {
 }
 
 impl Node {
-    fn root() -> Self {
+    fn root(seed: u32) -> Self {
         let mut input = [0; 20];
-        input[16..].copy_from_slice(&ROOT_SEED.to_be_bytes());
+        input[16..].copy_from_slice(&seed.to_be_bytes());
         Node {
             state: Sha1::digest(input).into(),
             depth: 0,
@@ -85,21 +119,28 @@ impl Node {
         }
     }
 
-    fn children(&self, depth: u32) -> u32 {
-        if self.depth >= depth {
-            return 0;
-        }
+    /// A number from 0 up to 1.
+    fn random(&self) -> f64 {
         let [.., a, b, c, d] = self.state;
         let random = u32::from_be_bytes([a, b, c, d]) & 0x7fff_ffff;
-        let u = f64::from(random) / f64::from(1_u32 << 31);
-        let children = (1.0 - u).ln() / (1.0 - 1.0 / (1.0 + BRANCHING)).ln();
-        (children.floor() as u32).min(MOST_CHILDREN)
+        f64::from(random) / f64::from(1_u32 << 31)
     }
 }
 
-/// The tree down to a depth.
+/// What decides how many children a node has.
+#[derive(Copy, Clone)]
+enum Shape {
+    /// As in T1: as many on each level, down to a depth.
+    Geometric,
+    /// As in T3: many at the root, else eight or none.
+    Binomial,
+}
+
+/// A tree.
 struct Tree {
-    depth: u32,
+    shape: Shape,
+    /// Its depth, if it is geometric, else the number of the root's children.
+    size: u32,
 }
 
 /// Children of one node, by their numbers.
@@ -111,11 +152,38 @@ struct Siblings {
 }
 
 impl Tree {
+    fn label(&self) -> String {
+        match self.shape {
+            Shape::Geometric => format!("nodes of the tree of depth {}", self.size),
+            Shape::Binomial => format!("nodes of the tree with {} below its root", self.size),
+        }
+    }
+
+    fn root(&self) -> Node {
+        Node::root(match self.shape {
+            Shape::Geometric => 19,
+            Shape::Binomial => 42,
+        })
+    }
+
     fn children_of(&self, parent: Node) -> Siblings {
         Siblings {
             parent,
             first: 0,
-            count: parent.children(self.depth),
+            count: self.count_children(&parent),
+        }
+    }
+
+    fn count_children(&self, parent: &Node) -> u32 {
+        match self.shape {
+            Shape::Geometric if parent.depth >= self.size => 0,
+            Shape::Geometric => {
+                let children = (1.0 - parent.random()).ln() / (1.0 - 1.0 / (1.0 + BRANCHING)).ln();
+                (children.floor() as u32).min(MOST_CHILDREN)
+            }
+            Shape::Binomial if parent.depth == 0 => self.size,
+            Shape::Binomial if parent.random() < T3_PROBABILITY => T3_CHILDREN,
+            Shape::Binomial => 0,
         }
     }
 }
@@ -154,12 +222,13 @@ impl Divide for Tree {
 }
 
 /// The same count without recursion.
-fn by_stack(depth: u32) -> u64 {
-    let mut open = vec![Node::root()];
+fn by_stack(tree: &Tree) -> u64 {
+    let mut open = vec![tree.root()];
     let mut nodes = 0;
     while let Some(node) = open.pop() {
         nodes += 1;
-        open.extend((0..node.children(depth)).map(|number| node.child(number)));
+        let children = tree.count_children(&node);
+        open.extend((0..children).map(|number| node.child(number)));
     }
     nodes
 }

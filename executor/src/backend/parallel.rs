@@ -2,12 +2,13 @@
 
 use std::thread::available_parallelism;
 
-use dagwood_fibers::Mechanism;
+use dagwood_fibers::{Faults, Mechanism, StackSettings};
 
 use crate::error::Error;
 use crate::executor::{Backend, Builder};
 use crate::sched::pool::{Pool, Settings, Threads};
 use crate::sched::stats::{Counters, Statistics};
+use crate::stacks::{Guards, Stacks};
 
 /// What an executor runs on.
 pub(crate) enum Engine {
@@ -17,6 +18,7 @@ pub(crate) enum Engine {
 
 /// The caller's thread.
 pub(crate) struct Sequential {
+    pub(crate) stack_bytes: usize,
     counters: Counters,
     has_statistics: bool,
 }
@@ -31,12 +33,13 @@ pub(crate) struct Workers {
 
 impl Engine {
     pub(crate) fn new(backend: Backend, builder: &Builder) -> Result<Engine, Error> {
-        let (mechanism, fibers_max) = match backend {
-            Backend::Fibers => (Mechanism::Switch, 16_000),
-            Backend::Threads => (Mechanism::Thread, 8_000),
+        let mechanism = match backend {
+            Backend::Fibers => Mechanism::Switch,
+            Backend::Threads => Mechanism::Thread,
             Backend::Sequential => {
                 let has_statistics = builder.has_statistics;
                 return Ok(Engine::Sequential(Sequential {
+                    stack_bytes: builder.stack_bytes,
                     counters: Counters::default(),
                     has_statistics,
                 }));
@@ -47,9 +50,11 @@ impl Engine {
                 .workers
                 .unwrap_or_else(|| available_parallelism().map_or(1, usize::from)),
             mechanism,
-            stack_bytes: builder.stack_bytes,
-            fibers_max: builder.fibers_max.unwrap_or(fibers_max),
+            stacks: stack_settings(builder)?,
+            fibers_max: builder.fibers_max,
+            reports_overflows: builder.reports_overflows,
             statistics: builder.has_statistics,
+            threads_max: builder.threads_max,
         };
         Ok(Engine::Pool(Workers {
             threads: Pool::start(&settings)?,
@@ -105,6 +110,20 @@ impl Engine {
         }
     }
 
+    pub(crate) fn stacks(&self) -> Stacks {
+        match self {
+            Engine::Sequential(_) => Stacks::default(),
+            Engine::Pool(workers) => {
+                let pool = workers.threads.pool();
+                Stacks {
+                    fibers: pool.fibers(),
+                    fibers_max: pool.fibers_max(),
+                    made: pool.stacks_made(),
+                }
+            }
+        }
+    }
+
     pub(crate) fn statistics(&self) -> Statistics {
         let mut sum = match self {
             Engine::Sequential(_) => Statistics::default(),
@@ -113,4 +132,26 @@ impl Engine {
         self.counters().add_to(&mut sum);
         sum
     }
+}
+
+fn stack_settings(builder: &Builder) -> Result<StackSettings, Error> {
+    let guards = match builder.guards {
+        Some(guards) => guards,
+        None => match std::env::var("DAGWOOD_GUARDS") {
+            Ok(name) => name.parse()?,
+            Err(_) => Guards::Best,
+        },
+    };
+    let guards = match guards {
+        Guards::Best => dagwood_fibers::Guards::Best,
+        Guards::Light => dagwood_fibers::Guards::Light,
+        Guards::Splitting => dagwood_fibers::Guards::Splitting,
+    };
+    let faults = Faults {
+        map_from: builder.faults.map_from,
+        guard_from: builder.faults.guard_from,
+    };
+    Ok(StackSettings::new(builder.stack_bytes)
+        .with_guards(guards)
+        .with_faults(faults))
 }

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::executor::{Backend, Builder};
 use crate::sched::stats::{Counters, Statistics};
+use crate::stacks::Stacks;
 use crate::sync::ThreadBound;
 
 /// What an executor runs on.
@@ -12,6 +13,7 @@ pub(crate) enum Engine {
 
 /// The caller's thread.
 pub(crate) struct Sequential {
+    pub(crate) stack_bytes: usize,
     counters: Counters,
     has_statistics: bool,
     /// Only this thread counts.
@@ -22,6 +24,7 @@ impl Engine {
     pub(crate) fn new(_: Backend, builder: &Builder) -> Result<Engine, Error> {
         let (counters, has_statistics) = (Counters::default(), builder.has_statistics);
         Ok(Engine::Sequential(Sequential {
+            stack_bytes: builder.stack_bytes,
             counters,
             has_statistics,
             bound: ThreadBound::new(),
@@ -53,6 +56,10 @@ impl Engine {
     pub(crate) fn has_statistics(&self) -> bool {
         let Engine::Sequential(sequential) = self;
         sequential.has_statistics && sequential.bound.is_here()
+    }
+
+    pub(crate) fn stacks(&self) -> Stacks {
+        Stacks::default()
     }
 
     pub(crate) fn statistics(&self) -> Statistics {

@@ -2,7 +2,7 @@
 //!
 //! How an ask is served. Used by `Cx` only; knows no worker.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::NonNull;
 
 use super::Query;
@@ -13,6 +13,7 @@ use crate::cx::Cx;
 use crate::error::{Error, Payload, discard};
 use crate::sched::fiber::without_runs;
 use crate::sched::graph::{self, Frame, Kind, Name, Stopped, Subject};
+use crate::sched::room;
 use crate::sched::wait::Waiters;
 
 /// Asks for a query. The fast path: a table's address, a probe, one acquire load.
@@ -136,6 +137,7 @@ struct Asked<'a, 'db, Q: Query<D>, D> {
 
 impl<Q: Query<D>, D: 'static> Asked<'_, '_, Q, D> {
     const KIND: &'static Kind = &Kind {
+        query: Some(std::any::type_name::<Q>),
         describe: Some(Self::describe),
         fail: Some(Self::fail_for_cycle),
     };
@@ -176,6 +178,10 @@ fn compute<'db, Q: Query<D>, D: 'static>(
     cx: &Cx<'db, D>,
     asked: &Asked<'_, 'db, Q, D>,
 ) -> Result<&'db Q::Value, Error> {
+    let here = 0_u8;
+    if cx.is_deep(&raw const here) {
+        return compute_deeper(cx, asked);
+    }
     if cx.database().is_recording() {
         return compute_recorded(cx, asked);
     }
@@ -210,7 +216,6 @@ fn provide<'db, Q: Query<D>, D: 'static>(
     recorder: Option<&Recorder>,
 ) -> (Result<Q::Value, Payload>, Option<Error>) {
     cx.count(|counters| &counters.queries);
-    cx.scheduling_point();
     // SAFETY: the kind's functions take a living `Asked` of this type.
     let subject = unsafe { Subject::new(Asked::<Q, D>::KIND, asked) };
     Frame::enter_as(cx.fiber(), asked.slot.awaited(), subject, || {
@@ -237,6 +242,21 @@ fn publish<'db, Q: Query<D>, D: 'static>(
         // SAFETY: the claim is ours: we inserted or opened the slot, and no cycle has decided it.
         Ok(value) => Ok(unsafe { asked.slot.complete(value, record()) }),
         Err(payload) => Err(fail(asked, payload)),
+    }
+}
+
+/// Little stack is left: computes on another segment.
+#[cold]
+#[inline(never)]
+fn compute_deeper<'db, Q: Query<D>, D: 'static>(
+    cx: &Cx<'db, D>,
+    asked: &Asked<'_, 'db, Q, D>,
+) -> Result<&'db Q::Value, Error> {
+    match room::deeper(cx.fiber(), || compute(cx, asked)) {
+        Ok(Ok(result)) => result,
+        Ok(Err(payload)) => resume_unwind(payload),
+        // Nothing has run: the claim is given back.
+        Err(error) => Err(fail(asked, error.into_payload())),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::ptr::{self, NonNull};
 
 use super::fiber::{FiberRecord, without_runs};
-use super::graph::{Awaited, Frame, GRAPH, Name, edge_of, owner_of};
+use super::graph::{Awaited, Frame, GRAPH, Name, circle_is_decided, edge_of, owner_of};
 use super::wait::Waiters;
 use crate::error::Error;
 
@@ -96,6 +96,7 @@ impl Cycle {
 
     fn publish(&self, error: &Error) -> Vec<Waiters> {
         let _guard = GRAPH.lock();
+        circle_is_decided();
         let mut woken = Vec::new();
         for frame in self.undecided().collect::<Vec<_>>() {
             mark(frame, error);

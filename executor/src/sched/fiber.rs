@@ -6,12 +6,13 @@
 use std::cell::{Cell, UnsafeCell};
 use std::ptr::{self, NonNull};
 
+use super::attention::Attention;
 use super::fork::ForkList;
 use super::graph::{Awaited, Frame};
 use super::latch::Latch;
 use super::pool::Worker;
 use crate::error::Error;
-use crate::sync::{AtomicBool, Ordering};
+use crate::sync::AtomicUsize;
 
 /// How a fiber is resumed.
 pub(crate) enum Wake {
@@ -24,25 +25,32 @@ pub(crate) enum Wake {
     Outer(*const FiberRecord),
 }
 
+/// Takes no place; what follows it begins on a cache line.
+#[repr(align(64))]
+struct LineStart;
+
 /// What the runtime knows of one fiber.
 ///
-/// Shared: `wake` and `next_ready` belong to whoever wakes the fiber (one at a time, wait.md W3);
+/// Shared: `wake` and `next` belong to the fiber until it has listed itself as a waiter, then to
+/// whoever wakes it (one at a time, wait.md W3);
 /// `edge`, `frames` and `cycle` of a *waiting* fiber are read and written under the graph's lock
 /// (graph.md). All else is the fiber's own.
 #[repr(C, align(64))]
 pub(crate) struct FiberRecord {
     // What wakers read, apart from what the fiber itself writes all the time.
     wake: Wake,
-    /// Link of the owner's ready queue.
-    pub(crate) next_ready: Cell<*const FiberRecord>,
+    /// Link of the list that the fiber is on: of those who wait for the same thing, or of the ready
+    /// ones of its owner.
+    pub(crate) next: Cell<*const FiberRecord>,
     /// The executor it works for (an identity, for comparison only; zero: none).
     executor: usize,
     /// What the record lies in, if it belongs to a worker.
     holder: Cell<NonNull<()>>,
-    /// Raised when somebody wants the fiber's worker at its next scheduling point. Never in
-    /// sequential mode.
-    attention: *const AtomicBool,
-    /// The forked jobs that nobody else can see yet. On a cache line of its own.
+    /// Its worker's, or a sequential run's own (attention.md).
+    attention: *const Attention,
+    /// What the fiber itself writes begins on another cache line.
+    own: LineStart,
+    /// The forked jobs that nobody else can see yet.
     pub(crate) forks: ForkList,
     /// The innermost provider or job that runs on this fiber.
     pub(crate) frames: Cell<*const Frame>,
@@ -50,8 +58,19 @@ pub(crate) struct FiberRecord {
     pub(crate) edge: Cell<*const Awaited>,
     /// Whether that wait is an ask, which can be called back, rather than one for a child.
     pub(crate) is_asking: Cell<bool>,
+    /// For its worker: whether it went back to the base without a job.
+    pub(super) is_spare: Cell<bool>,
+    /// Whether its worker has given its wait up (stand.md S3).
+    pub(super) is_given_up: Cell<bool>,
     /// Whether user code runs at a place where a nested `run` would see what must not be seen.
     refuses_runs: Cell<bool>,
+    /// While it is suspended in a wait that can be given up: for what, and behind whom it was listed
+    /// (wait.md W7). Its own and its worker's.
+    pub(super) ask: Cell<(*const Awaited, *const FiberRecord)>,
+    /// The size of the segments that it goes on on.
+    segment_bytes: usize,
+    /// Below this address little is left of the stack that it runs on now.
+    limit: Cell<usize>,
     /// Why it is called back from its wait: a cycle. Read and written under the graph's lock.
     pub(crate) cycle: UnsafeCell<Option<Error>>,
 }
@@ -62,42 +81,60 @@ unsafe impl Send for FiberRecord {}
 // SAFETY: as above.
 unsafe impl Sync for FiberRecord {}
 
-/// The attention word of fibers that no worker owns: nobody raises it.
-static CALM: AtomicBool = AtomicBool::new(false);
+/// The attention word of OS threads that run no jobs.
+static CALM: Attention = Attention(AtomicUsize::new(0));
 
 impl FiberRecord {
-    /// The record of a worker's fiber.
+    /// The record of a worker's fiber, which says where its stack is when it begins
+    /// ([`change_stack`](Self::change_stack)).
     pub(crate) fn of_worker(
         worker: *const Worker,
         executor: usize,
-        attention: *const AtomicBool,
+        attention: *const Attention,
+        segment_bytes: usize,
     ) -> Self {
-        Self::new(Wake::Worker(worker), executor, attention)
+        Self::new(Wake::Worker(worker), executor, attention, segment_bytes)
     }
 
-    /// The record of the calling OS thread.
-    pub(crate) fn of_thread(executor: usize) -> Self {
-        Self::new(Wake::Thread(Latch::here()), executor, &raw const CALM)
+    /// The record of the calling OS thread, which runs no jobs.
+    pub(crate) fn of_thread() -> Self {
+        Self::new(Wake::Thread(Latch::here()), 0, &raw const CALM, 0)
     }
 
-    /// The record of a sequential run on `outer`, the current fiber.
-    pub(crate) fn inside(outer: &FiberRecord, executor: usize) -> Self {
-        Self::new(Wake::Outer(outer), executor, &raw const CALM)
+    /// The record of a sequential run on the calling OS thread, or on `outer`, the current fiber.
+    /// `attention` outlives it.
+    pub(crate) fn sequential(
+        outer: Option<&FiberRecord>,
+        executor: usize,
+        attention: *const Attention,
+        segment_bytes: usize,
+    ) -> Self {
+        let wake = match outer {
+            Some(outer) => Wake::Outer(outer),
+            None => Wake::Thread(Latch::here()),
+        };
+        Self::new(wake, executor, attention, segment_bytes)
     }
 
-    fn new(wake: Wake, executor: usize, attention: *const AtomicBool) -> Self {
+    fn new(wake: Wake, executor: usize, attention: *const Attention, segment_bytes: usize) -> Self {
         FiberRecord {
             wake,
             executor,
             holder: Cell::new(NonNull::dangling()),
             attention,
+            limit: Cell::new(0),
+            segment_bytes,
+            own: LineStart,
             forks: ForkList::new(),
             frames: Cell::new(ptr::null()),
             edge: Cell::new(ptr::null()),
             is_asking: Cell::new(false),
+            is_spare: Cell::new(false),
+            is_given_up: Cell::new(false),
+            ask: Cell::new((ptr::null(), ptr::null())),
             refuses_runs: Cell::new(false),
             cycle: UnsafeCell::new(None),
-            next_ready: Cell::new(ptr::null()),
+            next: Cell::new(ptr::null()),
         }
     }
 
@@ -120,18 +157,10 @@ impl FiberRecord {
         }
     }
 
-    /// Makes sure that its worker can go on with another fiber while this one waits.
-    pub(crate) fn prepare_suspension(&self) -> Result<(), Error> {
-        self.outermost()
-            .worker()
-            .map_or(Ok(()), Worker::prepare_suspension)
-    }
-
-    /// The same for a wait that cannot be refused.
-    pub(crate) fn prepare_child_wait(&self) {
-        if let Some(worker) = self.outermost().worker() {
-            worker.prepare_child_wait();
-        }
+    /// Why its wait was given up.
+    pub(super) fn shortage(&self) -> Error {
+        let worker = self.outermost().worker();
+        worker.expect("only a worker gives up waits").shortage()
     }
 
     /// Says what the record lies in: for its worker, to find that again.
@@ -158,12 +187,40 @@ impl FiberRecord {
         self.executor == executor || matches!(self.wake, Wake::Outer(outer) if is_inside(outer))
     }
 
-    /// Whether somebody wants this fiber's worker: the one compare of a scheduling point.
     #[inline]
-    pub(crate) fn has_attention(&self) -> bool {
-        // SAFETY: the word belongs to the worker, which outlives its fibers, or is static.
-        let attention = unsafe { &*self.attention };
-        attention.load(Ordering::Relaxed)
+    fn attention(&self) -> &Attention {
+        // SAFETY: the word belongs to the worker, which outlives its fibers, or to what made the
+        // record (`sequential`), or is static.
+        unsafe { &*self.attention }
+    }
+
+    /// Whether the fiber, which runs with its stack pointer just below `here`, must look who wants
+    /// it, and whether little stack is left: the one compare of a scheduling point.
+    #[inline]
+    pub(crate) fn has_attention<T>(&self, here: *const T) -> bool {
+        self.attention().is_due_at(here.addr())
+    }
+
+    /// Below this address little is left of the stack that it runs on now.
+    #[inline]
+    pub(crate) fn limit(&self) -> usize {
+        self.limit.get()
+    }
+
+    /// The size of the segments that it goes on on.
+    pub(crate) fn segment_bytes(&self) -> usize {
+        self.segment_bytes
+    }
+
+    /// From now on the fiber, the current one, runs on a stack with this limit (attention.md A4).
+    /// Gives the one before.
+    pub(crate) fn change_stack(&self, limit: usize) -> usize {
+        let before = self.limit.replace(limit);
+        match self.worker() {
+            Some(worker) => worker.change_stack(limit),
+            None => self.attention().set(limit),
+        }
+        before
     }
 
     /// Gives the thread back until [`wake`](Self::wake). Called by the fiber itself, once it is

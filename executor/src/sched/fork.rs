@@ -7,7 +7,6 @@ use std::cell::{Cell, UnsafeCell};
 use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
 
-use super::fiber::FiberRecord;
 use super::graph::Awaited;
 use super::job::{Job, JobKind, JobRef};
 
@@ -15,11 +14,19 @@ use super::job::{Job, JobKind, JobRef};
 #[repr(C)]
 pub(crate) struct Fork {
     job: Job,
+    /// Null: it is the oldest. [`PUBLISHED`] once it has left the list for a queue.
     older: Cell<*const Fork>,
-    newer: Cell<*const Fork>,
+    /// Written when the list links it; [`NEWEST`]: there was no newer one then (K9).
+    newer: Cell<MaybeUninit<*const Fork>>,
     /// Made when the fork itself is published: nobody waits for what was taken back.
     awaited: UnsafeCell<MaybeUninit<Awaited>>,
 }
+
+/// In the place of the older fork: this one is on no list.
+const PUBLISHED: *const Fork = ptr::dangling();
+
+/// In the place of the newer fork: there is none.
+const NEWEST: *const Fork = ptr::dangling();
 
 impl Fork {
     #[inline]
@@ -27,13 +34,35 @@ impl Fork {
         Fork {
             job: Job::new(kind),
             older: Cell::new(ptr::null()),
-            newer: Cell::new(ptr::null()),
+            newer: Cell::new(MaybeUninit::uninit()),
             awaited: UnsafeCell::new(MaybeUninit::uninit()),
         }
     }
 
     pub(crate) fn job(&self) -> &Job {
         &self.job
+    }
+
+    /// Makes it a new one again, once it was taken back.
+    pub(crate) fn renew(&self, kind: &'static JobKind) {
+        self.job.kind.set(kind);
+    }
+
+    /// Says which fork is the next newer one. Whether one was known before.
+    fn link(&self, newer: *const Fork) -> bool {
+        self.newer.set(MaybeUninit::new(newer));
+        let linked = self.job.kind.get().linked;
+        linked.inspect(|kind| self.job.kind.set(kind)).is_none()
+    }
+
+    /// The next newer fork, as of the last look.
+    ///
+    /// # Safety
+    ///
+    /// The fork is [`link`](Self::link)ed.
+    unsafe fn newer(&self) -> *const Fork {
+        // SAFETY: written by `link`.
+        unsafe { self.newer.get().assume_init() }
     }
 
     /// What to wait for.
@@ -49,37 +78,24 @@ impl Fork {
     }
 }
 
-/// The forks of a fiber that nobody else can see: a list through their frames, with a head of its
-/// own.
+/// The forks of a fiber that nobody else can see: a list through their frames.
 ///
 /// Forks nest, so the newest is always the first to be taken back; the oldest is the first to be
-/// published, or split (K2).
-#[repr(align(64))]
+/// published, or split (K2). Pushing and taking back link one way only; a look for the oldest links
+/// the other way what is new since the last look (K9).
 pub(crate) struct ForkList {
-    /// Its `newer` is the oldest fork. Its address is taken by the first `push`: the list must not
-    /// move after that.
-    head: Fork,
-    /// The head, if the list is empty; null before the first `push`.
     newest: Cell<*const Fork>,
-    /// Whether there may be anything to take (K3).
+    /// As of the last look; [`NEWEST`]: there was none.
+    oldest: Cell<*const Fork>,
+    /// Whether there may be anything to take among what is linked (K3).
     has_work: Cell<bool>,
 }
-
-/// What the head of a list, and a fork that only gives parts away, are started with.
-pub(crate) unsafe fn never(_: NonNull<Job>, _: &FiberRecord) {
-    unreachable!("this is never published");
-}
-
-const HEAD: &JobKind = &JobKind {
-    start: never,
-    split: None,
-};
 
 impl ForkList {
     pub(crate) const fn new() -> Self {
         ForkList {
-            head: Fork::new(HEAD),
             newest: Cell::new(ptr::null()),
+            oldest: Cell::new(NEWEST),
             has_work: Cell::new(false),
         }
     }
@@ -88,29 +104,25 @@ impl ForkList {
     ///
     /// # Safety
     ///
-    /// The fork stays in place until it was taken back by [`remove`](Self::remove) or, once
-    /// published, popped or done; what it runs is `Send`; and the list does not move any more.
+    /// The fork is new (of a kind made by [`JobKind::of_fork`]) and stays in place until it was
+    /// taken back by [`remove`](Self::remove) or, once published, popped or done; and what it runs
+    /// is `Send`.
     #[inline]
     pub(crate) unsafe fn push(&self, fork: NonNull<Fork>) {
-        let mut older = self.newest.get();
-        if older.is_null() {
-            older = &raw const self.head;
-        }
-        self.newest.set(fork.as_ptr());
-        self.has_work.set(true);
+        let older = self.newest.replace(fork.as_ptr());
         // SAFETY: in place (this function's contract).
-        unsafe { fork.as_ref() }.older.set(older);
-        // SAFETY: the head, or on the list and so in place.
-        unsafe { &*older }.newer.set(fork.as_ptr());
+        let fork = unsafe { fork.as_ref() };
+        debug_assert!(fork.job.kind.get().linked.is_some(), "a fork is pushed new");
+        fork.older.set(older);
     }
 
     /// Takes `fork` back; `false`: it was published. All that is newer was taken back before.
     #[inline]
     pub(crate) fn remove(&self, fork: &Fork) -> bool {
-        // What was published is not on the list any more.
-        let is_private = ptr::eq(self.newest.get(), fork);
+        let older = fork.older.get();
+        let is_private = !ptr::eq(older, PUBLISHED);
         if is_private {
-            self.newest.set(fork.older.get());
+            self.newest.set(older);
         }
         is_private
     }
@@ -124,7 +136,8 @@ impl ForkList {
     /// Takes the oldest work, for others to see: a fork, or a part of one.
     #[inline]
     pub(crate) fn take_oldest(&self) -> Option<JobRef> {
-        if !self.has_work.get() {
+        let has_new = self.link_new();
+        if !has_new && !self.has_work.get() {
             return None;
         }
         let oldest = self.find_oldest();
@@ -132,38 +145,61 @@ impl ForkList {
         oldest
     }
 
+    /// Links what was pushed since the last look from the older to the newer (K9). Whether there was
+    /// any.
+    fn link_new(&self) -> bool {
+        let mut newer = NEWEST;
+        let mut place = self.newest.get();
+        // SAFETY: null, or on the list and so in place (`push`).
+        while let Some(fork) = unsafe { place.as_ref() } {
+            let was_linked = fork.link(newer);
+            if was_linked {
+                return !ptr::eq(newer, NEWEST);
+            }
+            newer = place;
+            place = fork.older.get();
+        }
+        self.oldest.set(newer);
+        !ptr::eq(newer, NEWEST)
+    }
+
     fn find_oldest(&self) -> Option<JobRef> {
-        let newest = self.newest.get();
-        let mut last: *const Fork = &raw const self.head;
-        while !ptr::eq(newest, last) {
-            // SAFETY: the head, or on the list and so in place (`push`).
-            let next = unsafe { &*last }.newer.get();
-            let fork = NonNull::new(next.cast_mut()).expect("linked by `push`");
-            // SAFETY: as above.
-            let Some(split) = unsafe { fork.as_ref() }.job.kind.split else {
-                return Some(self.take_out(fork));
+        let mut next = self.oldest.get();
+        while !ptr::eq(next, NEWEST) {
+            let place = NonNull::new(next.cast_mut()).expect("linked by `link_new`");
+            // SAFETY: on the list and so in place (`push`).
+            let fork = unsafe { place.as_ref() };
+            let Some(split) = fork.job.kind.get().split else {
+                return Some(self.take_out(place));
             };
             // SAFETY: `split` belongs to the kind of this fork, which is in place.
-            if let Some(part) = unsafe { split(fork.cast()) } {
+            if let Some(part) = unsafe { split(place.cast()) } {
                 return Some(part);
             }
-            last = next;
+            // SAFETY: so are all that are older than a linked one (K9), and the walk began with the
+            // oldest.
+            next = unsafe { fork.newer() };
         }
         None
     }
 
+    /// Takes a linked fork off the list, for a queue.
     fn take_out(&self, place: NonNull<Fork>) -> JobRef {
         // SAFETY: what is on the list is in place (`push`).
         let fork = unsafe { place.as_ref() };
-        let older = fork.older.get();
-        if ptr::eq(self.newest.get(), fork) {
+        let older = fork.older.replace(PUBLISHED);
+        // SAFETY: `find_oldest` walks over linked forks.
+        let newer = unsafe { fork.newer() };
+        if ptr::eq(newer, NEWEST) {
             self.newest.set(older);
         } else {
-            let newer = fork.newer.get();
-            // SAFETY: the head, or on the list, as above.
-            unsafe { &*older }.newer.set(newer);
-            // SAFETY: on the list, since `fork` is not the newest.
+            // SAFETY: on the list, as above.
             unsafe { &*newer }.older.set(older);
+        }
+        // SAFETY: null, or on the list, as above.
+        match unsafe { older.as_ref() } {
+            Some(older) => older.newer.set(MaybeUninit::new(newer)),
+            None => self.oldest.set(newer),
         }
         // SAFETY: nobody else sees the fork yet.
         let awaited = unsafe { &mut *fork.awaited.get() };

@@ -8,12 +8,14 @@ use std::ptr::{self, NonNull};
 
 use super::cycle::Cycle;
 use super::fiber::FiberRecord;
-use super::wait::{WaitList, Waiter, Waiters};
+use super::wait::{WaitList, Waiters};
 use crate::error::Error;
-use crate::sync::{AtomicPtr, GlobalLock, Ordering};
+use crate::sync::{AtomicPtr, AtomicUsize, GlobalLock, Ordering};
 
 /// What a frame does is to the wait graph.
 pub(crate) struct Kind {
+    /// The name of the query's type, if it is a query: for a signal handler, so it must not allocate.
+    pub(crate) query: Option<fn() -> &'static str>,
     /// Its name in the report of a cycle: (kind, key). `None`: it is not named (a join's half).
     pub(crate) describe: Option<unsafe fn(NonNull<()>) -> Name>,
     /// Puts a cycle's error in, and closes it: queries only, others end when their fibers have
@@ -24,6 +26,7 @@ pub(crate) struct Kind {
 impl Kind {
     /// Has no name in reports (the query that forked or ran it has), and ends by itself.
     const UNNAMED: &'static Kind = &Kind {
+        query: None,
         describe: None,
         fail: None,
     };
@@ -194,11 +197,27 @@ impl Frame {
         unsafe { *self.cycle.get() = Some(error) };
     }
 
-    /// What it does is called, if it has a name. Runs user code.
+    /// The frames of a fiber, the innermost first: of the current one, or under the lock.
+    pub(super) fn all_of(fiber: &FiberRecord) -> impl Iterator<Item = &Frame> {
+        let mut next = fiber.frames.get();
+        std::iter::from_fn(move || {
+            // SAFETY: a fiber's frames are alive while they are linked.
+            let frame = unsafe { next.as_ref() }?;
+            next = frame.below;
+            Some(frame)
+        })
+    }
+
+    /// What it does is called, if it has a name. Runs user code (`Debug`).
     pub(super) fn name(&self) -> Option<Name> {
         let describe = self.subject.kind.describe?;
         // SAFETY: of this kind, and the frame is entered (`Subject::new`).
         Some(unsafe { describe(self.subject.data) })
+    }
+
+    /// The kind of what it does.
+    pub(super) fn kind(&self) -> &'static Kind {
+        self.subject.kind
     }
 
     /// Puts the error of a cycle into what it does, if that is a query, and closes it.
@@ -227,8 +246,14 @@ pub(crate) fn wait_for(fiber: &FiberRecord, awaited: &Awaited) -> Result<(), Sto
     if awaited.list.outcome().is_some() {
         return Ok(());
     }
-    prepare_suspension(fiber).map_err(Stopped::Refused)?;
-    wait_on_edge(fiber, awaited, true).map_err(Stopped::Cycle)
+    check_unwinding().map_err(Stopped::Refused)?;
+    wait_on_edge(fiber, awaited, true).map_err(|error| {
+        if error.is_exhausted() {
+            Stopped::Refused(error)
+        } else {
+            Stopped::Cycle(error)
+        }
+    })
 }
 
 /// Suspends `fiber` until `awaited`, a child that borrows from it and is not opened again, is
@@ -238,7 +263,6 @@ pub(crate) fn wait_for(fiber: &FiberRecord, awaited: &Awaited) -> Result<(), Sto
 pub(crate) fn wait_for_child(fiber: &FiberRecord, awaited: &Awaited) -> Option<Error> {
     let mut cycle = None;
     while awaited.list.outcome().is_none() {
-        fiber.prepare_child_wait();
         // Once a cycle is decided the child goes on; it may run into another.
         cycle = cycle.or(wait_on_edge(fiber, awaited, false).err());
     }
@@ -247,33 +271,97 @@ pub(crate) fn wait_for_child(fiber: &FiberRecord, awaited: &Awaited) -> Option<E
 
 /// As [`wait_for`], for what is owned by nobody (events): no edge, no cycle.
 pub(crate) fn wait_without_edge(fiber: &FiberRecord, awaited: &Awaited) -> Result<(), Error> {
-    if awaited.list.outcome().is_none() {
-        prepare_suspension(fiber)?;
-        let waiter = Waiter::new(fiber);
-        // SAFETY: `waiter` lies in this frame, which is not left before `suspend` returns, that is,
-        // before the wake.
-        if unsafe { awaited.list.list(&waiter) }.is_ok() {
-            fiber.suspend();
+    while awaited.list.outcome().is_none() {
+        check_unwinding()?;
+        // SAFETY: the current fiber, which suspends if it was listed; its record outlives it.
+        if let Ok(before) = unsafe { awaited.list.list(fiber) } {
+            suspend(fiber, Some((awaited, before)))?;
         }
     }
     Ok(())
 }
 
+/// Suspends `fiber`, which is listed; `ask` says where and behind whom, if the wait can be given up.
+///
+/// # Errors
+///
+/// It was given up.
+fn suspend(fiber: &FiberRecord, ask: Option<(&Awaited, *const FiberRecord)>) -> Result<(), Error> {
+    let no_ask = (ptr::null(), ptr::null());
+    fiber
+        .ask
+        .set(ask.map_or(no_ask, |(awaited, before)| (ptr::from_ref(awaited), before)));
+    fiber.suspend();
+    fiber.ask.set(no_ask);
+    if fiber.is_given_up.replace(false) {
+        return Err(fiber.shortage());
+    }
+    Ok(())
+}
+
+/// How many circles stand still until they are decided (G5). Changed under the lock.
+static DECIDING: AtomicUsize = AtomicUsize::new(0);
+
+/// A circle was decided. The lock is held.
+pub(super) fn circle_is_decided() {
+    DECIDING.fetch_sub(1, Ordering::Relaxed);
+}
+
+/// What came of giving up a wait.
+#[must_use]
+pub(crate) enum GivenUp {
+    /// Nothing: it is no ask, or ends by itself.
+    No,
+    /// Nothing now: a circle is being decided, and must stand still.
+    NotNow,
+    /// It was taken off its list: the caller makes the fiber ready.
+    Unlisted,
+    /// It was woken, or is about to be.
+    Woken,
+}
+
+/// Ends the ask that `fiber`, a suspended fiber of the calling worker, waits in, with an error (G8, stand.md S3).
+pub(crate) fn give_up(fiber: &FiberRecord) -> GivenUp {
+    let guard = GRAPH.lock();
+    let (awaited, before) = fiber.ask.get();
+    // SAFETY: null, or borrowed by a frame of the fiber, which stands still.
+    let Some(awaited) = (unsafe { awaited.as_ref() }) else {
+        return GivenUp::No;
+    };
+    if fiber.is_given_up.get() || fiber.is_called_back() || awaited.list.outcome().is_some() {
+        return GivenUp::No;
+    }
+    if DECIDING.load(Ordering::Relaxed) > 0 {
+        return GivenUp::NotNow;
+    }
+    fiber.edge.set(ptr::null());
+    fiber.is_given_up.set(true);
+    // It is suspended in that wait, and the caller, its worker, is who resumes it.
+    if awaited.list.unlist_newest(fiber, before) {
+        return GivenUp::Unlisted;
+    }
+    // Those above it look again; whoever takes it off its list, we or who closes it, wakes it.
+    let woken = awaited.list.detach();
+    drop(guard);
+    woken.wake();
+    GivenUp::Woken
+}
+
 fn wait_on_edge(fiber: &FiberRecord, awaited: &Awaited, is_ask: bool) -> Result<(), Error> {
-    let waiter = Waiter::new(fiber);
-    // SAFETY: `waiter` lies in this frame, which is left only when the wait has ended: not listed,
-    // or woken.
-    match unsafe { add_edge(fiber, awaited, is_ask, &waiter) } {
-        Added::Waiting => (),
+    // SAFETY: the current fiber, which suspends below if it was listed; its record outlives it.
+    let mut before = match unsafe { add_edge(fiber, awaited, is_ask) } {
+        Added::Waiting(before) => before,
         Added::Done => return Ok(()),
         Added::Closes(cycle) => return Err(cycle.decide()),
         Added::LeftOver(error) => return Err(error),
-    }
+    };
     loop {
-        fiber.suspend();
+        suspend(fiber, is_ask.then_some((awaited, before)))?;
         // SAFETY: as above.
-        if let Some(end) = unsafe { end_wait(fiber, awaited, &waiter) } {
-            return end;
+        match unsafe { end_wait(fiber, awaited) } {
+            Ended::ListedAgain(newer) => before = newer,
+            Ended::Done => return Ok(()),
+            Ended::Cycle(error) => return Err(error),
         }
     }
 }
@@ -286,18 +374,20 @@ pub(crate) enum Stopped {
     Refused(Error),
 }
 
-fn prepare_suspension(fiber: &FiberRecord) -> Result<(), Error> {
+/// An ask must not wait in a destructor that an unwind runs.
+fn check_unwinding() -> Result<(), Error> {
     if std::thread::panicking() {
-        return Err(Error::unwinding());
+        Err(Error::unwinding())
+    } else {
+        Ok(())
     }
-    fiber.prepare_suspension()
 }
 
 /// What came of adding an edge.
 #[must_use]
 enum Added {
-    /// It is there, and the fiber is listed: it must suspend.
-    Waiting,
+    /// It is there, and the fiber is listed, behind this one: it must suspend.
+    Waiting(*const FiberRecord),
     /// What was awaited is closed meanwhile.
     Done,
     /// It would close a cycle, which the caller must decide.
@@ -311,11 +401,12 @@ enum Added {
 /// # Safety
 ///
 /// As for [`WaitList::list`].
-unsafe fn add_edge(fiber: &FiberRecord, awaited: &Awaited, is_ask: bool, waiter: &Waiter) -> Added {
+unsafe fn add_edge(fiber: &FiberRecord, awaited: &Awaited, is_ask: bool) -> Added {
     let _guard = GRAPH.lock();
     if is_cycle(fiber, awaited) {
         let cycle = Cycle::collect(fiber, awaited, is_ask);
         let Some(left_over) = cycle.left_over() else {
+            DECIDING.fetch_add(1, Ordering::Relaxed);
             return Added::Closes(cycle);
         };
         match left_over.end(fiber) {
@@ -324,34 +415,43 @@ unsafe fn add_edge(fiber: &FiberRecord, awaited: &Awaited, is_ask: bool, waiter:
         }
     }
     // SAFETY: the caller's contract.
-    if unsafe { awaited.list.list(waiter) }.is_err() {
+    let Ok(before) = (unsafe { awaited.list.list(fiber) }) else {
         return Added::Done;
-    }
+    };
     fiber.edge.set(awaited);
     fiber.is_asking.set(is_ask);
-    Added::Waiting
+    Added::Waiting(before)
 }
 
-/// After a wake: removes the edge and tells how the wait ended. `None`: the list was only detached
-/// for another's sake; the fiber is listed again.
+/// What a wake from a wait on an edge was.
+#[must_use]
+enum Ended {
+    /// What was awaited is closed.
+    Done,
+    /// The wait is part of a cycle, with this error.
+    Cycle(Error),
+    /// The list was only detached for another's sake: the fiber is listed again, behind this one.
+    ListedAgain(*const FiberRecord),
+}
+
+/// After a wake: removes the edge, if the wait has ended.
 ///
 /// # Safety
 ///
-/// As for [`WaitList::list`]; `waiter` was woken.
-unsafe fn end_wait(
-    fiber: &FiberRecord,
-    awaited: &Awaited,
-    waiter: &Waiter,
-) -> Option<Result<(), Error>> {
+/// As for [`WaitList::list`]; the fiber was woken.
+unsafe fn end_wait(fiber: &FiberRecord, awaited: &Awaited) -> Ended {
     let _guard = GRAPH.lock();
     // SAFETY: the lock is held.
-    let cycle = unsafe { &mut *fiber.cycle.get() }.take();
-    // SAFETY: the caller's contract.
-    if cycle.is_none() && unsafe { awaited.list.list(waiter) }.is_ok() {
-        return None;
-    }
+    let ended = match unsafe { &mut *fiber.cycle.get() }.take() {
+        Some(error) => Ended::Cycle(error),
+        // SAFETY: the caller's contract.
+        None => match unsafe { awaited.list.list(fiber) } {
+            Ok(before) => return Ended::ListedAgain(before),
+            Err(_) => Ended::Done,
+        },
+    };
     fiber.edge.set(ptr::null());
-    Some(cycle.map_or(Ok(()), Err))
+    ended
 }
 
 /// Runs `body` on an inner record of this same stack, while `outer` waits for `awaited`, which
@@ -418,10 +518,10 @@ fn is_cycle(fiber: &FiberRecord, first: &Awaited) -> bool {
     }
 }
 
-/// Frees a fiber's record under the lock, so that no walk sees it go (G4).
-pub(crate) fn retire<T>(record: Box<T>) {
+/// Frees a fiber's record, which `take` takes out of its place, under the lock, so that no walk sees it go (G4).
+pub(crate) fn retire<T>(take: impl FnOnce() -> T) {
     let _guard = GRAPH.lock();
-    drop(record);
+    drop(take());
 }
 
 /// Waits until no walk is under way: after this a record in the caller's frame, whose work is all

@@ -3,28 +3,70 @@
 //! It is a header that its holder (a frame or a heap cell) begins with. Knows nothing of what it
 //! runs.
 
+use std::cell::Cell;
 use std::ptr::{self, NonNull};
 
 use super::fiber::FiberRecord;
 
 /// The head of a job.
 pub(crate) struct Job {
-    pub(super) kind: &'static JobKind,
+    /// Changed by the list that a fork is on, before anybody else sees the job.
+    pub(super) kind: Cell<&'static JobKind>,
 }
 
 /// What can be done with a job, given its address.
 pub(crate) struct JobKind {
     /// Starts it.
-    pub(crate) start: unsafe fn(NonNull<Job>, &FiberRecord),
+    start: Start,
     /// Of work that a fiber holds ([`Fork`](super::fork::Fork)): splits a part off, a job of its
     /// own, if there is one. `None`: it is given away as a whole.
-    pub(crate) split: Option<unsafe fn(NonNull<Job>) -> Option<JobRef>>,
+    pub(super) split: Option<Split>,
+    /// Of a fork that its list has not linked yet (fork.md K9): its kind afterwards.
+    pub(super) linked: Option<&'static JobKind>,
+}
+
+type Start = unsafe fn(NonNull<Job>, &FiberRecord);
+type Split = unsafe fn(NonNull<Job>) -> Option<JobRef>;
+
+impl JobKind {
+    /// Of a job that is started as a whole.
+    pub(crate) const fn whole(start: Start) -> Self {
+        JobKind {
+            start,
+            split: None,
+            linked: None,
+        }
+    }
+
+    /// Of work that only gives parts away.
+    pub(crate) const fn divided(split: Split) -> Self {
+        JobKind {
+            start: never,
+            split: Some(split),
+            linked: None,
+        }
+    }
+
+    /// Of a new fork that is `linked` as soon as its list looks at it.
+    pub(crate) const fn of_fork(linked: &'static JobKind) -> Self {
+        JobKind {
+            start: linked.start,
+            split: linked.split,
+            linked: Some(linked),
+        }
+    }
+}
+
+unsafe fn never(_: NonNull<Job>, _: &FiberRecord) {
+    unreachable!("this is never published");
 }
 
 impl Job {
     #[inline]
     pub(crate) const fn new(kind: &'static JobKind) -> Self {
-        Job { kind }
+        Job {
+            kind: Cell::new(kind),
+        }
     }
 }
 
@@ -54,7 +96,7 @@ impl JobRef {
     pub(crate) fn run(self, fiber: &FiberRecord) {
         // SAFETY: alive and not started (`new`): a `JobRef` is taken out of a queue by one worker
         // only.
-        let start = unsafe { self.0.as_ref() }.kind.start;
+        let start = unsafe { self.0.as_ref() }.kind.get().start;
         // SAFETY: as above; `start` belongs to the kind this job was made with.
         without_unwinding(|| unsafe { start(self.0, fiber) });
     }

@@ -6,15 +6,19 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use dagwood_fibers::{Mechanism, StackPool};
+use dagwood_fibers::{FaultStack, Mechanism, StackDepot, StackSettings, report_overflows};
 
+use super::attention::Attention;
 use super::fiber::FiberRecord;
 use super::idle::Idle;
 use super::job::{JobRef, without_unwinding};
+use super::limits;
 use super::queue::{Deque, Injector, Stealer};
 use super::ready::Inbox;
 use super::slab::Depot;
+use super::standing::Standing;
 use super::stats::{Counters, Statistics};
+use super::witness;
 pub(crate) use super::worker::Worker;
 use crate::error::Error;
 use crate::sync::{AtomicBool, AtomicUsize, Ordering};
@@ -27,9 +31,13 @@ const AUDIT_PERIOD: Duration = Duration::from_millis(10);
 pub(crate) struct Settings {
     pub(crate) workers: usize,
     pub(crate) mechanism: Mechanism,
-    pub(crate) stack_bytes: usize,
-    pub(crate) fibers_max: usize,
+    pub(crate) stacks: StackSettings,
+    /// The cap, if the user has said one.
+    pub(crate) fibers_max: Option<usize>,
+    pub(crate) reports_overflows: bool,
     pub(crate) statistics: bool,
+    /// For tests: how many threads a worker's fibers may be (`Builder::limit_threads`).
+    pub(crate) threads_max: Option<usize>,
 }
 
 /// What others see of a worker. Aligned, so that workers do not share cache lines.
@@ -39,7 +47,9 @@ pub(crate) struct Seat {
     pub(crate) inbox: Inbox,
     /// Jobs that only this worker starts.
     pub(crate) own_jobs: Injector,
-    pub(crate) attention: AtomicBool,
+    pub(crate) attention: Attention,
+    /// Whether who raised it is content with what there is to show at the next scheduling point.
+    pub(crate) is_modestly_asked: AtomicBool,
     pub(crate) counters: Counters,
 }
 
@@ -49,10 +59,13 @@ pub(crate) struct Pool {
     injector: Injector,
     pub(crate) idle: Idle,
     pub(crate) depot: Depot,
+    pub(crate) standing: Standing,
+    stacks: StackDepot,
     is_stopping: AtomicBool,
     fibers: AtomicUsize,
     fibers_max: usize,
     has_statistics: bool,
+    watches_own_stacks: bool,
     /// With statistics: how many threads are between showing a job and having woken somebody for it.
     posting: AtomicUsize,
 }
@@ -66,12 +79,19 @@ pub(crate) struct Threads {
 impl Pool {
     /// Starts the workers.
     pub(crate) fn start(settings: &Settings) -> Result<Threads, Error> {
+        if settings.reports_overflows {
+            report_overflows(witness::WITNESS)
+                .map_err(|error| Error::setup(format!("overflows cannot be reported: {error}")))?;
+        }
+        let stacks = StackDepot::new(settings.mechanism, settings.stacks)
+            .map_err(|error| Error::setup(format!("stacks cannot be made like this: {error}")))?;
         let deques: Vec<Deque> = (0..settings.workers).map(|_| Deque::new()).collect();
         let seat = |deque: &Deque| Seat {
             stealer: deque.stealer(),
             inbox: Inbox::new(),
             own_jobs: Injector::new(),
-            attention: AtomicBool::new(settings.workers > 1),
+            attention: Attention::raised(),
+            is_modestly_asked: AtomicBool::new(false),
             counters: Counters::default(),
         };
         let pool = Arc::new(Pool {
@@ -79,10 +99,14 @@ impl Pool {
             injector: Injector::new(),
             idle: Idle::new(settings.workers),
             depot: Depot::new(),
+            standing: Standing::new(settings.workers),
             is_stopping: AtomicBool::new(false),
             fibers: AtomicUsize::new(0),
-            fibers_max: settings.fibers_max,
+            fibers_max: limits::fibers_max(settings, stacks.splits_mappings()),
+            stacks,
             has_statistics: settings.statistics,
+            watches_own_stacks: settings.reports_overflows
+                && settings.mechanism == Mechanism::Thread,
             posting: AtomicUsize::new(0),
         });
         // From here on an early return drops `threads`, which stops those that have started.
@@ -92,15 +116,23 @@ impl Pool {
         };
         let (started, starts) = mpsc::channel();
         for (index, deque) in deques.into_iter().enumerate() {
-            let stacks = StackPool::new(settings.mechanism, settings.stack_bytes)
-                .map_err(|e| Error::no_stack(&e))?;
+            let mut stacks = pool.stacks.pool();
+            if let Some(max) = settings.threads_max {
+                stacks.limit_threads(max);
+            }
             let pool = Arc::clone(&pool);
             let started = started.clone();
+            let has_fault_stack =
+                settings.reports_overflows && settings.mechanism == Mechanism::Switch;
             let thread = std::thread::Builder::new()
                 .name(format!("dagwood {index}"))
                 .spawn(move || {
                     let worker = Worker::new(&pool, index, deque, stacks);
-                    let prepared = worker.prepare();
+                    let fault_stack = has_fault_stack.then(FaultStack::install).transpose();
+                    let prepared = worker.prepare().and(match &fault_stack {
+                        Ok(_) => Ok(()),
+                        Err(error) => Err(Error::no_stack(error)),
+                    });
                     let is_prepared = prepared.is_ok();
                     // The starter is gone if another worker could not start; then the pool is
                     // stopping.
@@ -151,6 +183,11 @@ impl Pool {
 
     pub(crate) fn has_statistics(&self) -> bool {
         self.has_statistics
+    }
+
+    /// Whether fibers run on OS threads' own stacks, whose overflows are to be reported.
+    pub(crate) fn watches_own_stacks(&self) -> bool {
+        self.watches_own_stacks
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
@@ -244,10 +281,32 @@ impl Pool {
         is_woken
     }
 
-    /// Lets a worker sleep that can start no job, until one of its fibers is ready.
+    /// Lets a worker sleep that can start no job, until one of its fibers is ready, or it has a job of its own.
     pub(crate) fn block(&self, worker: usize) {
-        self.idle
-            .block(worker, || !self.seat(worker).inbox.is_empty());
+        let seat = self.seat(worker);
+        self.idle.block(worker, || {
+            !seat.inbox.is_empty() || !seat.own_jobs.is_empty()
+        });
+    }
+
+    /// Wakes a worker that sleeps so.
+    pub(crate) fn unblock(&self, worker: usize) -> bool {
+        self.idle.fiber_posted(worker)
+    }
+
+    /// How many stacks have been made; zero where they are the system's.
+    pub(crate) fn stacks_made(&self) -> usize {
+        self.stacks.made()
+    }
+
+    /// How many fibers there are.
+    pub(crate) fn fibers(&self) -> usize {
+        self.fibers.load(Ordering::Relaxed)
+    }
+
+    /// Whether any worker has been posted a fiber that it has not taken yet.
+    pub(crate) fn has_fiber_posted(&self) -> bool {
+        self.seats.iter().any(|seat| !seat.inbox.is_empty())
     }
 
     /// Takes one off the number of fibers that may still be made.

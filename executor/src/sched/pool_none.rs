@@ -2,6 +2,8 @@
 
 use std::convert::Infallible;
 
+use dagwood_fibers::Segment;
+
 use super::fiber::FiberRecord;
 use super::job::{Job, JobRef};
 use super::slab::Chunk;
@@ -16,11 +18,7 @@ impl Worker {
         match self.0 {}
     }
 
-    pub(crate) fn prepare_suspension(&self) -> Result<(), Error> {
-        match self.0 {}
-    }
-
-    pub(crate) fn prepare_child_wait(&self) {
+    pub(crate) fn shortage(&self) -> Error {
         match self.0 {}
     }
 
@@ -49,6 +47,18 @@ impl Worker {
     }
 
     pub(crate) fn give_chunk(&self, _: Chunk) {
+        match self.0 {}
+    }
+
+    pub(crate) fn change_stack(&self, _: usize) {
+        match self.0 {}
+    }
+
+    pub(crate) fn take_segment(&self) -> std::io::Result<Segment> {
+        match self.0 {}
+    }
+
+    pub(crate) fn give_segment(&self, _: Segment) {
         match self.0 {}
     }
 

@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::ptr;
 
 use super::fiber::FiberRecord;
+use super::wait::link;
 use crate::sync::{AtomicPtr, Ordering};
 
 /// A list of fibers through their records, first come first. Aligned, so that what its holder has
@@ -33,7 +34,7 @@ impl ReadyList {
         let last = self.last.replace(fiber);
         // SAFETY: a listed fiber is suspended until its owner takes it off, so its record is alive.
         match unsafe { last.as_ref() } {
-            Some(last) => last.next_ready.set(fiber),
+            Some(last) => last.next.set(fiber),
             None => self.first.set(fiber),
         }
     }
@@ -41,20 +42,12 @@ impl ReadyList {
     pub(crate) fn pop(&self) -> Option<*const FiberRecord> {
         let first = self.first.get();
         // SAFETY: as in `push`.
-        let next = unsafe { first.as_ref() }?.next_ready.get();
+        let next = unsafe { first.as_ref() }?.next.get();
         self.first.set(next);
         if next.is_null() {
             self.last.set(ptr::null());
         }
         Some(first)
-    }
-}
-
-/// Links a fiber to the next one. A link that is right already is not written: wakers and owners
-/// read it on different cores.
-fn link(fiber: &FiberRecord, next: *const FiberRecord) {
-    if fiber.next_ready.get() != next {
-        fiber.next_ready.set(next);
     }
 }
 
@@ -105,13 +98,13 @@ impl Inbox {
         let mut oldest_first: *const FiberRecord = ptr::null();
         // SAFETY: as in `ReadyList::push`; the swap made the chain ours.
         while let Some(fiber) = unsafe { rest.as_ref() } {
-            rest = fiber.next_ready.get();
+            rest = fiber.next.get();
             link(fiber, oldest_first);
             oldest_first = fiber;
         }
         // SAFETY: as above.
         while let Some(fiber) = unsafe { oldest_first.as_ref() } {
-            oldest_first = fiber.next_ready.get();
+            oldest_first = fiber.next.get();
             list.push(fiber);
         }
     }

@@ -2,7 +2,6 @@
 //!
 //! Used by slots, tasks, events, joins and runs alike. Knows nothing of what they hold.
 
-use std::cell::Cell;
 use std::ptr;
 
 use super::fiber::FiberRecord;
@@ -24,12 +23,12 @@ impl Outcome {
     /// What no list ever ends with: to compare with.
     pub(crate) const NEVER: Outcome = Outcome(7);
 
-    /// An outcome's number is no address: a waiter is aligned to eight.
-    fn as_word(self) -> *mut Waiter {
+    /// An outcome's number is no address: a fiber's record is aligned to eight and more.
+    fn as_word(self) -> *mut FiberRecord {
         ptr::without_provenance_mut(usize::from(self.0))
     }
 
-    fn from_word(word: *mut Waiter) -> Option<Outcome> {
+    fn from_word(word: *mut FiberRecord) -> Option<Outcome> {
         match word.addr() {
             OPEN | WAITER_MIN.. => None,
             small => Some(Outcome(small as u8)),
@@ -37,35 +36,36 @@ impl Outcome {
     }
 }
 
-/// The word of an open list without waiters, and the end of a chain of waiters.
+/// The word of an open list without waiters.
 const OPEN: usize = 4;
 
 /// No waiter has a smaller address, nor any outcome so large a number.
 const WAITER_MIN: usize = 8;
 
 /// An open list without waiters.
-fn open() -> *mut Waiter {
+fn open() -> *mut FiberRecord {
     ptr::without_provenance_mut(OPEN)
 }
 
-/// One wait of one fiber, in the frame of that wait.
-#[repr(align(8))]
-pub(crate) struct Waiter {
-    fiber: *const FiberRecord,
-    next: Cell<*mut Waiter>,
+/// The newest waiter that a list's word stands for, or null.
+fn newest_of(word: *mut FiberRecord) -> *const FiberRecord {
+    if word.addr() >= WAITER_MIN {
+        word
+    } else {
+        ptr::null()
+    }
 }
 
-impl Waiter {
-    pub(crate) fn new(fiber: &FiberRecord) -> Self {
-        Waiter {
-            fiber,
-            next: Cell::new(ptr::null_mut()),
-        }
+/// Links a fiber to the next one of the list it is on. A link that is right already is not written:
+/// fibers and those who wake them read it on different cores.
+pub(super) fn link(fiber: &FiberRecord, next: *const FiberRecord) {
+    if fiber.next.get() != next {
+        fiber.next.set(next);
     }
 }
 
 /// A word that is open (with the waiters so far) or closed with an outcome.
-pub(crate) struct WaitList(AtomicPtr<Waiter>);
+pub(crate) struct WaitList(AtomicPtr<FiberRecord>);
 
 impl WaitList {
     /// An open list.
@@ -87,29 +87,31 @@ impl WaitList {
         self.0.load(Ordering::Acquire).addr() == usize::from(outcome.0)
     }
 
-    /// Lists a waiter (W2).
+    /// Lists a fiber (W2). Gives the one that was listed last before it, or null.
     ///
     /// # Errors
     ///
-    /// The outcome, if the list is closed: the waiter is not listed and must not suspend.
+    /// The outcome, if the list is closed: the fiber is not listed and must not suspend.
     ///
     /// # Safety
     ///
-    /// After `Ok`, `waiter` stays where it is until its fiber has been woken by this list.
-    pub(crate) unsafe fn list(&self, waiter: &Waiter) -> Result<(), Outcome> {
+    /// The fiber is the current one. After `Ok` it suspends, and its record stays where it is until
+    /// it was woken.
+    pub(crate) unsafe fn list(&self, fiber: &FiberRecord) -> Result<*const FiberRecord, Outcome> {
         let mut head = self.0.load(Ordering::Acquire);
         loop {
             if let Some(outcome) = Outcome::from_word(head) {
                 return Err(outcome);
             }
-            waiter.next.set(head);
-            let listed = ptr::from_ref(waiter).cast_mut();
-            // Release: the closer's AcqRel swap sees `next` and `fiber`. Acquire: as in `outcome`.
+            let before = newest_of(head);
+            link(fiber, before);
+            let listed = ptr::from_ref(fiber).cast_mut();
+            // Release: the closer's AcqRel swap sees the link. Acquire: as in `outcome`.
             match self
                 .0
                 .compare_exchange_weak(head, listed, Ordering::AcqRel, Ordering::Acquire)
             {
-                Ok(_) => return Ok(()),
+                Ok(_) => return Ok(before),
                 Err(now) => head = now,
             }
         }
@@ -122,7 +124,7 @@ impl WaitList {
     /// it alive.
     #[inline]
     pub(crate) fn close(&self, outcome: Outcome) -> Waiters {
-        // AcqRel: Release publishes the result to `outcome`; Acquire sees the waiters' fields.
+        // AcqRel: Release publishes the result to `outcome`; Acquire sees the waiters' links.
         Waiters::from_newest(self.0.swap(outcome.as_word(), Ordering::AcqRel))
     }
 
@@ -139,7 +141,22 @@ impl WaitList {
                 Err(now) => head = now,
             }
         }
-        Waiters(ptr::null_mut())
+        Waiters(ptr::null())
+    }
+
+    /// Takes a fiber off, if it is the newest waiter (W7). Else nothing is changed. `before` is what
+    /// [`list`](Self::list) gave for it: the link is not ours to read.
+    pub(crate) fn unlist_newest(&self, fiber: &FiberRecord, before: *const FiberRecord) -> bool {
+        let newest = ptr::from_ref(fiber).cast_mut();
+        let before = if before.is_null() {
+            open()
+        } else {
+            before.cast_mut()
+        };
+        // AcqRel: as in `list`. If it is the newest, its link is what it was when it was listed.
+        self.0
+            .compare_exchange(newest, before, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
     }
 
     /// Opens a list that is [`Outcome::EMPTY`]; `false` if somebody else did or it is not empty.
@@ -154,20 +171,20 @@ impl WaitList {
 
 /// The waiters of a closed list, first come first.
 #[must_use = "every waiter must be woken"]
-pub(crate) struct Waiters(*mut Waiter);
+pub(crate) struct Waiters(*const FiberRecord);
 
 impl Waiters {
     /// Takes the chain, newest first, and turns it round.
     #[inline]
-    fn from_newest(newest: *mut Waiter) -> Waiters {
-        let mut rest = newest;
-        let mut oldest = ptr::null_mut();
-        while rest.addr() >= WAITER_MIN {
-            // SAFETY: a listed waiter stays in place until it is woken (`list`), and only the
-            // closer wakes it.
-            let waiter = unsafe { &*rest };
-            rest = waiter.next.replace(oldest);
-            oldest = ptr::from_ref(waiter).cast_mut();
+    fn from_newest(newest: *mut FiberRecord) -> Waiters {
+        let mut rest = newest_of(newest);
+        let mut oldest = ptr::null();
+        // SAFETY: a listed fiber's record stays in place until it is woken (`list`), and only the
+        // closer wakes it.
+        while let Some(fiber) = unsafe { rest.as_ref() } {
+            rest = fiber.next.get();
+            link(fiber, oldest);
+            oldest = fiber;
         }
         Waiters(oldest)
     }
@@ -176,12 +193,10 @@ impl Waiters {
     #[inline]
     pub(crate) fn wake(self) {
         let mut next = self.0;
-        while !next.is_null() {
-            // SAFETY: as in `from_newest`; this waiter has not been woken yet.
-            let waiter = unsafe { &*next };
-            next = waiter.next.get();
-            let fiber = waiter.fiber;
-            // From here on `waiter` may be gone (W3): the fiber's record is not, it outlives each wait of its fiber.
+        // SAFETY: as in `from_newest`; this fiber has not been woken yet.
+        while let Some(fiber) = unsafe { next.as_ref() } {
+            // From here on the link is its fiber's again (W3).
+            next = fiber.next.get();
             // SAFETY: the fiber is suspended or about to, for this list, and is woken once, by us.
             unsafe { FiberRecord::wake(fiber) };
         }

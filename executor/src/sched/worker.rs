@@ -1,23 +1,29 @@
-//! A worker: its queues, and what its fibers do between jobs: look for the next, search, sleep.
+//! A worker: its queues, and what its fibers do between jobs.
 //!
-//! How its fibers are made, switched and resumed stands in `worker/fibers.rs`. Knows nothing of
-//! queries.
+//! How its fibers are made, switched and resumed stands in `worker/fibers.rs`, how it looks for work
+//! elsewhere in `worker/search.rs`. Knows nothing of queries.
 
 mod fibers;
+mod records;
+mod search;
+mod stand;
 
 use std::cell::{Cell, RefCell};
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dagwood_fibers::StackPool;
+use dagwood_fibers::{Segment, SegmentPool, StackPool};
 
 use self::fibers::{Left, WorkerFiber};
+use self::records::Records;
+use self::search::{Appetite, Patience};
 use super::fiber::FiberRecord;
 use super::job::{Job, JobRef};
 use super::pool::{Pool, Seat};
 use super::queue::Deque;
 use super::ready::ReadyList;
+use super::room;
 use super::slab::{Chunk, Slab};
 use super::stats::{Counter, Counters};
 use crate::error::Error;
@@ -34,13 +40,6 @@ const ATTENTION_PERIOD: Duration = Duration::from_micros(10);
 /// something is done do not keep it from being begun.
 const JOB_PERIOD: u32 = 64;
 
-/// Looks at every queue before a worker goes to sleep, and looks at its own inbox before each of
-/// those: some twenty microseconds in all, less than waking it would take. After the first of them
-/// it lets other threads go first each time: there may be more workers than processors.
-const SEARCHES_MAX: u32 = 64;
-const SPINNING_SEARCHES: u32 = 32;
-const POLLS: u32 = 4;
-
 /// One worker. Its fibers use it one at a time; other threads read `pool` and `index` only.
 #[repr(C)]
 pub(crate) struct Worker {
@@ -52,9 +51,16 @@ pub(crate) struct Worker {
     /// On a cache line of its own.
     ready: ReadyList,
     deque: Deque,
+    records: Records<WorkerFiber>,
     spares: RefCell<Vec<NonNull<WorkerFiber>>>,
+    last_resumed: Cell<Option<NonNull<WorkerFiber>>>,
+    /// Why the last fiber could not be made.
+    shortage: RefCell<Option<Error>>,
     stacks: RefCell<StackPool>,
+    segments: RefCell<SegmentPool>,
     slab: Slab,
+    /// Whether the pool has no other worker. Here, and not asked of the pool, whose lines all write.
+    is_alone: bool,
     /// How many of its fibers wait.
     suspended: Cell<usize>,
     /// A job that a yielding fiber found: it goes before ready fibers.
@@ -63,26 +69,36 @@ pub(crate) struct Worker {
     yields: Cell<u32>,
     /// When it last raised its own attention word.
     attention_asked: Cell<Option<Instant>>,
+    patience: Patience,
+    appetite: Appetite,
     random: Cell<u32>,
 }
 
 impl Worker {
     /// A worker of `pool`, to be [`run`](Self::run) on its own thread.
     pub(crate) fn new(pool: &Arc<Pool>, index: usize, deque: Deque, stacks: StackPool) -> Worker {
+        let segment_bytes = room::segment_bytes(stacks.stack_bytes());
         Worker {
             pool: NonNull::new(Arc::as_ptr(pool).cast_mut()).expect("an Arc is not null"),
             index,
             seat: NonNull::from(pool.seat(index)),
             deque,
             ready: ReadyList::new(),
+            records: Records::new(),
             spares: RefCell::new(Vec::new()),
+            last_resumed: Cell::new(None),
+            shortage: RefCell::new(None),
             stacks: RefCell::new(stacks),
+            segments: RefCell::new(SegmentPool::new(segment_bytes)),
             slab: Slab::new(),
+            is_alone: pool.seats().len() == 1,
             suspended: Cell::new(0),
             next_job: Cell::new(None),
             jobs_taken: Cell::new(0),
             yields: Cell::new(0),
             attention_asked: Cell::new(None),
+            patience: Patience::new(),
+            appetite: Appetite::new(),
             random: Cell::new((index as u32).wrapping_mul(0x9E37_79B9) | 1),
         }
     }
@@ -122,7 +138,7 @@ impl Worker {
                 self.switch_to_base(fiber, Left::Spare);
             } else if let Some(job) = self.take_job() {
                 self.run_job(job, &fiber.record);
-            } else if self.search(&fiber.record) {
+            } else if !self.awaits_ready() && self.search(&fiber.record) {
                 return;
             }
         }
@@ -176,8 +192,7 @@ impl Worker {
     #[cold]
     fn find_job_for_other_fiber(&self) -> bool {
         // It must not run on this stack (invariant 3).
-        self.prepare_child_wait();
-        if self.has_spares() {
+        if self.has_spare_or_makes_one() {
             self.next_job.set(self.take_job());
         }
         self.has_next_job()
@@ -193,6 +208,10 @@ impl Worker {
         if jobs.is_empty() { None } else { jobs.steal() }
     }
 
+    fn has_own_jobs(&self) -> bool {
+        !self.seat().own_jobs.is_empty()
+    }
+
     /// How many workers its pool has.
     pub(crate) fn workers(&self) -> usize {
         self.pool().seats().len()
@@ -203,84 +222,6 @@ impl Worker {
         self.pool().post_job(worker, job);
     }
 
-    /// Looks for work until there is some, sleeping in between. `true`: the pool stops.
-    fn search(&self, record: &FiberRecord) -> bool {
-        let pool = self.pool();
-        pool.idle.start_search();
-        let mut searches = 0;
-        let job = loop {
-            if self.polls_find_ready() || pool.is_stopping() {
-                break None;
-            }
-            let outside = || self.take_own_job().or_else(|| pool.take_injected());
-            if let Some(job) = outside().or_else(|| self.steal()) {
-                break Some(job);
-            }
-            searches += 1;
-            if searches == SEARCHES_MAX {
-                searches = 0;
-                pool.sleep(self.index);
-            } else if searches > SPINNING_SEARCHES {
-                std::thread::yield_now();
-            }
-        };
-        if pool.posting(|| pool.idle.end_search(|| pool.has_jobs())) {
-            self.count(|counters| &counters.wakes);
-        }
-        if let Some(job) = job {
-            self.run_job(job, record);
-        }
-        pool.is_stopping() && self.ready.is_empty() && self.seat().inbox.is_empty()
-    }
-
-    /// Looks a few times whether a fiber of its own was woken.
-    fn polls_find_ready(&self) -> bool {
-        (0..POLLS).any(|poll| {
-            if poll > 0 {
-                std::hint::spin_loop();
-            }
-            !self.seat().inbox.is_empty()
-        })
-    }
-
-    /// Takes a job from another worker, beginning with a random one.
-    fn steal(&self) -> Option<JobRef> {
-        let workers = self.pool().seats().len();
-        let start = self.next_random() as usize % workers;
-        let job = (0..workers)
-            .map(|i| (start + i) % workers)
-            .filter(|&victim| victim != self.index)
-            .find_map(|victim| {
-                let seat = self.pool().seat(victim);
-                // Most looks find nothing, and a look costs less than a try.
-                let job = if seat.stealer.is_empty() {
-                    None
-                } else {
-                    seat.stealer.steal()
-                };
-                // Either it has given its last job, or it has none to see: it should show more
-                // (idle.md I6). Read first: its worker looks at the word all the time.
-                if seat.stealer.is_empty() && !seat.attention.load(Ordering::Relaxed) {
-                    seat.attention.store(true, Ordering::Relaxed);
-                }
-                job
-            })?;
-        self.count(|counters| &counters.steals);
-        // It may be much, and others may be hungry: to be shared before a long leaf begins.
-        self.seat().attention.store(true, Ordering::Relaxed);
-        Some(job)
-    }
-
-    /// A xorshift: cheap, and good enough to spread thieves.
-    fn next_random(&self) -> u32 {
-        let mut x = self.random.get();
-        x ^= x << 13;
-        x ^= x >> 17;
-        x ^= x << 5;
-        self.random.set(x);
-        x
-    }
-
     /// Memory for spawned closures.
     pub(crate) fn take_chunk(&self) -> Chunk {
         self.slab.take(&self.pool().depot)
@@ -288,6 +229,26 @@ impl Worker {
 
     pub(crate) fn give_chunk(&self, chunk: Chunk) {
         self.slab.give(chunk, &self.pool().depot);
+    }
+
+    /// Another stack is about to run here, with this limit (attention.md A4).
+    #[inline]
+    pub(crate) fn change_stack(&self, limit: usize) {
+        let attention = &self.seat().attention;
+        if self.is_alone {
+            attention.set(limit);
+        } else {
+            attention.change_stack(limit);
+        }
+    }
+
+    /// More stack for the current fiber.
+    pub(crate) fn take_segment(&self) -> std::io::Result<Segment> {
+        self.segments.borrow_mut().take()
+    }
+
+    pub(crate) fn give_segment(&self, segment: Segment) {
+        self.segments.borrow_mut().give(segment);
     }
 
     /// Puts a job where any worker may take it.
@@ -313,28 +274,43 @@ impl Worker {
     /// many are public as there are workers (idle.md I6).
     #[cold]
     pub(crate) fn attend(&self, fiber: &FiberRecord) {
-        let pool = self.pool();
         let attention = &self.seat().attention;
-        // Lowered before the count: a word that is raised meanwhile stays (idle.md I6).
-        attention.store(false, Ordering::SeqCst);
-        if pool.seats().len() == 1 {
-            return;
+        if self.is_alone {
+            return attention.set(fiber.limit());
         }
-        if std::thread::panicking() {
-            // A destructor that forks during an unwind must not wait: its jobs stay where they are.
-            attention.store(true, Ordering::Relaxed);
-            return;
+        let workers = self.workers();
+        // A destructor that forks during an unwind must not wait: its jobs stay where they are. Else
+        // one job for each other worker, also for those that are busy now: when they are done, this
+        // one may be in a long leaf (idle.md I6).
+        while !std::thread::panicking() && self.publish_until(workers, fiber) {
+            // Lowered before the last look: a word that is raised meanwhile stays (attention.md A3).
+            attention.lower(fiber.limit());
+            if self.deque.len() >= workers {
+                return;
+            }
         }
-        // One for each other worker, also for those that are busy now: when they are done, this one
-        // may be in a long leaf (idle.md I6).
-        let wanted = pool.seats().len();
+        let is_modest = || self.seat().is_modestly_asked.load(Ordering::Relaxed);
+        if is_modest() && !std::thread::panicking() {
+            // Who asked is content with what was shown (idle.md I6), unless another asks meanwhile.
+            attention.lower(fiber.limit());
+            if is_modest() {
+                return;
+            }
+        }
+        if !attention.is_raised() {
+            attention.raise();
+        }
+    }
+
+    /// Shows the fiber's oldest jobs until so many are public. `false`: it has not so many.
+    fn publish_until(&self, wanted: usize, fiber: &FiberRecord) -> bool {
         while self.deque.len() < wanted {
             let Some(job) = fiber.forks.take_oldest() else {
-                attention.store(true, Ordering::Relaxed);
-                return;
+                return false;
             };
             self.publish(job);
         }
+        true
     }
 
     /// One job less to see: another should be shown at the next scheduling point, for workers that
@@ -345,7 +321,7 @@ impl Worker {
         let is_due = |asked: Instant| now.duration_since(asked) >= ATTENTION_PERIOD;
         if self.pool().idle.has_sleepers() || self.attention_asked.get().is_none_or(is_due) {
             self.attention_asked.set(Some(now));
-            self.seat().attention.store(true, Ordering::Relaxed);
+            self.seat().attention.raise();
         }
     }
 

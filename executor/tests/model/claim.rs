@@ -9,7 +9,7 @@ use loom::thread;
 use crate::explore;
 use crate::plant::is_planted;
 use crate::sched::fiber::FiberRecord;
-use crate::sched::wait::{Outcome, WaitList, Waiter};
+use crate::sched::wait::{Outcome, WaitList};
 use crate::sync::{AtomicPtr, AtomicUsize, Mutex, Ordering};
 
 /// A slot, reduced to its wait list, its value, and how often it was begun.
@@ -71,9 +71,8 @@ impl Slot {
 
     fn wait(&self) {
         let fiber = FiberRecord::here();
-        let waiter = Waiter::new(&fiber);
-        // SAFETY: `waiter` stays here until the fiber was woken.
-        if unsafe { self.list.list(&waiter) }.is_ok() {
+        // SAFETY: the current fiber, whose record stays here until it was woken.
+        if unsafe { self.list.list(&fiber) }.is_ok() {
             fiber.suspend();
         }
     }

@@ -11,7 +11,7 @@ pub(crate) struct FiberRecord {
     /// Since it last suspended.
     wakes: AtomicUsize,
     is_nobody: bool,
-    pub(crate) next_ready: Link<FiberRecord>,
+    pub(crate) next: Link<FiberRecord>,
 }
 
 // SAFETY: what others touch is tracked.
@@ -26,7 +26,7 @@ impl FiberRecord {
             latch: Latch::here(),
             wakes: AtomicUsize::new(0),
             is_nobody: false,
-            next_ready: Link::new(),
+            next: Link::new(),
         }
     }
 

@@ -7,7 +7,7 @@ use loom::thread;
 
 use crate::explore;
 use crate::sched::fiber::FiberRecord;
-use crate::sched::wait::{Outcome, WaitList, Waiter};
+use crate::sched::wait::{Outcome, WaitList};
 use crate::sync::Frame;
 
 /// The half, in the frame of the join.
@@ -34,12 +34,10 @@ impl Half {
     /// What the owner does: probes, then waits.
     fn wait(&self, fiber: &FiberRecord, probes: u32) -> u32 {
         if !(0..probes).any(|_| self.list.outcome().is_some()) {
-            let waiter = Frame::new(Waiter::new(fiber));
-            // SAFETY: `waiter` stays here until the fiber was woken.
-            if unsafe { self.list.list(&waiter) }.is_ok() {
+            // SAFETY: the record stays where it is until the fiber was woken.
+            if unsafe { self.list.list(fiber) }.is_ok() {
                 fiber.suspend();
             }
-            waiter.leave();
         }
         // SAFETY: closed.
         self.result.with(|place| unsafe { *place })

@@ -8,7 +8,7 @@ use loom::thread;
 use crate::explore;
 use crate::sched::fiber::FiberRecord;
 use crate::sched::latch::Latch;
-use crate::sched::wait::{Outcome, WaitList, Waiter};
+use crate::sched::wait::{Outcome, WaitList};
 use crate::sync::{self, Frame};
 
 /// A latch in the frame of a wait, beside what is waited for.
@@ -127,9 +127,8 @@ fn an_outside_run_ends_and_its_frame_goes() {
                 run.list.close(Outcome::READY).wake();
             })
         };
-        let waiter = Waiter::new(&run.record);
-        // SAFETY: `waiter` stays here until the record was woken.
-        if unsafe { run.list.list(&waiter) }.is_ok() {
+        // SAFETY: the record stays where it is until it was woken.
+        if unsafe { run.list.list(&run.record) }.is_ok() {
             run.record.suspend();
         }
         // SAFETY: closed.

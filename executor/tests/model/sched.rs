@@ -1,5 +1,7 @@
 //! The protocols under test: the library's own files, with fibers that are loom threads.
 
+#[path = "../../src/sched/attention.rs"]
+pub(crate) mod attention;
 #[path = "fiber.rs"]
 pub(crate) mod fiber;
 #[path = "../../src/sched/idle.rs"]
@@ -8,5 +10,7 @@ pub(crate) mod idle;
 pub(crate) mod latch;
 #[path = "../../src/sched/ready.rs"]
 pub(crate) mod ready;
+#[path = "../../src/sched/standing.rs"]
+pub(crate) mod standing;
 #[path = "../../src/sched/wait.rs"]
 pub(crate) mod wait;

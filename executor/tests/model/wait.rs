@@ -7,7 +7,7 @@ use loom::thread;
 
 use crate::explore;
 use crate::sched::fiber::FiberRecord;
-use crate::sched::wait::{Outcome, WaitList, Waiter};
+use crate::sched::wait::{Outcome, WaitList};
 use crate::sync::{Frame, Mutex};
 
 /// A slot, reduced to its wait list and its value.
@@ -42,9 +42,8 @@ impl Slot {
     /// Waits until the list is closed or its waiters are called back.
     fn wait(&self) {
         let fiber = FiberRecord::here();
-        let waiter = Waiter::new(&fiber);
-        // SAFETY: `waiter` stays here until the fiber was woken.
-        if unsafe { self.list.list(&waiter) }.is_ok() {
+        // SAFETY: `fiber` stays here until it was woken.
+        if unsafe { self.list.list(&fiber) }.is_ok() {
             fiber.suspend();
         }
     }
@@ -80,7 +79,7 @@ fn each_waiter_of_a_list_is_woken_once_and_sees_the_value() {
     });
 }
 
-/// W3: the frame of a woken waiter is used again at once, for a waiter that nobody may wake.
+/// W3: the memory of a woken waiter is used again at once, for one that nobody may wake.
 #[test]
 fn a_woken_waiter_is_touched_no_more() {
     explore(|| {
@@ -88,16 +87,14 @@ fn a_woken_waiter_is_touched_no_more() {
         let askers = [0, 1].map(|_| {
             let list = Arc::clone(&list);
             thread::spawn(move || {
-                let fiber = FiberRecord::here();
-                let nobody = FiberRecord::nobody();
-                let waiter = Frame::new(Waiter::new(&fiber));
-                // SAFETY: `waiter` stays here until the fiber was woken.
-                if unsafe { list.list(&waiter) }.is_ok() {
+                let fiber = Frame::new(FiberRecord::here());
+                // SAFETY: the record stays here until it was woken.
+                if unsafe { list.list(&fiber) }.is_ok() {
                     fiber.suspend();
                 }
-                waiter.leave_to(Waiter::new(&nobody));
+                fiber.leave_to(FiberRecord::nobody());
                 // Kept for whoever comes too late.
-                (waiter, nobody)
+                fiber
             })
         });
         list.close(Outcome::READY).wake();
@@ -159,11 +156,10 @@ fn a_waiter_that_is_called_back_lists_itself_again() {
             })
         };
         let fiber = FiberRecord::here();
-        let waiter = Waiter::new(&fiber);
         let list = || {
             let _guard = graph.lock();
-            // SAFETY: `waiter` stays here until the list does not take it.
-            unsafe { slot.list.list(&waiter) }
+            // SAFETY: `fiber` stays here until the list does not take it.
+            unsafe { slot.list.list(&fiber) }
         };
         while list().is_ok() {
             fiber.suspend();

@@ -5,7 +5,7 @@
 
 use std::any::Any;
 
-use dagwood_fibers::{Fiber, Mechanism, Resumed, StackPool};
+use dagwood_fibers::{Fiber, Mechanism, Resumed, StackDepot, StackPool, StackSettings};
 
 /// Large enough for a panic with a backtrace in a debug build.
 pub(crate) const STACK_BYTES: usize = 256 * 1024;
@@ -46,5 +46,38 @@ pub(crate) fn expect_panicked(fiber: &mut Fiber) -> Box<dyn Any + Send> {
             payload
         }
         other => panic!("{other:?}, expected to panic"),
+    }
+}
+
+/// Small, so that many fit.
+pub(crate) const SMALL_BYTES: usize = 64 << 10;
+
+/// A depot like this, where stacks are of our own making.
+pub(crate) fn depots(settings: StackSettings) -> impl Iterator<Item = StackDepot> {
+    let all = if cfg!(target_os = "linux") {
+        Mechanism::available()
+    } else {
+        &[]
+    };
+    all.iter()
+        .filter(|&&mechanism| mechanism == Mechanism::Switch)
+        .map(move |&mechanism| StackDepot::new(mechanism, settings).unwrap())
+}
+
+/// `count` fibers that wait.
+pub(crate) fn waiting(pool: &mut StackPool, count: usize) -> Vec<Fiber> {
+    let fiber = |_| {
+        let mut fiber = Fiber::new(pool, |suspender| suspender.suspend()).unwrap();
+        expect_suspended(&mut fiber);
+        fiber
+    };
+    (0..count).map(fiber).collect()
+}
+
+/// Lets fibers that wait end.
+pub(crate) fn end(fibers: Vec<Fiber>, pool: &mut StackPool) {
+    for mut fiber in fibers {
+        expect_returned(&mut fiber);
+        fiber.recycle(pool);
     }
 }

@@ -7,13 +7,14 @@
 use std::cell::{Cell, UnsafeCell};
 use std::ptr::{self, NonNull};
 
-use dagwood_fibers::{Fiber, Resumed, Suspender};
+use dagwood_fibers::{Fiber, Resumed, Suspender, watch_own_stack};
 
-use super::Worker;
+use super::{Worker, records};
 use crate::error::Error;
 use crate::sched::fiber::{FiberRecord, current, current_place, set_current};
 use crate::sched::graph;
 use crate::sched::pool::Pool;
+use crate::sched::room;
 
 /// A worker keeps at most this many spare fibers; the others give their stacks back. Fewer, where
 /// that many of all workers would leave too few to wait with.
@@ -31,11 +32,15 @@ pub(super) enum Left {
 /// A fiber of a worker: the holder of its record.
 pub(super) struct WorkerFiber {
     pub(super) record: FiberRecord,
-    left: Cell<Left>,
     suspender: Cell<*const Suspender>,
+    /// Where its memory is.
+    home: records::Home<WorkerFiber>,
     /// Taken by the base only.
     fiber: UnsafeCell<Option<Fiber>>,
 }
+
+// There may be a million of them.
+const _: () = assert!(size_of::<WorkerFiber>() <= 256);
 
 /// A worker's address on its way into its fibers' bodies.
 struct Home(*const Worker, *const WorkerFiber);
@@ -51,25 +56,28 @@ impl Worker {
         let current = current_place();
         // SAFETY: this thread's own, and used on it only.
         let current = unsafe { current.as_ref() };
-        while let Some(fiber) = self.next_fiber().or_else(|| self.wait_for_ready()) {
+        while let Some(fiber) = self.next_fiber().or_else(|| self.find_fiber()) {
             // SAFETY: on the ready queue or spare: suspended, alive, and nobody else resumes it.
             let worker_fiber = unsafe { fiber.as_ref() };
             // SAFETY: only the base touches the field, and the base is here.
             let handle = unsafe { &mut *worker_fiber.fiber.get() };
             let unfinished = handle.as_mut();
+            self.last_resumed.set(Some(fiber));
+            self.change_stack(worker_fiber.record.limit());
             // For a fiber on this thread; one on a thread of its own has said so there.
             current.set(&raw const worker_fiber.record);
             match unfinished
                 .expect("an unfinished fiber has its handle")
                 .resume()
             {
-                Resumed::Suspended if worker_fiber.left.get() == Left::Spare => {
+                Resumed::Suspended if worker_fiber.record.is_spare.get() => {
                     self.spares.borrow_mut().push(fiber)
                 }
                 Resumed::Suspended => (),
                 Resumed::Finished(result) => {
                     result.expect("jobs carry their panics as values");
                     current.set(ptr::null());
+                    self.last_resumed.set(None);
                     let done = handle.take().expect("just resumed");
                     done.recycle(&mut self.stacks.borrow_mut());
                     self.forget(fiber);
@@ -81,7 +89,7 @@ impl Worker {
         }
     }
 
-    fn next_fiber(&self) -> Option<NonNull<WorkerFiber>> {
+    pub(super) fn next_fiber(&self) -> Option<NonNull<WorkerFiber>> {
         self.collect_ready();
         if self.has_next_job()
             && let Some(spare) = self.spares.borrow_mut().pop()
@@ -96,34 +104,26 @@ impl Worker {
         ready.or_else(|| self.spares.borrow_mut().pop())
     }
 
-    /// There was no memory for another fiber: the base can only resume what becomes ready. `None`:
-    /// the pool stops.
-    fn wait_for_ready(&self) -> Option<NonNull<WorkerFiber>> {
-        let pool = self.pool();
-        while self.suspended.get() > 0 {
-            if let Some(fiber) = self.next_fiber() {
-                return Some(fiber);
-            }
-            pool.block(self.index);
-        }
-        None
-    }
-
     /// Makes a fiber, for which the caller has reserved a place.
     pub(super) fn add_spare(&self) -> Result<(), Error> {
         let attention = &raw const self.pool().seat(self.index).attention;
-        let worker_fiber = Box::new(WorkerFiber {
-            record: FiberRecord::of_worker(self, self.pool().identity(), attention),
-            left: Cell::new(Left::Spare),
+        let worker_fiber = self.records.add(|home| WorkerFiber {
+            home,
+            record: FiberRecord::of_worker(
+                self,
+                self.pool().identity(),
+                attention,
+                self.segments.borrow().segment_bytes(),
+            ),
             suspender: Cell::new(ptr::null()),
             fiber: UnsafeCell::new(None),
         });
-        let worker_fiber = NonNull::from(Box::leak(worker_fiber));
         // SAFETY: just made, and not shared yet.
         unsafe { worker_fiber.as_ref() }
             .record
             .set_holder(worker_fiber.cast());
         let home = Home(self, worker_fiber.as_ptr());
+        let stack_bytes = self.stacks.borrow().stack_bytes();
         let body = move |suspender: &Suspender| {
             let home = home;
             // SAFETY: the worker outlives its fibers.
@@ -131,8 +131,14 @@ impl Worker {
             // SAFETY: a fiber's record is freed after the fiber has finished.
             let worker_fiber = unsafe { &*home.1 };
             worker_fiber.suspender.set(suspender);
+            worker_fiber
+                .record
+                .change_stack(room::limit_from_top(stack_bytes));
             // For a fiber on a thread of its own: of the others the base says so.
             set_current(&raw const worker_fiber.record);
+            if worker.pool().watches_own_stacks() {
+                watch_own_stack();
+            }
             worker.run_jobs(worker_fiber);
             // The thread may be used for another fiber, or end.
             set_current(ptr::null());
@@ -162,43 +168,26 @@ impl Worker {
 
     /// Frees the record of a fiber that has finished or never was.
     fn forget(&self, fiber: NonNull<WorkerFiber>) {
-        // SAFETY: made by `Box::leak` in `add_spare`, and on no list any more.
-        let fiber = unsafe { Box::from_raw(fiber.as_ptr()) };
-        graph::retire(fiber);
+        // SAFETY: alive: it is freed below.
+        let record = unsafe { fiber.as_ref() };
+        let home = record.home;
+        // SAFETY: made in `add_spare`, and on no list any more.
+        graph::retire(|| unsafe { self.records.take(fiber, home) });
         self.pool().release_fiber();
     }
 
     #[inline]
     pub(super) fn switch_to_base(&self, fiber: &WorkerFiber, left: Left) {
-        fiber.left.set(left);
+        fiber.record.is_spare.set(left == Left::Spare);
         // SAFETY: set by the body of this very fiber, which is running; a suspender lives as long
         // as the body.
         let suspender = unsafe { &*fiber.suspender.get() };
         suspender.suspend();
     }
 
-    /// Makes sure that there is a fiber to go on with when the current one suspends.
-    pub(crate) fn prepare_suspension(&self) -> Result<(), Error> {
-        if !self.spares.borrow().is_empty() {
-            return Ok(());
-        }
-        self.pool().reserve_fiber()?;
-        self.add_spare()
-    }
-
-    /// The same for a wait that cannot be refused: over the cap, and in the worst case without a
-    /// fiber to go on with but the ready ones.
-    pub(crate) fn prepare_child_wait(&self) {
-        if self.spares.borrow().is_empty() {
-            self.pool().reserve_fiber_over_cap();
-            // Without a spare the base waits for ready fibers (`wait_for_ready`).
-            let _ = self.add_spare();
-        }
-    }
-
-    /// Whether there is a fiber to start a job on.
-    pub(super) fn has_spares(&self) -> bool {
-        !self.spares.borrow().is_empty()
+    /// Makes sure that there is a fiber to start a job on. `false`: there can be none.
+    pub(super) fn has_spare_or_makes_one(&self) -> bool {
+        !self.spares.borrow().is_empty() || self.try_add_spare()
     }
 
     /// Suspends the current fiber, which is listed as a waiter, until it is woken.

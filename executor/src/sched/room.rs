@@ -1,0 +1,96 @@
+//! How much of its stack a fiber has left, and how it goes on when that is little: on another
+//! segment, by a plain call.
+//!
+//! Used by asks, joins and whoever else may go deep. Knows nothing of what goes deep.
+
+use std::cell::RefCell;
+
+use dagwood_fibers::{Segment, SegmentPool};
+
+use super::fiber::FiberRecord;
+use crate::error::{Error, Payload};
+
+/// The least size of a segment: with smaller ones a deep recursion would need more mappings than
+/// a process has.
+const SEGMENT_BYTES_MIN: usize = 1 << 20;
+
+/// The size of the segments of fibers with stacks of `stack_bytes`.
+pub(crate) fn segment_bytes(stack_bytes: usize) -> usize {
+    stack_bytes.max(SEGMENT_BYTES_MIN)
+}
+
+/// What must be left of a stack for whoever begins something on it: an eighth, but at least 64 KiB
+/// where that is not more than half.
+///
+/// It also covers what is not known of a thread's stack: its guard, and its thread-locals.
+pub(crate) fn reserve_bytes(stack_bytes: usize) -> usize {
+    const LEAST: usize = 64 << 10;
+    (stack_bytes / 8).max(LEAST.min(stack_bytes / 2))
+}
+
+/// The limit (attention.md) of the stack whose first frame calls this, if it has `stack_bytes`.
+#[inline(never)]
+pub(crate) fn limit_from_top(stack_bytes: usize) -> usize {
+    if !Segment::is_available() {
+        return 0;
+    }
+    let top = 0_u8;
+    let top = std::hint::black_box(&raw const top).addr();
+    top.saturating_sub(stack_bytes - reserve_bytes(stack_bytes))
+}
+
+/// Calls `body` on a new segment of `fiber`, the current one. Gives what it panicked with.
+///
+/// # Errors
+///
+/// There is no memory for it; `body` was dropped.
+pub(crate) fn deeper<R>(
+    fiber: &FiberRecord,
+    body: impl FnOnce() -> R,
+) -> Result<Result<R, Payload>, Error> {
+    let bytes = fiber.segment_bytes();
+    let mut segment = match fiber.worker() {
+        Some(worker) => worker.take_segment(),
+        None => of_this_thread(bytes, SegmentPool::take),
+    }
+    .map_err(|error| Error::no_segment(&error))?;
+    let limit = fiber.change_stack(segment.bottom() + reserve_bytes(bytes));
+    let result = segment.call(body);
+    fiber.change_stack(limit);
+    match fiber.worker() {
+        Some(worker) => worker.give_segment(segment),
+        None => of_this_thread(bytes, |segments| segments.give(segment)),
+    }
+    Ok(result)
+}
+
+/// Begins a sequential run on a stack of its own, if there are such; `body` does not unwind.
+///
+/// # Errors
+///
+/// As [`deeper`].
+pub(crate) fn on_own_stack(fiber: &FiberRecord, body: impl FnOnce()) -> Result<(), Error> {
+    if Segment::is_available() {
+        deeper(fiber, body)?.expect("it carries panics as values");
+    } else {
+        body();
+    }
+    Ok(())
+}
+
+thread_local! {
+    /// The segments of a thread that is no worker.
+    static SEGMENTS: RefCell<SegmentPool> = const { RefCell::new(SegmentPool::new(0)) };
+}
+
+/// Never inlined: the thread-local's address must not be kept over a switch.
+#[inline(never)]
+fn of_this_thread<R>(bytes: usize, body: impl FnOnce(&mut SegmentPool) -> R) -> R {
+    SEGMENTS.with_borrow_mut(|segments| {
+        if segments.segment_bytes() != bytes {
+            // Of an executor with stacks of another size.
+            *segments = SegmentPool::new(bytes);
+        }
+        body(segments)
+    })
+}

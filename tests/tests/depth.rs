@@ -1,0 +1,251 @@
+//! D1: depth is limited by memory, on every backend, with stacks of the default size.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use dagwood::{Cx, Database, Query};
+use dagwood_tests::{Bed, Meeting, fail_quietly, scenarios};
+
+scenarios! {
+    all [1, 4]: d1_a_chain_of_queries;
+    all [1, 4]: d1_nested_joins;
+    all [1, 4]: d1_nested_joins_to_the_right;
+    all [1, 4]: d1_nested_scopes_and_loops;
+    all [1, 4]: d1_plain_recursion_that_deepens;
+    all [1, 4]: d1_a_chain_that_is_a_cycle;
+    all [1, 4]: d1_a_panic_at_the_bottom;
+    all [1, 4]: d1_a_panic_below_joins;
+    pools [1, 2, 4]: d1_fibers_wait_at_the_bottom;
+    pools [1, 2, 4]: d1_fibers_wait_on_the_way;
+}
+
+/// How deep the tests of this file go by default: over several segments also in optimised builds.
+const LEVELS: usize = 100_000;
+
+/// The bottom of a chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Bottom {
+    Ends,
+    Panics,
+    AsksTop(usize),
+}
+
+/// One link of a chain: the number of links below it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Link(usize);
+
+impl Query<Bottom> for Link {
+    type Value = usize;
+
+    fn provide(self, cx: &Cx<'_, Bottom>) -> usize {
+        match (self.0, *cx.data()) {
+            (0, Bottom::Ends) => 0,
+            (0, Bottom::Panics) => fail_quietly("at the bottom"),
+            (0, Bottom::AsksTop(top)) => *cx.get(Link(top)),
+            (level, _) => 1 + *cx.get(Link(level - 1)),
+        }
+    }
+}
+
+fn ask_chain(bed: &Bed, levels: usize) {
+    let executor = bed.executor();
+    let db = Database::new(Bottom::Ends);
+    let asked = executor.run(&db, |cx| *cx.get(Link(levels)));
+    assert_eq!(asked.expect("memory is enough"), levels);
+}
+
+fn d1_a_chain_of_queries(bed: &Bed) {
+    ask_chain(bed, LEVELS);
+}
+
+/// A comb of joins: `levels` of them inside each other's first half.
+fn comb(cx: &Cx<'_, ()>, levels: usize) -> usize {
+    if levels == 0 {
+        return 0;
+    }
+    let (below, one) = cx.join(|cx| comb(cx, levels - 1), |_| 1);
+    below + one
+}
+
+fn join_nested(bed: &Bed, levels: usize) {
+    let joined = bed
+        .executor()
+        .run(&Database::new(()), |cx| comb(cx, levels));
+    assert_eq!(joined.expect("memory is enough"), levels);
+}
+
+fn d1_nested_joins(bed: &Bed) {
+    join_nested(bed, LEVELS);
+}
+
+fn d1_nested_joins_to_the_right(bed: &Bed) {
+    fn comb(cx: &Cx<'_, ()>, levels: usize) -> usize {
+        if levels == 0 {
+            return 0;
+        }
+        let (one, below) = cx.join(|_| 1, |cx| comb(cx, levels - 1));
+        one + below
+    }
+    let joined = bed
+        .executor()
+        .run(&Database::new(()), |cx| comb(cx, LEVELS));
+    assert_eq!(joined.expect("memory is enough"), LEVELS);
+}
+
+fn d1_nested_scopes_and_loops(bed: &Bed) {
+    // On small stacks, since a look for work passes all of them.
+    const LEVELS: usize = 3000;
+    fn descend(cx: &Cx<'_, AtomicUsize>, levels: usize) {
+        cx.data().fetch_add(1, Ordering::Relaxed);
+        match levels {
+            0 => {}
+            _ if levels.is_multiple_of(2) => cx.par_for_each(0..1_usize, |cx, _| {
+                descend(cx, levels - 1);
+            }),
+            _ => cx.scope(|cx, _| descend(cx, levels - 1)),
+        }
+    }
+    let db = Database::new(AtomicUsize::new(0));
+    let executor = bed.builder().stack_bytes(256 << 10).build();
+    let executor = executor.expect("an executor can be made");
+    let run = executor.run(&db, |cx| descend(cx, LEVELS));
+    run.expect("memory is enough");
+    assert_eq!(db.data().load(Ordering::Relaxed), LEVELS + 1);
+}
+
+fn d1_plain_recursion_that_deepens(bed: &Bed) {
+    /// With frames that are larger than those of the other tests.
+    fn descend(cx: &Cx<'_, ()>, levels: usize) -> usize {
+        let frame = std::hint::black_box([levels; 50]);
+        if levels == 0 {
+            return 0;
+        }
+        let below = cx.deepen(|cx| descend(cx, levels - 1));
+        assert_eq!(frame, [levels; 50]);
+        below + 1
+    }
+    let counted = bed
+        .executor()
+        .run(&Database::new(()), |cx| descend(cx, LEVELS));
+    assert_eq!(counted.expect("memory is enough"), LEVELS);
+}
+
+fn d1_a_chain_that_is_a_cycle(bed: &Bed) {
+    let executor = bed.executor();
+    let db = Database::new(Bottom::AsksTop(LEVELS));
+    let error = executor
+        .run(&db, |cx| *cx.get(Link(LEVELS)))
+        .expect_err("it asks for itself");
+    assert!(error.is_cycle());
+    assert_eq!(error.cycle_members().map(<[String]>::len), Some(LEVELS + 1));
+}
+
+fn d1_a_panic_at_the_bottom(bed: &Bed) {
+    let executor = bed.executor();
+    let db = Database::new(Bottom::Panics);
+    let error = executor
+        .run(&db, |cx| *cx.get(Link(LEVELS)))
+        .expect_err("the bottom panics");
+    assert_eq!(error.panic_message(), Some("at the bottom"));
+    assert_eq!(error.query_stack().count(), LEVELS + 1);
+    assert_eq!(error.query_stack().next(), Some("Link(0)"));
+    let again = executor.run(&db, |cx| cx.try_get(Link(LEVELS / 2)).copied());
+    let again = again.expect("errors are held back");
+    assert_eq!(
+        again.expect_err("it failed").query_stack().count(),
+        LEVELS / 2 + 1
+    );
+}
+
+fn d1_a_panic_below_joins(bed: &Bed) {
+    fn comb(cx: &Cx<'_, AtomicUsize>, levels: usize) {
+        if levels == 0 {
+            fail_quietly("at the bottom")
+        }
+        let count = |cx: &Cx<'_, AtomicUsize>| {
+            cx.data().fetch_add(1, Ordering::Relaxed);
+        };
+        cx.join(|cx| comb(cx, levels - 1), count);
+    }
+    let executor = bed.executor();
+    let db = Database::new(AtomicUsize::new(0));
+    let run = || executor.run(&db, |cx| comb(cx, LEVELS));
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).expect_err("the bottom panics");
+    assert_eq!(
+        db.data().load(Ordering::Relaxed),
+        LEVELS,
+        "second halves run all the same"
+    );
+}
+
+/// How many fibers go deep at once, in the tests that wait.
+const FIBERS: usize = 5;
+
+/// Deep enough for several segments, in debug builds.
+const LEVELS_OF_EACH: usize = 20_000;
+
+fn descend_and<'db>(
+    cx: &Cx<'db, Meeting>,
+    levels: usize,
+    at: &(dyn Fn(&Cx<'db, Meeting>, usize) + Sync),
+) -> usize {
+    at(cx, levels);
+    if levels == 0 {
+        return 0;
+    }
+    let (below, one) = cx.join(|cx| descend_and(cx, levels - 1, at), |_| 1);
+    at(cx, levels);
+    below + one
+}
+
+fn d1_fibers_wait_at_the_bottom(bed: &Bed) {
+    let at_bottom = |cx: &Cx<'_, Meeting>, level| {
+        if level == 0 {
+            cx.data().meet(cx);
+        }
+    };
+    let db = Database::new(Meeting::new(FIBERS));
+    let sums = bed.executor().run(&db, |cx| {
+        cx.par_map(0..FIBERS, |cx, _| {
+            descend_and(cx, LEVELS_OF_EACH, &at_bottom)
+        })
+    });
+    assert_eq!(sums.expect("memory is enough"), [LEVELS_OF_EACH; FIBERS]);
+}
+
+fn d1_fibers_wait_on_the_way(bed: &Bed) {
+    let yield_often = |cx: &Cx<'_, Meeting>, level: usize| {
+        if level.is_multiple_of(500) {
+            cx.yield_now();
+        }
+    };
+    let db = Database::new(Meeting::new(FIBERS));
+    let sums = bed.executor().run(&db, |cx| {
+        cx.par_map(0..FIBERS, |cx, _| {
+            descend_and(cx, LEVELS_OF_EACH, &yield_often)
+        })
+    });
+    assert_eq!(sums.expect("memory is enough"), [LEVELS_OF_EACH; FIBERS]);
+}
+
+/// The sizes of the scenario: optimised, one after another.
+mod in_full {
+    use super::*;
+
+    fn on_all(body: fn(&Bed)) {
+        for backend in dagwood::Executor::backends() {
+            dagwood_tests::run_scenario("D1 in full", *backend, &[1, 4], body);
+        }
+    }
+
+    #[test]
+    #[ignore = "large: optimised, 300 MiB"]
+    fn d1_a_million_queries() {
+        on_all(|bed| ask_chain(bed, 1_000_000));
+    }
+
+    #[test]
+    #[ignore = "large: optimised, 300 MiB"]
+    fn d1_a_million_nested_joins() {
+        on_all(|bed| join_nested(bed, 1_000_000));
+    }
+}
