@@ -95,6 +95,7 @@ impl Fiber {
     ///
     /// A fiber that is not done, or that comes from a pool of another mechanism or stack size, is dropped
     /// instead, as its `Drop` says.
+    #[inline]
     pub fn recycle(self, pool: &mut StackPool) {
         match (self.kind, &mut pool.stacks) {
             (Kind::Switch(fiber), Stacks::Switch(stacks)) => fiber.recycle(stacks),

@@ -116,6 +116,7 @@ impl GuardCall {
             let parts: Vec<Part> = (0..slots).map(part).collect();
             // SAFETY: by contract, as in `guard`.
             if unsafe { memory::install_guards(&parts) }.is_ok() {
+                commit_tops(first, slots, layout);
                 return Ok(slots);
             }
         }
@@ -144,6 +145,21 @@ impl GuardCall {
             GuardCall::Forbid => unsafe { memory::forbid(start, layout.guard_bytes) },
         }
     }
+}
+
+/// Commits the page that each of these stacks begins with: they are about to be used.
+fn commit_tops(first: NonZeroUsize, slots: usize, layout: Layout) {
+    let bytes = memory::page_bytes();
+    let part = |index| {
+        let start = first.get() + index * layout.slot_bytes - bytes;
+        let start = NonNull::new(std::ptr::with_exposed_provenance_mut(start));
+        Part {
+            start: start.expect("a slot is not at zero"),
+            bytes,
+        }
+    };
+    let parts: Vec<Part> = (0..slots).map(part).collect();
+    let _ = memory::commit(&parts);
 }
 
 /// Whether the kernel has light guards, found out once.

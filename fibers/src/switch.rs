@@ -37,6 +37,7 @@ pub(crate) struct Fiber {
 }
 
 impl Fiber {
+    #[inline]
     pub(crate) fn new(
         stacks: &mut Stacks,
         body: impl FnOnce(&crate::Suspender) + Send + 'static,
@@ -66,6 +67,7 @@ impl Fiber {
         self.coroutine.done()
     }
 
+    #[inline]
     pub(crate) fn recycle(self, stacks: &mut Stacks) {
         if self.is_done() {
             let mut this = ManuallyDrop::new(self);

@@ -60,6 +60,21 @@ pub(crate) unsafe fn install_guard(start: NonNull<u8>, bytes: usize) -> io::Resu
 ///
 /// Each as for [`install_guard`].
 pub(crate) unsafe fn install_guards(parts: &[Part]) -> io::Result<()> {
+    // SAFETY: by contract.
+    unsafe { advise(parts, GUARD_INSTALL) }
+}
+
+/// Commits several parts in one call, which costs less than a fault for each. An error, as for [`install_guards`], is
+/// of no consequence: what is missing is committed when it is touched.
+pub(crate) fn commit(parts: &[Part]) -> io::Result<()> {
+    // SAFETY: what is read and written is not changed.
+    unsafe { advise(parts, libc::MADV_POPULATE_WRITE) }
+}
+
+/// # Safety
+///
+/// As for [`install_guard`], if the advice changes what is there.
+unsafe fn advise(parts: &[Part], advice: libc::c_int) -> io::Result<()> {
     // SAFETY: by contract; a part is laid out as an `iovec`, and concerns this process.
     let bytes = unsafe {
         libc::syscall(
@@ -67,7 +82,7 @@ pub(crate) unsafe fn install_guards(parts: &[Part]) -> io::Result<()> {
             PIDFD_SELF,
             parts.as_ptr(),
             parts.len(),
-            GUARD_INSTALL,
+            advice,
             0,
         )
     };
