@@ -210,6 +210,7 @@ impl<'db, D> Cx<'db, D> {
     }
 
     /// Calls `body` here, or on another segment of stack if little is left.
+    #[inline]
     pub(crate) fn with_room<R>(&self, body: impl FnOnce() -> R) -> R {
         let here = 0_u8;
         if self.is_deep(&raw const here) {
@@ -258,11 +259,7 @@ impl<'db, D> Cx<'db, D> {
     /// ```
     #[inline]
     pub fn deepen<R>(&self, body: impl FnOnce(&Self) -> R) -> R {
-        let here = 0_u8;
-        if self.is_deep(&raw const here) {
-            return self.deeper(|| body(self));
-        }
-        body(self)
+        self.with_room(|| body(self))
     }
 
     /// Lets other work of this worker go first: fibers that are ready to go on, or, if there are
