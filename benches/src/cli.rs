@@ -82,7 +82,7 @@ pub(crate) struct RunArgs {
 #[derive(Debug, Args)]
 pub(crate) struct CompareArgs {
     /// The workloads to compare [default: rust-source]
-    #[arg(value_name = "WORKLOAD", value_parser = workload_parser())]
+    #[arg(value_name = "WORKLOAD", value_parser = comparison_parser())]
     pub(crate) workloads: Vec<&'static Workload>,
     /// The engines, separated by commas [default: all that can run the workload, except `capacity`]
     #[arg(long, value_name = "ENGINE,..", value_delimiter = ',')]
@@ -165,6 +165,19 @@ fn worker_count(text: &str) -> Result<usize, String> {
             "a number of workers is a whole number from 1 to {WORKERS_MAX}"
         )),
     }
+}
+
+/// The workloads, and what stands for several of them.
+fn comparison_parser() -> impl TypedValueParser<Value = &'static Workload> {
+    let names = workload::ALL
+        .iter()
+        .chain([&workload::VINTAGE])
+        .map(|workload| PossibleValue::new(workload.name).help(workload.about));
+    PossibleValuesParser::new(names).try_map(|name| match workload::find(&name) {
+        Some(workload) => Ok(workload),
+        None if name == workload::VINTAGE.name => Ok(&workload::VINTAGE),
+        None => Err(format!("there is no workload {name}")),
+    })
 }
 
 fn workload_parser() -> impl TypedValueParser<Value = &'static Workload> {

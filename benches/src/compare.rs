@@ -22,19 +22,22 @@ use crate::rounds::{InProcess, Lane, Runner, interleave};
 use crate::served::Served;
 use crate::table;
 use crate::trouble::Trouble;
+use crate::vintage;
 use crate::workload::{Loaded, Setup, Workload};
 
 /// Compares all named workloads; the exit code says whether the answers agree.
 pub(crate) fn compare(args: &CompareArgs) -> Result<ExitCode, Failure> {
-    let workloads = named_or_main(&args.workloads);
-    let workers = args
-        .workers
-        .clone()
-        .unwrap_or_else(|| vec![1, cli::cores()]);
+    let workloads = named_or_main(&args.workloads)?;
+    let workers = args.workers.clone();
+    let workers_of = |workload: &Workload| match &workers {
+        Some(workers) => workers.clone(),
+        None if vintage::is_vintage(workload) => vec![1],
+        None => vec![1, cli::cores()],
+    };
     cli::check_input(&args.scale, &workloads)?;
     let plans = workloads
         .iter()
-        .map(|workload| plan::subjects(workload, args.engines.as_deref(), &workers))
+        .map(|workload| plan::subjects(workload, args.engines.as_deref(), &workers_of(workload)))
         .collect::<Result<Vec<_>, _>>()?;
     let (mut text, mut rows) = outputs(args.json.as_deref())?;
     let mut all_well = true;
@@ -42,6 +45,9 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<ExitCode, Failure> {
         let loaded = workload.load(args.scale.size, args.scale.input.clone())?;
         let lanes = measure(args, workload, &*loaded, &subjects);
         table::write(&mut *text, workload, &*loaded, &lanes)?;
+        if vintage::is_vintage(workload) {
+            vintage::write(&mut *text, workload, &lanes)?;
+        }
         all_well &= write_verdict(&mut *text, &*loaded, &lanes)?;
         text.flush()?;
         if let Some(rows) = &mut rows {
@@ -56,10 +62,14 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(u8::from(!all_well)))
 }
 
-/// Each workload once, in the order named.
-fn named_or_main(named: &[&'static Workload]) -> Vec<&'static Workload> {
+/// Each workload once, in the order named; `vintage` stands for several.
+fn named_or_main(named: &[&'static Workload]) -> Result<Vec<&'static Workload>, Failure> {
     let mut workloads: Vec<&'static Workload> = Vec::new();
     for &workload in named {
+        if workload.name == vintage::NAME {
+            workloads.extend(vintage::workloads()?);
+            continue;
+        }
         if !workloads.iter().any(|known| known.name == workload.name) {
             workloads.push(workload);
         }
@@ -67,7 +77,7 @@ fn named_or_main(named: &[&'static Workload]) -> Vec<&'static Workload> {
     if workloads.is_empty() {
         workloads.push(Workload::main());
     }
-    workloads
+    Ok(workloads)
 }
 
 type Output = Box<dyn Write>;
@@ -163,7 +173,7 @@ fn runner<'a>(
         let capacity = Capacity::start(workload, &args.scale, subject.workers, limit)?;
         return Ok(Box::new(capacity));
     }
-    if workload.needs_child(subject.engine) {
+    if workload.needs_child(subject.engine) || vintage::is_vintage(workload) {
         let served = Served::new(workload, &args.scale, subject, limit);
         return Ok(Box::new(served));
     }

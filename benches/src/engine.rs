@@ -9,6 +9,7 @@ use clap::builder::PossibleValue;
 use dagwood::{Backend, Executor};
 
 use crate::bare_switch;
+use crate::vintage;
 
 /// One way of doing a workload's job.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
@@ -19,6 +20,8 @@ pub(crate) enum Engine {
     Threads,
     /// dagwood on the calling thread, in program order.
     Sequential,
+    /// The same, of this program compiled without a backend.
+    SequentialBuild,
     /// `rayon-core`, called directly; loops by `rayon`.
     Rayon,
     /// `rayon-core` whose threads block on a query in progress.
@@ -27,6 +30,16 @@ pub(crate) enum Engine {
     Chili,
     /// `forte`.
     Forte,
+    /// Hash tables behind 32 locks, the shape of rustc's query caches.
+    Shards,
+    /// `dashmap`, as a memo.
+    Dashmap,
+    /// `papaya`, as a memo.
+    Papaya,
+    /// `salsa`, keys being ids that are ready-made.
+    Salsa,
+    /// `salsa`, keys being pairs of numbers.
+    SalsaTuple,
     /// Plain nested calls.
     Calls,
     /// A plain single-threaded memo or loop.
@@ -46,6 +59,8 @@ pub(crate) enum Engine {
 pub(crate) enum Kind {
     /// A backend of dagwood, chosen at run time.
     Ours(Backend),
+    /// dagwood, compiled otherwise: another binary. Runs only in `compare vintage`.
+    OtherBuild,
     /// Another library; its failures are its own and do not fail a comparison.
     Peer,
     /// Code of this harness that needs no library, or no more of one than a switch of stacks.
@@ -60,10 +75,16 @@ impl Engine {
         Engine::Fibers,
         Engine::Threads,
         Engine::Sequential,
+        Engine::SequentialBuild,
         Engine::Rayon,
         Engine::RayonBlocking,
         Engine::Chili,
         Engine::Forte,
+        Engine::Shards,
+        Engine::Dashmap,
+        Engine::Papaya,
+        Engine::Salsa,
+        Engine::SalsaTuple,
         Engine::Calls,
         Engine::Plain,
         Engine::Corosensei,
@@ -78,10 +99,16 @@ impl Engine {
             Engine::Fibers => "fibers",
             Engine::Threads => "threads",
             Engine::Sequential => "sequential",
+            Engine::SequentialBuild => "sequential-build",
             Engine::Rayon => "rayon",
             Engine::RayonBlocking => "rayon-blocking",
             Engine::Chili => "chili",
             Engine::Forte => "forte",
+            Engine::Shards => "shards",
+            Engine::Dashmap => "dashmap",
+            Engine::Papaya => "papaya",
+            Engine::Salsa => "salsa",
+            Engine::SalsaTuple => "salsa-tuple",
             Engine::Calls => "calls",
             Engine::Plain => "plain",
             Engine::Corosensei => "corosensei",
@@ -99,12 +126,22 @@ impl Engine {
                 "dagwood on OS threads: a wait blocks its thread and passes the worker's place on"
             }
             Engine::Sequential => "dagwood in program order on one thread",
+            Engine::SequentialBuild => {
+                "the same, compiled without locks and atomics: another binary (for compare vintage)"
+            }
             Engine::Rayon => "the peer rayon-core, called directly; loops by rayon",
             Engine::RayonBlocking => {
                 "the plan of rustc in 2018: rayon-core, and a wait for a query blocks the thread; may hang"
             }
             Engine::Chili => "the peer chili",
             Engine::Forte => "the peer forte; has been seen to hang",
+            Engine::Shards => {
+                "a memo of hash tables behind 32 parking_lot mutexes: rustc's shape, a floor of it"
+            }
+            Engine::Dashmap => "dashmap as a memo: a floor, it can neither wait nor record",
+            Engine::Papaya => "papaya as a memo: a floor, it can neither wait nor record",
+            Engine::Salsa => "the peer salsa, keys being ids that are ready-made",
+            Engine::SalsaTuple => "the peer salsa, keys being pairs of numbers",
             Engine::Calls => "plain nested function calls, no library",
             Engine::Plain => "a plain single-threaded memo or loop, no library",
             Engine::Corosensei => {
@@ -126,7 +163,16 @@ impl Engine {
             Engine::Fibers => Kind::Ours(Backend::Fibers),
             Engine::Threads => Kind::Ours(Backend::Threads),
             Engine::Sequential => Kind::Ours(Backend::Sequential),
-            Engine::Rayon | Engine::RayonBlocking | Engine::Chili | Engine::Forte => Kind::Peer,
+            Engine::SequentialBuild => Kind::OtherBuild,
+            Engine::Rayon
+            | Engine::RayonBlocking
+            | Engine::Chili
+            | Engine::Forte
+            | Engine::Shards
+            | Engine::Dashmap
+            | Engine::Papaya
+            | Engine::Salsa
+            | Engine::SalsaTuple => Kind::Peer,
             Engine::Calls
             | Engine::Plain
             | Engine::Corosensei
@@ -138,7 +184,7 @@ impl Engine {
 
     /// Whether more than one worker means anything to it; the others have one row, with 1 worker.
     pub(crate) fn is_parallel(self) -> bool {
-        !matches!(self, Engine::Sequential) && self.kind() != Kind::Bare
+        !matches!(self, Engine::Sequential | Engine::SequentialBuild) && self.kind() != Kind::Bare
     }
 
     /// Whether it is known to hang: then nothing of it runs in the harness's own process.
@@ -151,6 +197,7 @@ impl Engine {
         match self.kind() {
             Kind::Ours(backend) => Executor::backends().contains(&backend),
             Kind::Bare if self == Engine::Corosensei => bare_switch::ROUND_TRIPS.is_some(),
+            Kind::OtherBuild => vintage::program().is_some(),
             Kind::Peer | Kind::Bare | Kind::Machine => true,
         }
     }

@@ -27,6 +27,7 @@ mod rust_source;
 mod served;
 mod table;
 mod trouble;
+mod vintage;
 mod workload;
 
 use std::process::ExitCode;

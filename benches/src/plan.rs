@@ -25,7 +25,7 @@ pub(crate) fn subjects(
         Some(named) => named.to_vec(),
         None => workload
             .compiled_in()
-            .filter(|engine| engine.kind() != Kind::Machine)
+            .filter(|engine| !matches!(engine.kind(), Kind::Machine))
             .collect(),
     };
     for &engine in &engines {

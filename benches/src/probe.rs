@@ -12,9 +12,11 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::Scale;
+use crate::engine::Engine;
 use crate::measure::Sample;
 use crate::plan::Subject;
 use crate::trouble::Trouble;
+use crate::vintage;
 use crate::workload::{Counters, Workload};
 
 /// What a child says, one JSON value a line.
@@ -192,10 +194,15 @@ impl Drop for Process {
 }
 
 fn command(errand: &Errand<'_>) -> std::io::Result<Command> {
-    let mut command = Command::new(std::env::current_exe()?);
+    let (program, engine) = match errand.subject.engine {
+        Engine::SequentialBuild => (vintage::program(), Engine::Sequential),
+        engine => (Some(std::env::current_exe()?), engine),
+    };
+    let program = program.ok_or_else(|| std::io::Error::other("the sequential build is gone"))?;
+    let mut command = Command::new(program);
     command
         .args(["__child", errand.workload.name])
-        .args(["--engine", errand.subject.engine.name()])
+        .args(["--engine", engine.name()])
         .args(["--workers", &errand.subject.workers.to_string()]);
     if let Some(size) = errand.scale.size {
         command.args(["--size", &size.to_string()]);

@@ -33,6 +33,35 @@ fn time_ratio(lane: &Lane, baseline: &Lane) -> Option<f64> {
     )
 }
 
+/// A median, and where that of many more rounds would lie in 95 of 100 cases.
+#[derive(Copy, Clone, Debug, PartialEq)]
+pub(crate) struct Interval {
+    pub(crate) low: f64,
+    pub(crate) median: f64,
+    pub(crate) high: f64,
+}
+
+/// The ratio of times with its interval: two of the ordered ratios of the rounds, chosen by their number alone (the rank
+/// of the median is binomial).
+pub(crate) fn interval(lane: &Lane, baseline: &Lane) -> Option<Interval> {
+    let ratios = lane.ns_per_op().zip(baseline.ns_per_op());
+    interval_of(ratios.map(|(this, base)| this / base).collect())
+}
+
+fn interval_of(mut ratios: Vec<f64>) -> Option<Interval> {
+    ratios.sort_by(f64::total_cmp);
+    let count = ratios.len();
+    let median = median(ratios.iter().copied())?;
+    let rank = ((count as f64 - 1.96 * (count as f64).sqrt()) / 2.0)
+        .floor()
+        .max(0.0) as usize;
+    Some(Interval {
+        low: ratios[rank],
+        median,
+        high: ratios[count - 1 - rank],
+    })
+}
+
 /// What an engine makes of the machine.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Share {
@@ -80,6 +109,15 @@ mod tests {
             .map(|&wall_ns| Sample { wall_ns, cpu_ns: 0 })
             .collect();
         lane
+    }
+
+    #[test]
+    fn the_interval_takes_in_the_middle_half_of_few_rounds() {
+        assert_eq!(interval_of(Vec::new()), None);
+        let found = interval_of((1..=25).map(f64::from).collect()).unwrap();
+        assert_eq!((found.low, found.median, found.high), (8.0, 13.0, 18.0));
+        let found = interval_of(vec![3.0, 1.0]).unwrap();
+        assert_eq!((found.low, found.median, found.high), (1.0, 2.0, 3.0));
     }
 
     #[test]

@@ -63,6 +63,30 @@ pub(crate) const PLANTS: &[Plant] = &[
             "join::the_next_join_lies_in_the_same_frame",
         ],
     ),
+    // claim.md C4: a claim is a look and a store: two own it.
+    plant(
+        "claim_twice",
+        RACE,
+        &["claim::one_asker_computes_and_all_see_the_value"],
+    ),
+    // claim.md C1: an insertion publishes nothing.
+    plant(
+        "claim_release",
+        RACE,
+        &["claim::an_entry_is_inserted_once_while_the_table_grows"],
+    ),
+    // claim.md C2: a table grows without closing the gaps of its old array.
+    plant(
+        "claim_no_freeze",
+        "assertion failed",
+        &["claim::an_entry_is_inserted_once_while_the_table_grows"],
+    ),
+    // claim.md C2: a second inserter does not say so.
+    plant(
+        "claim_unsaid",
+        "one winner",
+        &["claim::a_second_inserter_is_seen_by_a_growth"],
+    ),
     // latch.md L1: the flag publishes nothing.
     plant(
         "latch_release",
@@ -196,7 +220,7 @@ mod tests {
     #[test]
     fn the_plants_are_those_of_the_models() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../executor/tests/model");
-        let name = Regex::new(r#""((?:attention|idle|join|latch|ready|stand|wait)_\w+)""#)
+        let name = Regex::new(r#""((?:attention|claim|idle|join|latch|ready|stand|wait)_\w+)""#)
             .expect("a regex");
         let mut planted = BTreeSet::new();
         for file in std::fs::read_dir(folder).expect("the models are there") {

@@ -93,6 +93,12 @@ pub(crate) const STEPS: &[Step] = &[
         commands: harness,
     },
     Step {
+        name: "instructions",
+        is_extra: true,
+        about: "what hits and misses cost, counted by valgrind (x86-64)",
+        commands: instructions,
+    },
+    Step {
         name: "asan",
         is_extra: true,
         about: "the suite of the stacks under AddressSanitizer (x86-64 Linux), and a bug that it must find",
@@ -235,6 +241,18 @@ fn harness() -> Vec<Line> {
         compare("fork-join", 24),
         compare("grid-hashed", 100),
         compare("shared", 50),
+        compare("grid-dense", 100),
+        compare("hit-hashed", 100),
+        compare("hit-recorded", 100),
+        compare("miss-dense", 10_000),
+        compare("stampede", 10_000),
+    ]
+}
+
+fn instructions() -> Vec<Line> {
+    vec![
+        cargo("build --release -p dagwood-bench"),
+        cargo("test -p dagwood-ci --test instructions -- --ignored --nocapture --test-threads 1"),
     ]
 }
 

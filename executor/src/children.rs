@@ -15,6 +15,7 @@ use crate::error::{Error, Payload, discard};
 use crate::line::{Entry, Line};
 use crate::local::{Binding, bind};
 use crate::part::{Given, Taken, Work};
+use crate::query::record::Branches;
 use crate::run::Run;
 use crate::sched::fiber::FiberRecord;
 use crate::sched::fork::Fork;
@@ -28,6 +29,8 @@ pub(crate) struct Plan<'db, D> {
     pub(crate) locals: *const Binding,
     /// What the spawner is bound to in the contexts of children.
     pub(crate) key: *const (),
+    /// Whether what children ask for is recorded.
+    is_recorded: bool,
 }
 
 impl<D> Copy for Plan<'_, D> {}
@@ -48,12 +51,14 @@ pub(crate) struct Family<'db, D> {
 }
 
 impl<'db, D> Work for Family<'db, D> {
-    type Done = Option<Error>;
+    type Done = (Option<Error>, Branches);
 
-    fn run(self, fiber: &FiberRecord) -> Option<Error> {
+    fn run(self, fiber: &FiberRecord) -> Self::Done {
         // SAFETY: the current fiber; run and bindings outlive the scope, which waits for us.
         let cx = unsafe { Cx::new(self.plan.run, fiber, self.plan.locals) };
-        Children::new(self.plan, fiber, self.line).finish(&cx)
+        cx.with_recorder(self.plan.is_recorded, |cx| {
+            Children::new(self.plan, fiber, self.line, 0).finish(cx)
+        })
     }
 }
 
@@ -83,6 +88,10 @@ pub(crate) struct Children<'db, D> {
     running: Cell<usize>,
     /// The first failure in program order, and its place in it.
     failure: RefCell<Option<(usize, Error)>>,
+    /// The level at which children are recorded.
+    level: usize,
+    /// What those asked for that ran at the place of their spawn, in the order of spawning.
+    early: RefCell<Vec<Branches>>,
 }
 
 // SAFETY: other threads touch `plan`, `fiber` (which do not change) and `remote` (locked) only.
@@ -93,16 +102,18 @@ impl<'db, D> Children<'db, D> {
     const KIND: &'static JobKind = &JobKind::of_fork(Self::LINKED);
 
     /// Those of the fiber that opens a scope, in the context `cx`. What spawns is bound to `key`.
-    pub(crate) fn of_scope(cx: &Cx<'db, D>, key: *const ()) -> Self {
+    /// They are recorded at `level`.
+    pub(crate) fn of_scope(cx: &Cx<'db, D>, key: *const (), level: usize) -> Self {
         let plan = Plan {
             run: cx.run(),
             locals: cx.locals(),
             key,
+            is_recorded: cx.recorder().is_some(),
         };
-        Self::new(plan, cx.fiber(), Line::new())
+        Self::new(plan, cx.fiber(), Line::new(), level)
     }
 
-    fn new(plan: Plan<'db, D>, fiber: &FiberRecord, line: Families<'db, D>) -> Self {
+    fn new(plan: Plan<'db, D>, fiber: &FiberRecord, line: Families<'db, D>, level: usize) -> Self {
         Children {
             fork: Fork::new(Self::KIND),
             plan,
@@ -116,6 +127,8 @@ impl<'db, D> Children<'db, D> {
             started: Cell::new(0),
             running: Cell::new(0),
             failure: RefCell::new(None),
+            level,
+            early: RefCell::new(Vec::new()),
         }
     }
 
@@ -218,7 +231,19 @@ impl<'db, D> Children<'db, D> {
         // SAFETY: the current fiber; run and bindings outlive the scope.
         let cx = unsafe { Cx::new(self.plan.run, fiber, self.plan.locals) };
         let run = |cx: &Cx<'db, D>| bind(cx, self.plan.key, ptr::from_ref(self).cast(), body);
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| run(&cx))) {
+        // Before those that this one spawns.
+        let turn = self.plan.is_recorded.then(|| {
+            let mut early = self.early.borrow_mut();
+            early.push(None);
+            early.len() - 1
+        });
+        let (result, branches) = cx.with_recorder(self.plan.is_recorded, |cx| {
+            catch_unwind(AssertUnwindSafe(|| run(cx)))
+        });
+        if let Some(turn) = turn {
+            self.early.borrow_mut()[turn] = branches;
+        }
+        if let Err(payload) = result {
             self.fail(place, payload);
         }
     }
@@ -226,6 +251,9 @@ impl<'db, D> Children<'db, D> {
     /// Runs all children that are left, waits for those that were given away, and gives the first
     /// failure in program order. Never unwinds.
     pub(crate) fn finish(&self, cx: &Cx<'db, D>) -> Option<Error> {
+        for branches in self.early.take() {
+            cx.note_branches(self.level, branches);
+        }
         // SAFETY: nothing in it unwinds. What closures borrow outlives the scope, which began it.
         unsafe { self.with_spawner(cx, |cx| self.run_all(cx)) };
         self.open.end(cx.fiber());
@@ -239,7 +267,7 @@ impl<'db, D> Children<'db, D> {
             match next {
                 None => return,
                 Some(Entry::Here(stretch)) => self.current.set(stretch),
-                Some(Entry::Given(given)) => self.take(cx.fiber(), given),
+                Some(Entry::Given(given)) => self.take(cx, given),
             }
         }
     }
@@ -265,6 +293,7 @@ impl<'db, D> Children<'db, D> {
                 return;
             };
             self.running.set(self.next_place());
+            cx.note_branch(self.level);
             // SAFETY: its context is of this run.
             unsafe { child.run(cx) };
         }
@@ -305,14 +334,16 @@ impl<'db, D> Children<'db, D> {
         rest.prepend(young);
     }
 
-    fn take(&self, fiber: &FiberRecord, given: Given<Family<'db, D>>) {
+    fn take(&self, cx: &Cx<'db, D>, given: Given<Family<'db, D>>) {
+        let fiber = cx.fiber();
         let place = self.next_place();
         match given.take(fiber) {
             Taken::Back(family) => {
                 fiber.forks.note_work();
                 self.rest.borrow_mut().prepend(family.line);
             }
-            Taken::Done(failure, cycle) => {
+            Taken::Done((failure, branches), cycle) => {
+                cx.note_branches(self.level, branches);
                 if let Some(error) = cycle.or(failure) {
                     self.note(place, error);
                 }

@@ -3,12 +3,14 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::panic::resume_unwind;
+use std::ptr;
 
 use crate::error::Error;
 use crate::local::Binding;
 use crate::query::Query;
 use crate::query::ask::ask;
 use crate::query::database::Database;
+use crate::query::record::{Branches, Recorder};
 use crate::rest::Item;
 use crate::run::Run;
 use crate::sched::fiber::FiberRecord;
@@ -48,6 +50,9 @@ use crate::sched::wait::Outcome;
 /// }
 /// ```
 pub struct Cx<'db, D> {
+    // What a hit looks at, so that a loop over hits can keep it.
+    database: &'db Database<D>,
+    hit_tag: Outcome,
     run: *const Run<'db, D>,
     /// Never changes. A cell, so that the compiler reads it anew after a call: a join that kept it
     /// in a register would save and restore one more at every node of a tree.
@@ -55,6 +60,8 @@ pub struct Cx<'db, D> {
     locals: *const Binding,
     /// The item of a parallel loop that this job is in, on this fiber.
     item: Item,
+    /// What takes down the asks, if they are to be recorded.
+    recorder: *const Recorder,
     not_send: PhantomData<*const ()>,
 }
 
@@ -71,11 +78,16 @@ impl<'db, D> Cx<'db, D> {
         fiber: &FiberRecord,
         locals: *const Binding,
     ) -> Self {
+        // SAFETY: by contract.
+        let known = unsafe { &*run };
         Cx {
+            database: known.database(),
+            hit_tag: known.hit_tag(),
             run,
             fiber: Cell::new(fiber),
             locals,
             item: Item::NONE,
+            recorder: ptr::null(),
             not_send: PhantomData,
         }
     }
@@ -93,17 +105,77 @@ impl<'db, D> Cx<'db, D> {
 
     /// The same job, inside a provider: what the asker has bound is not seen, since the result must
     /// not depend on it.
-    pub(crate) fn in_provider(&self) -> Self {
-        self.with_locals(std::ptr::null())
+    #[inline]
+    pub(crate) fn in_provider(&self, recorder: Option<&Recorder>) -> Self {
+        Cx {
+            recorder: recorder.map_or(ptr::null(), ptr::from_ref),
+            ..self.with_locals(ptr::null())
+        }
+    }
+
+    /// Runs branches of a fork that is recorded elsewhere, with a recorder of their own if it is; gives what they asked
+    /// for, for who forked to put where it belongs.
+    pub(crate) fn with_recorder<R>(
+        &self,
+        is_recorded: bool,
+        body: impl FnOnce(&Self) -> R,
+    ) -> (R, Branches) {
+        let recorder = is_recorded.then(Recorder::new);
+        let cx = Cx {
+            recorder: recorder.as_ref().map_or(ptr::null(), ptr::from_ref),
+            ..self.with_item(self.item)
+        };
+        let result = body(&cx);
+        (result, recorder.map(Recorder::into_entries))
+    }
+
+    /// What takes down the asks, if they are to be recorded.
+    #[inline]
+    pub(crate) fn recorder(&self) -> Option<&Recorder> {
+        // SAFETY: null, or in the frame of the provider or branch that this context is of.
+        unsafe { self.recorder.as_ref() }
+    }
+
+    /// Takes down that branches begin. Gives their level, for those that follow.
+    #[inline]
+    pub(crate) fn note_fork(&self) -> usize {
+        self.recorder().map_or(0, Recorder::fork)
+    }
+
+    /// Takes down that the next branch begins.
+    #[inline]
+    pub(crate) fn note_branch(&self, level: usize) {
+        if let Some(recorder) = self.recorder() {
+            recorder.next(level);
+        }
+    }
+
+    /// Takes down what the next branches asked for elsewhere.
+    #[inline]
+    pub(crate) fn note_branches(&self, level: usize, branches: Branches) {
+        if let (Some(recorder), Some(branches)) = (self.recorder(), branches) {
+            recorder.append(level, branches);
+        }
+    }
+
+    /// Takes down that the last branch has ended.
+    #[inline]
+    pub(crate) fn note_join(&self, level: usize) {
+        if let Some(recorder) = self.recorder() {
+            recorder.join(level);
+        }
     }
 
     /// The same job, with other bindings.
     pub(crate) fn with_locals(&self, locals: *const Binding) -> Self {
         Cx {
+            database: self.database,
+            hit_tag: self.hit_tag,
             run: self.run,
             fiber: self.fiber.clone(),
             locals,
             item: self.item,
+            recorder: self.recorder,
             not_send: PhantomData,
         }
     }
@@ -112,10 +184,13 @@ impl<'db, D> Cx<'db, D> {
     #[inline]
     pub(crate) fn with_item(&self, item: Item) -> Self {
         Cx {
+            database: self.database,
+            hit_tag: self.hit_tag,
             run: self.run,
             fiber: self.fiber.clone(),
             locals: self.locals,
             item,
+            recorder: self.recorder,
             not_send: PhantomData,
         }
     }
@@ -147,13 +222,13 @@ impl<'db, D> Cx<'db, D> {
 
     #[inline]
     pub(crate) fn database(&self) -> &'db Database<D> {
-        self.run().database()
+        self.database
     }
 
     /// What a slot's word must be for an ask to be served at once.
     #[inline]
     pub(crate) fn hit_tag(&self) -> Outcome {
-        self.run().hit_tag()
+        self.hit_tag
     }
 
     /// Adds to a counter, if the executor counts.

@@ -8,7 +8,7 @@ use std::ptr;
 
 use crate::cx::Cx;
 use crate::error::Error;
-use crate::sched::graph::{self, Awaited, Kind};
+use crate::sched::graph::{self, Awaited};
 use crate::sched::wait::Outcome;
 use crate::sync::{AtomicBool, Ordering, ThreadBound};
 
@@ -59,7 +59,7 @@ impl<T> Event<T> {
     /// An event that is not set, named for errors.
     pub fn named(name: impl Into<Cow<'static, str>>) -> Self {
         Event {
-            awaited: Awaited::new(Kind::UNNAMED, ptr::null()),
+            awaited: Awaited::new(ptr::null()),
             is_taken: AtomicBool::new(false),
             value: UnsafeCell::new(None),
             name: name.into(),

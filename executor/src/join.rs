@@ -9,12 +9,14 @@ use std::ptr::NonNull;
 use crate::cx::Cx;
 use crate::error::{Payload, discard};
 use crate::part::{Reclaimed, reclaim};
+use crate::query::record::Branches;
 use crate::sched::fiber::FiberRecord;
 use crate::sched::fork::Fork;
 use crate::sched::graph::Frame;
 use crate::sched::job::{Job, JobKind};
 use crate::sched::room;
 use crate::sched::wait::Outcome;
+use crate::sync::Mutex;
 
 /// The second half of a join, in the frame of the join. Begins with the fork.
 #[repr(C)]
@@ -62,7 +64,7 @@ where
         // SAFETY: the join's context lies in the frame of the join or around it; what we read of it
         // does not change.
         let (run, locals) = unsafe { Cx::shared_parts(half.cx) };
-        let (result, _) = Frame::enter(fiber, NonNull::from(awaited), || {
+        let (result, _) = Frame::enter(fiber, awaited, || {
             // SAFETY: the current fiber; run and bindings outlive the join that waits for us.
             let cx = unsafe { Cx::new(run, fiber, locals) };
             catch_unwind(AssertUnwindSafe(|| body(&cx)))
@@ -99,6 +101,22 @@ where
     }
 }
 
+/// What a join tells the record of its query; at last, also by a panic, that it has ended.
+struct Notes<'c, 'db, D> {
+    cx: &'c Cx<'db, D>,
+    level: usize,
+    /// What the second branch asked for, if it ran elsewhere.
+    elsewhere: Mutex<Branches>,
+}
+
+impl<D> Drop for Notes<'_, '_, D> {
+    fn drop(&mut self) {
+        let branches = self.elsewhere.lock().take();
+        self.cx.note_branches(self.level, branches);
+        self.cx.note_join(self.level);
+    }
+}
+
 impl<'db, D> Cx<'db, D> {
     /// Runs both closures, perhaps at the same time, and gives both results.
     ///
@@ -131,6 +149,49 @@ impl<'db, D> Cx<'db, D> {
     /// ```
     #[inline]
     pub fn join<A, B, RA, RB>(&self, a: A, b: B) -> (RA, RB)
+    where
+        A: FnOnce(&Cx<'db, D>) -> RA + Send,
+        B: FnOnce(&Cx<'db, D>) -> RB + Send,
+        RA: Send,
+        RB: Send,
+    {
+        if self.recorder().is_some() {
+            return self.join_recorded(a, b);
+        }
+        self.fork_and_join(a, b)
+    }
+
+    /// The same where asks are recorded: apart, so that the other way costs one compare more only.
+    #[cold]
+    #[inline(never)]
+    fn join_recorded<A, B, RA, RB>(&self, a: A, b: B) -> (RA, RB)
+    where
+        A: FnOnce(&Cx<'db, D>) -> RA + Send,
+        B: FnOnce(&Cx<'db, D>) -> RB + Send,
+        RA: Send,
+        RB: Send,
+    {
+        let notes = Notes {
+            cx: self,
+            level: self.note_fork(),
+            elsewhere: Mutex::new(None),
+        };
+        let (level, elsewhere) = (notes.level, &notes.elsewhere);
+        self.fork_and_join(a, move |cx: &Cx<'db, D>| {
+            // Who takes the half makes a context without a recorder for it.
+            if cx.recorder().is_some() {
+                cx.note_branch(level);
+                return b(cx);
+            }
+            let (result, branches) =
+                cx.with_recorder(true, |cx| catch_unwind(AssertUnwindSafe(|| b(cx))));
+            *elsewhere.lock() = branches;
+            result.unwrap_or_else(|payload| resume_unwind(payload))
+        })
+    }
+
+    #[inline]
+    fn fork_and_join<A, B, RA, RB>(&self, a: A, b: B) -> (RA, RB)
     where
         A: FnOnce(&Cx<'db, D>) -> RA + Send,
         B: FnOnce(&Cx<'db, D>) -> RB + Send,

@@ -95,8 +95,10 @@ pub use event::Event;
 pub use executor::{Backend, Builder, Executor};
 pub use indexed::{Enumerate, Indexed};
 pub use local::FiberLocal;
-pub use query::Query;
-pub use query::database::Database;
+pub use query::database::{Database, QueryMemory};
+pub use query::interner::{Id, Interner, Shown};
+pub use query::record::{Asked, Step, Steps};
+pub use query::{Query, Storage};
 pub use sched::stats::Statistics;
 pub use scope::Scope;
 #[doc(hidden)]

@@ -6,7 +6,7 @@ use std::ptr::{self, NonNull};
 
 use crate::error::Error;
 use crate::sched::fiber::FiberRecord;
-use crate::sched::graph::{self, Awaited, Frame, Kind};
+use crate::sched::graph::{self, Awaited, Frame};
 use crate::sched::job::{Job, JobKind, JobRef};
 use crate::sched::wait::Outcome;
 
@@ -82,7 +82,7 @@ impl<W: Work> Given<W> {
     pub(crate) unsafe fn new(work: W) -> (Given<W>, JobRef) {
         let part = NonNull::from(Box::leak(Box::new(Part {
             job: Job::new(Part::<W>::KIND),
-            awaited: Awaited::new(Kind::UNNAMED, ptr::null()),
+            awaited: Awaited::new(ptr::null()),
             work: UnsafeCell::new(Some(work)),
             done: UnsafeCell::new(None),
         })));
@@ -123,7 +123,7 @@ impl<W: Work> Part<W> {
         // SAFETY: only who starts the part touches its work.
         let work = unsafe { &mut *part.work.get() }.take();
         let work = work.expect("a part is started once");
-        let (done, _) = Frame::enter(fiber, NonNull::from(&part.awaited), || work.run(fiber));
+        let (done, _) = Frame::enter(fiber, &part.awaited, || work.run(fiber));
         // SAFETY: the giver reads after the close only.
         unsafe { *part.done.get() = Some(done) };
         part.awaited.list.close(Outcome::READY).wake();

@@ -3,11 +3,19 @@
 mod arena;
 pub(crate) mod ask;
 pub(crate) mod database;
+mod dense;
+mod hashed;
+pub(crate) mod interner;
+mod pointers;
+pub(crate) mod record;
 mod slot;
 mod table;
+mod types;
 
 use std::fmt::Debug;
-use std::hash::Hash;
+use std::hash::{Hash, Hasher};
+
+use rustc_hash::FxHasher;
 
 use crate::cx::Cx;
 
@@ -55,6 +63,85 @@ pub trait Query<D>: Clone + Debug + Eq + Hash + Send + Sync + 'static {
     /// What the provider computes. It is never changed and never moved.
     type Value: Send + Sync + 'static;
 
+    /// Where the results of this type are kept: hashed, unless it says that its keys are small numbers.
+    const STORAGE: Storage<Self> = Storage::Hashed;
+
     /// Computes the value.
     fn provide(self, cx: &Cx<'_, D>) -> Self::Value;
+
+    /// The hash that a hashed key is found by; equal keys have equal hashes, and the lower 32 bits are used. By default a fast one of the key's [`Hash`]
+    /// that is *not* made for hostile keys: whoever chooses them can make all of them collide, and each ask as slow as a
+    /// walk through all. For keys that come from outside and whose number is not limited either, give a keyed hash:
+    ///
+    /// ```
+    /// use std::hash::{BuildHasher, RandomState};
+    /// use std::sync::LazyLock;
+    ///
+    /// use dagwood::{Cx, Query};
+    ///
+    /// static SECRET: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    ///
+    /// #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+    /// struct Page(String);
+    ///
+    /// impl Query<()> for Page {
+    ///     type Value = usize;
+    ///     fn provide(self, _: &Cx<'_, ()>) -> usize {
+    ///         self.0.len()
+    ///     }
+    ///     fn hash_key(&self) -> u64 {
+    ///         SECRET.hash_one(self)
+    ///     }
+    /// }
+    /// ```
+    #[inline]
+    fn hash_key(&self) -> u64 {
+        let mut hasher = FxHasher::default();
+        self.hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+/// Where the results of a query type are kept ([`Query::STORAGE`]).
+///
+/// # Examples
+///
+/// ```
+/// use dagwood::{Cx, Query, Storage};
+///
+/// #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// struct LineCount {
+///     file: u32,
+/// }
+///
+/// impl Query<Vec<String>> for LineCount {
+///     type Value = usize;
+///     const STORAGE: Storage<Self> = Storage::Dense {
+///         index: |key| key.file as usize,
+///         key: |index| LineCount { file: index as u32 },
+///     };
+///
+///     fn provide(self, cx: &Cx<'_, Vec<String>>) -> usize {
+///         cx.data()[self.file as usize].lines().count()
+///     }
+/// }
+///
+/// let executor = dagwood::Executor::builder().workers(1).build()?;
+/// let db = dagwood::Database::new(vec!["a\nb".to_owned()]);
+/// assert_eq!(executor.run(&db, |cx| *cx.get(LineCount { file: 0 }))?, 2);
+/// # Ok::<(), dagwood::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub enum Storage<Q> {
+    /// In a hash table, under the whole key.
+    Hashed,
+    /// In a table by index: for keys that are numbers and lie close together, such as those of an
+    /// [`Interner`](crate::Interner). Such a hit costs less than half as much, a miss a third. Memory is taken for
+    /// neighbours too, some hundred at a time. An index is less than 2^32: an ask for a larger one panics.
+    Dense {
+        /// The number of a key. Keys with the same number are the same query.
+        index: fn(&Q) -> usize,
+        /// The key with this number, for reports.
+        key: fn(usize) -> Q,
+    },
 }

@@ -12,6 +12,7 @@ use crate::cx::Cx;
 use crate::error::{Payload, discard};
 use crate::local::Binding;
 use crate::part::{Given, Taken, Work};
+use crate::query::record::Branches;
 use crate::run::Run;
 use crate::sched::fiber::FiberRecord;
 use crate::sched::fork::Fork;
@@ -41,10 +42,14 @@ where
     let plan = Plan {
         run: cx.run(),
         locals: cx.locals(),
+        is_recorded: cx.recorder().is_some(),
         body,
     };
     cx.settle_item();
-    Rest::new(&plan, range).finish(cx)
+    let level = cx.note_fork();
+    let result = Rest::new(&plan, range).finish(cx, level);
+    cx.note_join(level);
+    result
 }
 
 /// The indices whose calls panicked, in order, and the panic of the first of them (or the error of a
@@ -113,6 +118,8 @@ impl Drop for SettleOnUnwind {
 struct Plan<'b, 'db, D, B> {
     run: *const Run<'db, D>,
     locals: *const Binding,
+    /// Whether what items ask for is recorded.
+    is_recorded: bool,
     body: &'b B,
 }
 
@@ -141,12 +148,14 @@ impl<'db, D, B> Work for Stretch<'_, 'db, D, B>
 where
     B: Fn(&Cx<'db, D>, usize) + Sync,
 {
-    type Done = Result<(), Failures>;
+    type Done = (Result<(), Failures>, Branches);
 
     fn run(self, fiber: &FiberRecord) -> Self::Done {
         // SAFETY: the current fiber; run and bindings outlive the loop, which waits for us.
         let cx = unsafe { Cx::new(self.plan.run, fiber, self.plan.locals) };
-        Rest::new(self.plan, self.range).finish(&cx)
+        cx.with_recorder(self.plan.is_recorded, |cx| {
+            Rest::new(self.plan, self.range).finish(cx, 0)
+        })
     }
 }
 
@@ -171,8 +180,9 @@ where
         }
     }
 
-    /// Goes through the range, and waits for what was given away meanwhile. Never unwinds.
-    fn finish(self, cx: &Cx<'db, D>) -> Result<(), Failures> {
+    /// Goes through the range, and waits for what was given away meanwhile. Never unwinds. What items ask for is recorded
+    /// at `level`.
+    fn finish(self, cx: &Cx<'db, D>, level: usize) -> Result<(), Failures> {
         let fiber = cx.fiber();
         // SAFETY: it stays in this frame until it is removed below: nothing between here and there
         // unwinds. What it gives away is `Send`: the body and the run are `Sync`. The record of a
@@ -180,7 +190,7 @@ where
         unsafe { fiber.forks.push(NonNull::from(&self).cast()) };
         let mut cycle = None;
         loop {
-            self.go_through(cx);
+            self.go_through(cx, level);
             let Some(given) = self.given.borrow_mut().pop() else {
                 break;
             };
@@ -190,7 +200,8 @@ where
                     self.end.set(stretch.range.end);
                     fiber.forks.note_work();
                 }
-                Taken::Done(done, error) => {
+                Taken::Done((done, branches), error) => {
+                    cx.note_branches(level, branches);
                     done.unwrap_or_else(|failures| self.add(failures));
                     cycle = cycle.or(error);
                 }
@@ -208,16 +219,16 @@ where
     }
 
     /// Calls the body with the indices that are left here.
-    fn go_through(&self, cx: &Cx<'db, D>) {
-        while let Err(first) = catch_unwind(AssertUnwindSafe(|| self.call_each(cx))) {
+    fn go_through(&self, cx: &Cx<'db, D>, level: usize) {
+        while let Err(first) = catch_unwind(AssertUnwindSafe(|| self.call_each(cx, level))) {
             let indices = vec![self.progress.next.get() - 1];
             self.add(Failures { first, indices });
         }
     }
 
-    /// Attention is looked for before each item if few are left, else once in a thousandth of them.
+    /// Attention is looked for before each item if few are left, or each is recorded, else once in a thousandth of them.
     #[inline]
-    fn call_each(&self, cx: &Cx<'db, D>) {
+    fn call_each(&self, cx: &Cx<'db, D>, level: usize) {
         let Progress { next, stop } = &self.progress;
         let body = self.plan.body;
         let mut index = next.get();
@@ -226,7 +237,13 @@ where
             next.set(index + 1);
             cx.scheduling_point();
             let left = self.end.get() - index;
-            stop.set(index + left.div_ceil(BLOCKS));
+            let block = if self.plan.is_recorded {
+                1
+            } else {
+                left.div_ceil(BLOCKS)
+            };
+            cx.note_branch(level);
+            stop.set(index + block);
             next.set(stop.get());
             while index < stop.get() {
                 let item = Item::new(&self.progress, index);

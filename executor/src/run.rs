@@ -11,7 +11,7 @@ use crate::error::{Error, Payload, discard};
 use crate::query::database::Database;
 use crate::sched::attention::Attention;
 use crate::sched::fiber::{FiberRecord, current, set_current};
-use crate::sched::graph::{self, Awaited, Frame, Kind};
+use crate::sched::graph::{self, Awaited, Frame};
 use crate::sched::job::{Job, JobKind, JobRef};
 use crate::sched::room;
 use crate::sched::stats::Counters;
@@ -30,9 +30,10 @@ pub(crate) trait OpenTask {
 /// What all jobs of a run share. It lies in the frame of `run`, which outlives them.
 pub(crate) struct Run<'db, D> {
     database: &'db Database<D>,
-    /// [`Outcome::READY`]; with statistics what no slot ever is, so that each hit is seen and
-    /// counted.
+    /// [`Outcome::READY`]; with statistics or records what no slot ever is, so that each hit is
+    /// seen, and counted or recorded.
     hit_tag: Outcome,
+    has_statistics: bool,
     /// Where jobs on OS threads count.
     counters: *const Counters,
     tasks: Tasks<'db>,
@@ -61,7 +62,8 @@ impl<'db, D> Run<'db, D> {
     ) -> Self {
         Run {
             database,
-            hit_tag: if has_statistics {
+            has_statistics,
+            hit_tag: if has_statistics || database.is_recording() {
                 Outcome::NEVER
             } else {
                 Outcome::READY
@@ -69,7 +71,7 @@ impl<'db, D> Run<'db, D> {
             counters,
             tasks: Tasks {
                 pending: AtomicUsize::new(1),
-                all_done: Awaited::new(Kind::UNNAMED, ptr::null()),
+                all_done: Awaited::new(ptr::null()),
                 failed: Mutex::new(Vec::new()),
                 open: is_nested.then(|| Mutex::new(VecDeque::new())),
             },
@@ -87,7 +89,7 @@ impl<'db, D> Run<'db, D> {
     }
 
     pub(crate) fn has_statistics(&self) -> bool {
-        self.hit_tag != Outcome::READY
+        self.has_statistics
     }
 
     pub(crate) fn counters(&self) -> &Counters {
@@ -178,7 +180,7 @@ where
     fn new(run: &'r Run<'db, D>, body: F, owner: *const FiberRecord) -> Self {
         Root {
             job: Job::new(Self::KIND),
-            awaited: Awaited::new(Kind::UNNAMED, owner),
+            awaited: Awaited::new(owner),
             run,
             body: UnsafeCell::new(Some(body)),
             result: UnsafeCell::new(None),
@@ -197,9 +199,7 @@ where
         let body = unsafe { &mut *root.body.get() }
             .take()
             .expect("a job is started once");
-        let (result, _) = Frame::enter(fiber, NonNull::from(&root.awaited), || {
-            root.run.root(fiber, body)
-        });
+        let (result, _) = Frame::enter(fiber, &root.awaited, || root.run.root(fiber, body));
         // SAFETY: `run` reads after the close only.
         unsafe { *root.result.get() = Some(result) };
         root.awaited.list.close(Outcome::READY).wake();

@@ -94,8 +94,9 @@ impl<'db, D: 'static> Cx<'db, D> {
             return self.deeper(|| self.scope(body));
         }
         self.settle_item();
+        let level = self.note_fork();
         let scope = Scope {
-            children: Children::of_scope(self, (&raw const key).cast()),
+            children: Children::of_scope(self, (&raw const key).cast(), level),
             lifetimes: PhantomData,
         };
         let scope = &scope;
@@ -104,6 +105,7 @@ impl<'db, D: 'static> Cx<'db, D> {
         // `'scope`, which lasts until this returns.
         let result = unsafe { scope.children.with_spawner(self, run) };
         let failure = scope.children.finish(self);
+        self.note_join(level);
         match (result, failure) {
             (Err(payload), _) => resume_unwind(payload),
             (Ok(_), Some(error)) => error.propagate(),

@@ -10,7 +10,7 @@ use crate::error::{Error, discard};
 use crate::local::Binding;
 use crate::run::{OpenTask, Run};
 use crate::sched::fiber::{FiberRecord, without_runs};
-use crate::sched::graph::{Awaited, Frame, Kind, Name};
+use crate::sched::graph::{Awaited, Frame, Kind, Name, Subject};
 use crate::sched::job::{Job, JobKind, JobRef, without_unwinding};
 use crate::sched::wait::Outcome;
 use crate::sync::{AtomicBool, Ordering, ThreadBound};
@@ -88,9 +88,7 @@ impl SpawnedJob {
     }
 }
 
-/// The result of a spawned closure. Begins with its head, so that the wait graph can give it back
-/// to us.
-#[repr(C)]
+/// The result of a spawned closure.
 pub(crate) struct TaskCell<T> {
     pub(crate) awaited: Awaited,
     /// Where it was spawned.
@@ -113,13 +111,13 @@ unsafe impl<T: Send + Sync> Sync for TaskCell<T> {}
 impl<T> TaskCell<T> {
     const TASK: &'static Kind = &Kind {
         query: None,
-        describe: Some(Self::describe_head),
+        describe: Some(Self::describe),
         fail: None,
     };
 
     pub(crate) fn new(location: &'static Location<'static>) -> Arc<Self> {
         Arc::new(TaskCell {
-            awaited: Awaited::new(Self::TASK, ptr::null()),
+            awaited: Awaited::new(ptr::null()),
             location,
             result: UnsafeCell::new(None),
             cycle: UnsafeCell::new(None),
@@ -154,7 +152,9 @@ impl<T> TaskCell<T> {
         body: impl FnOnce(&Cx<'db, D>) -> T,
     ) -> bool {
         self.awaited.set_owner(fiber);
-        let (result, cycle) = Frame::enter(fiber, NonNull::from(self).cast(), || {
+        // SAFETY: `describe` takes a living cell of this type.
+        let subject = unsafe { Subject::new(Self::TASK, self) };
+        let (result, cycle) = Frame::enter_as(fiber, &self.awaited, subject, || {
             // SAFETY: the current fiber; run and bindings outlive the closure, since a run waits
             // for its tasks and a scope for its children.
             let cx = unsafe { Cx::new(run, fiber, locals) };
@@ -204,10 +204,10 @@ impl<T> TaskCell<T> {
 
     /// # Safety
     ///
-    /// `head` is the head of a living cell of this type.
-    unsafe fn describe_head(head: NonNull<Awaited>) -> Name {
-        // SAFETY: by contract; the head is the first field of a `repr(C)` struct.
-        let cell = unsafe { head.cast::<Self>().as_ref() };
+    /// `cell` is a living cell of this type.
+    unsafe fn describe(cell: NonNull<()>) -> Name {
+        // SAFETY: by contract.
+        let cell = unsafe { cell.cast::<Self>().as_ref() };
         Name {
             kind: "task",
             text: cell.name(),

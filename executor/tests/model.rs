@@ -18,6 +18,8 @@ mod sync;
 
 #[path = "model/attention.rs"]
 mod attention;
+#[path = "model/claim.rs"]
+mod claim;
 #[path = "model/idle.rs"]
 mod idle;
 #[path = "model/join.rs"]

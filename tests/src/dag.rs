@@ -54,7 +54,16 @@ impl Dag {
         Dag::new((0..len).map(node).collect())
     }
 
-    /// The same with nodes that panic.
+    /// A random graph without cycles and tasks, for what is recorded: a task belongs to nobody's record.
+    pub fn random_without_tasks(random: &mut Random, len: usize) -> Self {
+        let node = |index: usize| match index {
+            0 => Vec::new(),
+            _ => steps(random, index, 4),
+        };
+        Dag::new((0..len).map(node).collect())
+    }
+
+    /// The same as [`random`](Self::random) with nodes that panic.
     pub fn random_with_panics(random: &mut Random, len: usize) -> Self {
         let node = |index: usize| match index {
             0 => Vec::new(),
@@ -87,6 +96,14 @@ impl Dag {
         self.nodes.is_empty()
     }
 
+    /// What the record of a node must say.
+    pub fn record_of(&self, node: usize) -> String {
+        let mut known = Vec::new();
+        let steps = self.nodes[node].iter().map(|step| step.record(&mut known));
+        let steps: Vec<String> = steps.filter(|step| !step.is_empty()).collect();
+        format!("[{}]", steps.join(", "))
+    }
+
     /// How often each node's provider has run.
     pub fn runs(&self) -> Vec<usize> {
         let count = |runs: &AtomicUsize| runs.load(Ordering::SeqCst);
@@ -113,6 +130,25 @@ impl Step {
             Step::Join(left, right) => vec![*left, *right],
             Step::Loop(nodes) | Step::Scope(nodes) | Step::Tasks(nodes) => nodes.clone(),
             Step::Panic => Vec::new(),
+        }
+    }
+
+    /// As a record shows it: without what is known.
+    fn record(&self, known: &mut Vec<usize>) -> String {
+        let mut asks: Vec<String> = Vec::new();
+        for node in self.asked() {
+            if !known.contains(&node) {
+                known.push(node);
+                asks.push(format!("{:?}", Node(node)));
+            }
+        }
+        match self {
+            Step::Get(_) | Step::Panic | Step::Tasks(_) => asks.concat(),
+            _ if asks.is_empty() => String::new(),
+            Step::Join(..) | Step::Loop(_) | Step::Scope(_) => {
+                let branches: Vec<String> = asks.iter().map(|ask| format!("[{ask}]")).collect();
+                format!("{{{}}}", branches.join(" | "))
+            }
         }
     }
 

@@ -3,14 +3,15 @@
 //! Used by `mod.rs`, which explains the fields. It must not know how a workload does its job.
 
 use super::{
-    Measure, Workload, coarse, depth, fork_join, grid_hashed, idle, integrate, loops, matmul,
-    nqueens, rust_source, shared, skynet, spawn, suspended, switch, tree_sum, trickle, uts, wake,
-    wavefront,
+    Measure, Workload, coarse, depth, fork_join, grid, hits, idle, integrate, loops, matmul,
+    misses, nqueens, provider, rust_source, shared, skynet, spawn, suspended, switch, tree_sum,
+    trickle, uts, wake, wavefront,
 };
 use crate::engine::Engine::{
-    CacheLine, Calls, Capacity, Chili, Corosensei, Fibers, Forte, Park, Plain, Rayon,
-    RayonBlocking, Sequential, Threads,
+    CacheLine, Calls, Capacity, Chili, Corosensei, Dashmap, Fibers, Forte, Papaya, Park, Plain,
+    Rayon, RayonBlocking, Salsa, SalsaTuple, Sequential, Shards, Threads,
 };
+use crate::vintage;
 
 /// What the workloads that are nothing but joins share; each names itself.
 const FORKS: Workload = Workload {
@@ -49,6 +50,36 @@ const TRICKLES: Workload = Workload {
     ..FORKS
 };
 
+/// What the workloads share that ask for what is known.
+const HITS: Workload = Workload {
+    unit: "hit",
+    size_means: "keys",
+    default_size: 1024,
+    sizes: 1..=1 << 24,
+    baseline: Plain,
+    engines: &[
+        Fibers, Threads, Sequential, Shards, Dashmap, Papaya, Salsa, SalsaTuple, Plain,
+    ],
+    ..FORKS
+};
+
+/// What the workloads share that ask for the first time.
+const MISSES: Workload = Workload {
+    unit: "first ask",
+    default_size: 1_000_000,
+    engines: &[
+        Fibers, Threads, Sequential, Shards, Dashmap, Papaya, Salsa, SalsaTuple, Plain,
+    ],
+    ..HITS
+};
+
+/// What stands on the command line for several workloads, and is never run itself.
+pub(crate) static VINTAGE: Workload = Workload {
+    name: vintage::NAME,
+    about: vintage::ABOUT,
+    ..FORKS
+};
+
 /// Every workload; the first is the main one.
 pub(crate) static ALL: &[Workload] = &[
     Workload {
@@ -83,10 +114,98 @@ pub(crate) static ALL: &[Workload] = &[
         sizes: 1..=4096,
         baseline: Plain,
         measure: Measure::Wall,
-        engines: &[Fibers, Threads, Sequential, RayonBlocking, Plain, Capacity],
+        engines: &[
+            Fibers,
+            Threads,
+            Sequential,
+            RayonBlocking,
+            Shards,
+            Salsa,
+            SalsaTuple,
+            Plain,
+            Capacity,
+        ],
         crashes: &[],
         takes_input: false,
-        load: grid_hashed::load,
+        load: grid::load_hashed,
+    },
+    Workload {
+        name: "grid-dense",
+        about: "the same cells by number, in a table by index",
+        unit: "cell",
+        size_means: "side of the grid, in cells",
+        default_size: 1000,
+        sizes: 1..=4096,
+        engines: &[
+            Fibers, Threads, Sequential, Shards, Salsa, SalsaTuple, Plain,
+        ],
+        load: grid::load_dense,
+        ..MISSES
+    },
+    Workload {
+        name: "provider-1us",
+        about: "queries of a microsecond each, one after the other: what a query costs beside a short provider",
+        unit: "provider",
+        size_means: "queries",
+        default_size: 100_000,
+        sizes: 1..=100_000_000,
+        engines: &[Fibers, Threads, Sequential, Plain, Capacity],
+        load: provider::load,
+        ..HITS
+    },
+    Workload {
+        name: "hit-hashed",
+        about: "asks for known results under hashed keys, shuffled: what a hit costs where hits may overlap",
+        load: hits::load_hashed,
+        ..HITS
+    },
+    Workload {
+        name: "hit-hashed-chain",
+        about: "the same, each key being the result before: what a hit costs where all wait for it",
+        load: hits::load_hashed_chain,
+        ..HITS
+    },
+    Workload {
+        name: "hit-dense",
+        about: "asks for known results by index, shuffled",
+        load: hits::load_dense,
+        ..HITS
+    },
+    Workload {
+        name: "hit-dense-chain",
+        about: "the same, each index being the result before",
+        load: hits::load_dense_chain,
+        ..HITS
+    },
+    Workload {
+        name: "hit-recorded",
+        about: "hit-hashed by a query that records all it asks (salsa's always do): what a dependency costs",
+        load: hits::load_recorded,
+        ..HITS
+    },
+    Workload {
+        name: "hot-key",
+        about: "all workers ask for one known result, again and again: whether they disturb each other",
+        load: hits::load_hot,
+        ..HITS
+    },
+    Workload {
+        name: "miss-hashed",
+        about: "first asks for trivial results under hashed keys, and the database's end: what a miss costs",
+        load: misses::load_hashed,
+        ..MISSES
+    },
+    Workload {
+        name: "miss-dense",
+        about: "the same by index",
+        load: misses::load_dense,
+        ..MISSES
+    },
+    Workload {
+        name: "stampede",
+        about: "all workers ask for the same results, in the same order, for the first time",
+        load: misses::load_stampede,
+        ..MISSES
     },
     Workload {
         name: "shared",

@@ -7,15 +7,22 @@ mod coarse;
 mod depth;
 mod divide;
 mod fork_join;
-mod grid_hashed;
+mod grid;
+mod hits;
 mod idle;
 mod integrate;
 mod job;
 mod loops;
 mod matmul;
 mod meeting;
+mod memos;
+mod misses;
 mod nqueens;
+mod provider;
+mod ring;
 mod rust_source;
+mod salsa_grid;
+mod salsas;
 mod shared;
 mod skynet;
 mod slots;
@@ -34,7 +41,7 @@ use std::path::PathBuf;
 use crate::engine::Engine;
 use crate::failure::Failure;
 
-pub(crate) use all::ALL;
+pub(crate) use all::{ALL, VINTAGE};
 pub(crate) use job::{Answer, Counters, Figures, Job, Number, Setup};
 
 /// One workload: what it is, and how to load it.
@@ -124,6 +131,16 @@ impl Workload {
             .filter(|engine| engine.is_compiled_in())
     }
 
+    /// The same with another baseline and other engines.
+    pub(crate) fn against(&self, baseline: Engine, engines: &'static [Engine]) -> Workload {
+        Workload {
+            baseline,
+            engines,
+            sizes: self.sizes.clone(),
+            ..*self
+        }
+    }
+
     /// Whether the engine must not run this in the harness's own process.
     pub(crate) fn needs_child(&self, engine: Engine) -> bool {
         engine.may_hang() || self.crashes.contains(&engine)
@@ -161,6 +178,17 @@ mod tests {
     const SMALL: &[(&str, u64)] = &[
         ("fork-join", 12),
         ("grid-hashed", 12),
+        ("grid-dense", 12),
+        ("provider-1us", 20),
+        ("hit-hashed", 50),
+        ("hit-hashed-chain", 50),
+        ("hit-dense", 50),
+        ("hit-dense-chain", 50),
+        ("hit-recorded", 50),
+        ("hot-key", 50),
+        ("miss-hashed", 500),
+        ("miss-dense", 500),
+        ("stampede", 500),
         ("shared", 6),
         ("tree-sum", 20),
         ("tree-sum-large", 63),

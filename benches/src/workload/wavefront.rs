@@ -11,7 +11,7 @@ use dagwood::{Cx, Database, Executor, Query};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::divide::rayon_pool;
-use super::grid_hashed::{asks_stack_bytes, ways};
+use super::grid::{asks_stack_bytes, ways};
 use super::job::cannot_run;
 use super::{Job, Loaded, Number, Request, Setup};
 use crate::blocking::{Asker, Blocking, Provide};

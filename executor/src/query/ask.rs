@@ -6,13 +6,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::NonNull;
 
 use super::Query;
+use super::record::{Record, Recorder};
 use super::slot::{Found, Slot};
-use super::table::{Placed, Table};
+use super::table::{Place, Placed, Table, name_of};
 use crate::cx::Cx;
 use crate::error::{Error, Payload, discard};
 use crate::sched::fiber::without_runs;
-use crate::sched::graph::{self, Frame, Stopped};
+use crate::sched::graph::{self, Frame, Kind, Name, Stopped, Subject};
 use crate::sched::room;
+use crate::sched::wait::Waiters;
 
 /// Asks for a query. The fast path: a table's address, a probe, one acquire load.
 ///
@@ -26,30 +28,66 @@ pub(crate) fn ask<'db, Q: Query<D>, D: 'static>(
     key: Q,
 ) -> Result<&'db Q::Value, Error> {
     let table = cx.database().table::<Q>();
-    let hash = Table::hash(&key);
-    if let Some(value) = table
-        .find(hash, &key)
-        .and_then(|slot| slot.value_if(cx.hit_tag()))
-    {
-        return Ok(value);
+    let place = Table::place(&key);
+    match table.find(place, &key) {
+        None => ask_first(cx, table, place, key),
+        Some(slot) => match slot.value_if(cx.hit_tag()) {
+            Some(value) => Ok(value),
+            // A slot by index may stand for all that are not there yet.
+            None if Table::<Q, D>::IS_DENSE => ask_first(cx, table, place, key),
+            None => ask_again(cx, table, slot, key),
+        },
     }
-    ask_slowly(cx, table, hash, &key)
 }
 
-/// Everything but an uncounted hit.
+/// The ask for a query that has no slot yet.
+#[cold]
+#[inline(never)]
+fn ask_first<'db, Q: Query<D>, D: 'static>(
+    cx: &Cx<'db, D>,
+    table: &'db Table<Q, D>,
+    place: Place,
+    key: Q,
+) -> Result<&'db Q::Value, Error> {
+    match table.find_or_claim(place, &key, cx.fiber()) {
+        Placed::Claimed(slot) => {
+            let key = &key;
+            cx.settle_item();
+            compute(cx, &Asked { table, slot, key })
+        }
+        Placed::Found(slot) => ask_again(cx, table, slot, key),
+    }
+}
+
+/// The ask for a query whose slot is there, but not (as far as the fast path looks) ready. Most often it is, and the hit
+/// is to be recorded.
+#[cold]
+#[inline(never)]
+fn ask_again<'db, Q: Query<D>, D: 'static>(
+    cx: &Cx<'db, D>,
+    table: &'db Table<Q, D>,
+    slot: &'db Slot<Q::Value>,
+    key: Q,
+) -> Result<&'db Q::Value, Error> {
+    match slot.look() {
+        Found::Ready(value) if !cx.run().has_statistics() => {
+            record(cx, table, slot);
+            Ok(value)
+        }
+        _ => ask_slowly(cx, table, slot, key),
+    }
+}
+
+/// Everything but a hit.
 #[cold]
 #[inline(never)]
 fn ask_slowly<'db, Q: Query<D>, D: 'static>(
     cx: &Cx<'db, D>,
     table: &'db Table<Q, D>,
-    hash: u64,
-    key: &Q,
+    slot: &'db Slot<Q::Value>,
+    key: Q,
 ) -> Result<&'db Q::Value, Error> {
-    cx.settle_item();
-    let slot = match table.find_or_claim(hash, key, cx.fiber()) {
-        Placed::Inserted(slot) => return compute(cx, slot),
-        Placed::Found(slot) => slot,
-    };
+    let key = &key;
     let mut is_hit = true;
     loop {
         match slot.look() {
@@ -57,14 +95,22 @@ fn ask_slowly<'db, Q: Query<D>, D: 'static>(
                 if is_hit {
                     cx.count(|counters| &counters.hits);
                 }
+                record(cx, table, slot);
                 return Ok(value);
             }
-            Found::Failed(error) => return Err(error.clone()),
-            Found::Empty if slot.reclaim(cx.fiber()) => return compute(cx, slot),
+            Found::Failed(error) => {
+                record(cx, table, slot);
+                return Err(error.clone());
+            }
+            Found::Empty if slot.claim(cx.fiber()) => {
+                cx.settle_item();
+                return compute(cx, &Asked { table, slot, key });
+            }
             Found::Empty => (),
             Found::InProgress => {
                 is_hit = false;
-                match graph::wait_for(cx.fiber(), &slot.awaited) {
+                cx.settle_item();
+                match graph::wait_for(cx.fiber(), slot.awaited()) {
                     Ok(()) => (),
                     Err(Stopped::Cycle(error)) => error.raise(),
                     Err(Stopped::Refused(error)) => return Err(error),
@@ -74,30 +120,131 @@ fn ask_slowly<'db, Q: Query<D>, D: 'static>(
     }
 }
 
+/// Takes the ask down, if who asks is recorded.
+#[inline]
+fn record<Q: Query<D>, D: 'static>(cx: &Cx<'_, D>, table: &Table<Q, D>, slot: &Slot<Q::Value>) {
+    if let Some(recorder) = cx.recorder() {
+        recorder.ask(&raw const table.head, std::ptr::from_ref(slot).cast());
+    }
+}
+
+/// A query that the current fiber has claimed: what the wait graph is told of.
+struct Asked<'a, 'db, Q: Query<D>, D> {
+    table: &'db Table<Q, D>,
+    slot: &'db Slot<Q::Value>,
+    key: &'a Q,
+}
+
+impl<Q: Query<D>, D: 'static> Asked<'_, '_, Q, D> {
+    const KIND: &'static Kind = &Kind {
+        query: Some(std::any::type_name::<Q>),
+        describe: Some(Self::describe),
+        fail: Some(Self::fail_for_cycle),
+    };
+
+    /// Publishes a failure; the waiters must be woken.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Slot::fail`].
+    unsafe fn fail(&self, error: Error) -> Waiters {
+        self.table.note_box();
+        // SAFETY: by contract.
+        unsafe { self.slot.fail(error) }
+    }
+
+    /// # Safety
+    ///
+    /// `asked` is a living one of this type.
+    unsafe fn describe(asked: NonNull<()>) -> Name {
+        // SAFETY: by contract.
+        name_of(unsafe { asked.cast::<Self>().as_ref() }.key)
+    }
+
+    /// # Safety
+    ///
+    /// As for `describe`, and the caller decides a cycle in which the slot's owner is stuck.
+    unsafe fn fail_for_cycle(asked: NonNull<()>, error: &Error) -> Waiters {
+        // SAFETY: as in `describe`.
+        let asked = unsafe { asked.cast::<Self>().as_ref() };
+        // SAFETY: by contract.
+        unsafe { asked.fail(error.clone()) }
+    }
+}
+
 /// Runs the provider of a slot that the current fiber has claimed, and publishes what comes of it.
+#[inline]
 fn compute<'db, Q: Query<D>, D: 'static>(
     cx: &Cx<'db, D>,
-    slot: &'db Slot<Q, D>,
+    asked: &Asked<'_, 'db, Q, D>,
 ) -> Result<&'db Q::Value, Error> {
     let here = 0_u8;
     if cx.is_deep(&raw const here) {
-        return compute_deeper(cx, slot);
+        return compute_deeper(cx, asked);
     }
+    if cx.database().is_recording() {
+        return compute_recorded(cx, asked);
+    }
+    let (result, cycle) = provide(cx, asked, || None);
+    publish(cx, asked, result, cycle, || None)
+}
+
+/// The same in a database that records: apart, so that the other frames are small.
+#[cold]
+#[inline(never)]
+fn compute_recorded<'db, Q: Query<D>, D: 'static>(
+    cx: &Cx<'db, D>,
+    asked: &Asked<'_, 'db, Q, D>,
+) -> Result<&'db Q::Value, Error> {
+    let recorder = Recorder::new();
+    let (result, cycle) = provide(cx, asked, || Some(&recorder));
+    record(cx, asked.table, asked.slot);
+    publish(cx, asked, result, cycle, || {
+        let record = recorder.finish();
+        if record.is_some() {
+            asked.table.note_box();
+        }
+        Some(record)
+    })
+}
+
+/// Runs the provider in its frame. Gives what it gave, and the error of the cycle that decided it meanwhile, if one did.
+///
+/// `recorder` is a function so that who records and who does not have a copy each, and each copy one caller, into which it
+/// is inlined: one that both call made a miss of `grid-hashed` take half as long again.
+#[inline]
+fn provide<'r, 'db, Q: Query<D>, D: 'static>(
+    cx: &Cx<'db, D>,
+    asked: &Asked<'_, 'db, Q, D>,
+    recorder: impl FnOnce() -> Option<&'r Recorder>,
+) -> (Result<Q::Value, Payload>, Option<Error>) {
     cx.count(|counters| &counters.queries);
-    let (result, cycle) = Frame::enter(cx.fiber(), NonNull::from(slot).cast(), || {
+    // SAFETY: the kind's functions take a living `Asked` of this type.
+    let subject = unsafe { Subject::new(Asked::<Q, D>::KIND, asked) };
+    Frame::enter_as(cx.fiber(), asked.slot.awaited(), subject, || {
         catch_unwind(AssertUnwindSafe(|| {
-            let cx = cx.in_provider();
-            slot.key.clone().provide(&cx)
+            let cx = cx.in_provider(recorder());
+            asked.key.clone().provide(&cx)
         }))
-    });
+    })
+}
+
+#[inline]
+fn publish<'db, Q: Query<D>, D: 'static>(
+    cx: &Cx<'db, D>,
+    asked: &Asked<'_, 'db, Q, D>,
+    result: Result<Q::Value, Payload>,
+    cycle: Option<Error>,
+    record: impl FnOnce() -> Option<Option<Box<Record>>>,
+) -> Result<&'db Q::Value, Error> {
     if let Some(cycle) = cycle {
         without_runs(|| discard(result));
-        return Err(decided(cx, slot, cycle));
+        return Err(decided(cx, asked, cycle));
     }
     match result {
-        // SAFETY: the claim is ours: we inserted or reopened the slot, and no cycle has decided it.
-        Ok(value) => Ok(unsafe { slot.complete(value) }),
-        Err(payload) => Err(fail(slot, payload)),
+        // SAFETY: the claim is ours: we inserted or opened the slot, and no cycle has decided it.
+        Ok(value) => Ok(unsafe { asked.slot.complete(value, record()) }),
+        Err(payload) => Err(fail(asked, payload)),
     }
 }
 
@@ -106,37 +253,37 @@ fn compute<'db, Q: Query<D>, D: 'static>(
 #[inline(never)]
 fn compute_deeper<'db, Q: Query<D>, D: 'static>(
     cx: &Cx<'db, D>,
-    slot: &'db Slot<Q, D>,
+    asked: &Asked<'_, 'db, Q, D>,
 ) -> Result<&'db Q::Value, Error> {
-    match room::deeper(cx.fiber(), || compute(cx, slot)) {
+    match room::deeper(cx.fiber(), || compute(cx, asked)) {
         Ok(Ok(result)) => result,
         Ok(Err(payload)) => resume_unwind(payload),
         // Nothing has run: the claim is given back.
-        Err(error) => Err(fail(slot, error.into_payload())),
+        Err(error) => Err(fail(asked, error.into_payload())),
     }
 }
 
 #[cold]
-fn fail<Q: Query<D>, D>(slot: &Slot<Q, D>, payload: Payload) -> Error {
+fn fail<Q: Query<D>, D: 'static>(asked: &Asked<'_, '_, Q, D>, payload: Payload) -> Error {
     let error = Error::from_payload(payload);
     if error.is_transient() {
         // SAFETY: as in `compute`.
-        unsafe { slot.abandon() }.wake();
+        unsafe { asked.slot.abandon() }.wake();
         return error;
     }
-    let error = error.in_query(without_runs(|| slot.name()).text);
+    let error = error.in_query(without_runs(|| name_of(asked.key)).text);
     // SAFETY: as in `compute`.
-    unsafe { slot.fail(error.clone()) }.wake();
+    unsafe { asked.fail(error.clone()) }.wake();
     error
 }
 
 /// A cycle decided the slot while its provider ran, or nobody needs it from here any more; what the
 /// provider made of it does not count.
 #[cold]
-fn decided<Q: Query<D>, D>(cx: &Cx<'_, D>, slot: &Slot<Q, D>, cycle: Error) -> Error {
+fn decided<Q: Query<D>, D>(cx: &Cx<'_, D>, asked: &Asked<'_, '_, Q, D>, cycle: Error) -> Error {
     if cycle.is_left_over() {
         // SAFETY: as in `compute`: no cycle has decided the slot.
-        unsafe { slot.abandon() }.wake();
+        unsafe { asked.slot.abandon() }.wake();
         cycle.raise();
     }
     if Frame::is_innermost_in(cx.fiber(), &cycle) {

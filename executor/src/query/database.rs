@@ -1,16 +1,12 @@
 //! The database: a user's data and the tables of all its queries.
 
-use std::any::TypeId;
-use std::hash::{Hash, Hasher};
-use std::marker::PhantomData;
 use std::ptr;
 
 use super::Query;
-use super::table::Table;
-use crate::sync::{AtomicPtr, Ordering, ThreadBound};
-
-/// Query types are spread over this many lists by the low bits of their `TypeId`.
-const LISTS: usize = 64;
+use super::record::{Asked, Steps};
+use super::table::{Measured, Table};
+use super::types::Types;
+use crate::sync::ThreadBound;
 
 /// What queries read (`D`), and all their results so far.
 ///
@@ -28,24 +24,29 @@ const LISTS: usize = 64;
 /// ```
 pub struct Database<D> {
     data: D,
-    lists: [AtomicPtr<TypeHead>; LISTS],
-    /// Exactly this `D`: a table is found by the query's type alone, and a query's value may differ
-    /// from one `D` to a subtype of it.
-    exactly: PhantomData<fn(D) -> D>,
+    types: Types<D>,
+    /// Whether each query records what it asks.
+    is_recording: bool,
     pub(crate) bound: ThreadBound,
 }
 
-/// The head of a query type's table, which begins with it.
-struct TypeHead {
-    query: TypeId,
-    next: *mut TypeHead,
-    free: unsafe fn(*mut TypeHead),
+/// The memory that the results of one query type take; from [`Database::memory`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct QueryMemory {
+    /// The name of the type.
+    pub query: &'static str,
+    /// How many results are ready.
+    pub ready: usize,
+    /// The bytes that its tables, keys and values take, without what those own on the heap.
+    pub bytes: usize,
 }
 
-#[repr(C)]
-struct TypeNode<Q: Query<D>, D> {
-    head: TypeHead,
-    table: Table<Q, D>,
+impl QueryMemory {
+    /// The bytes for each ready result; `None` if there is none.
+    pub fn bytes_per_result(&self) -> Option<f64> {
+        (self.ready > 0).then(|| self.bytes as f64 / self.ready as f64)
+    }
 }
 
 impl<D> Database<D> {
@@ -53,10 +54,24 @@ impl<D> Database<D> {
     pub fn new(data: D) -> Self {
         Database {
             data,
-            lists: std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())),
-            exactly: PhantomData,
+            types: Types::new(),
+            is_recording: false,
             bound: ThreadBound::new(),
         }
+    }
+
+    /// The same database, without results so far, in which each query records what it asks for, to
+    /// be read by [`record`](Self::record). An ask then costs a few nanoseconds more, and 16 bytes
+    /// for as long as the result is there.
+    pub fn record_all(mut self) -> Self {
+        self.forget();
+        self.is_recording = true;
+        self
+    }
+
+    /// Forgets all results.
+    pub fn forget(&mut self) {
+        self.types.free();
     }
 
     /// The user's data.
@@ -67,79 +82,129 @@ impl<D> Database<D> {
     /// Forgets the results and gives the data back, for instance to change it and to make a new
     /// database.
     pub fn into_data(mut self) -> D {
-        self.free_tables();
+        self.forget();
         // SAFETY: `self` is forgotten below, so the data is moved out once.
         let data = unsafe { ptr::read(&raw const self.data) };
         std::mem::forget(self);
         data
     }
 
-    /// The table of a query type. One load, one compare, when few types share the list.
-    #[inline]
-    pub(crate) fn table<Q: Query<D>>(&self) -> &Table<Q, D>
-    where
-        D: 'static,
-    {
-        let list = &self.lists[low_bits::<Q>() % LISTS];
-        // Acquire: pairs with the Release in `add_table`.
-        let first = list.load(Ordering::Acquire);
-        match find::<Q, D>(first) {
-            Some(table) => table,
-            None => self.add_table(list),
-        }
+    /// What the results take, by query type, the largest first. Counts them: takes a while in a
+    /// large database. What is being computed meanwhile may be counted or not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use dagwood::{Cx, Database, Executor, Query};
+    /// #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    /// struct Square(u64);
+    ///
+    /// impl Query<()> for Square {
+    ///     type Value = u64;
+    ///     fn provide(self, _: &Cx<'_, ()>) -> u64 {
+    ///         self.0 * self.0
+    ///     }
+    /// }
+    ///
+    /// let executor = Executor::builder().workers(1).build()?;
+    /// let db = Database::new(());
+    /// executor.run(&db, |cx| (0..1000).for_each(|i| assert_eq!(*cx.get(Square(i)), i * i)))?;
+    /// let memory = db.memory();
+    /// assert_eq!(memory[0].ready, 1000);
+    /// assert!(memory[0].bytes_per_result().unwrap() < 200.0);
+    /// # Ok::<(), dagwood::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// In the sequential build: if the database belongs to another thread.
+    pub fn memory(&self) -> Vec<QueryMemory> {
+        self.check_thread();
+        let measured = self.types.heads().map(|head| {
+            // SAFETY: the head of a living table.
+            let Measured {
+                query,
+                ready,
+                bytes,
+            } = unsafe { (head.measure)(head) };
+            QueryMemory {
+                query,
+                ready,
+                bytes,
+            }
+        });
+        let mut memory: Vec<QueryMemory> = measured.collect();
+        memory.sort_by(|a, b| b.bytes.cmp(&a.bytes).then(a.query.cmp(b.query)));
+        memory
     }
 
-    #[cold]
-    fn add_table<Q: Query<D>>(&self, list: &AtomicPtr<TypeHead>) -> &Table<Q, D>
-    where
-        D: 'static,
-    {
-        let head = TypeHead {
-            query: TypeId::of::<Q>(),
-            next: ptr::null_mut(),
-            free: free::<Q, D>,
-        };
-        let node: *mut TypeNode<Q, D> = Box::into_raw(Box::new(TypeNode {
-            head,
-            table: Table::new(),
-        }));
-        let mut first = list.load(Ordering::Acquire);
-        loop {
-            if let Some(table) = find::<Q, D>(first) {
-                // SAFETY: not shared, since nobody was told of it.
-                drop(unsafe { Box::from_raw(node) });
-                return table;
-            }
-            // SAFETY: as above: ours until the compare-and-swap below.
-            unsafe { (*node).head.next = first };
-            // Release: pairs with the Acquire of readers. Acquire on failure: they are read above.
-            match list.compare_exchange(first, node.cast(), Ordering::Release, Ordering::Acquire) {
-                // SAFETY: nodes live as long as the database.
-                Ok(_) => return unsafe { &(*node).table },
-                Err(now) => first = now,
-            }
-        }
+    fn check_thread(&self) {
+        assert!(
+            self.bound.is_here(),
+            "the sequential build uses a database only on the thread that made it"
+        );
     }
 
-    fn free_tables(&mut self) {
-        for list in &self.lists {
-            let mut next = list.swap(ptr::null_mut(), Ordering::Acquire);
-            while !next.is_null() {
-                let head = next;
-                // SAFETY: nodes are freed here only, and this database is ours alone now.
-                next = unsafe { (*head).next };
-                // SAFETY: as above.
-                let free = unsafe { (*head).free };
-                // SAFETY: `free` was stored with the node's own types.
-                unsafe { free(head) };
-            }
-        }
+    /// Whether queries record what they ask.
+    pub(crate) fn is_recording(&self) -> bool {
+        self.is_recording
     }
 }
 
-impl<D> Drop for Database<D> {
-    fn drop(&mut self) {
-        self.free_tables();
+impl<D: 'static> Database<D> {
+    /// The table of a query type. One load, one compare, when few types share the list.
+    #[inline]
+    pub(crate) fn table<Q: Query<D>>(&self) -> &Table<Q, D> {
+        self.types.table()
+    }
+
+    /// What the provider of a query asked for, in program order; `None` if the query is not ready,
+    /// or was not recorded ([`record_all`](Self::record_all)).
+    ///
+    /// The order, and which asks stand in which branch, is a function of the program: the same for
+    /// every backend, worker count and schedule.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use dagwood::{Cx, Database, Executor, Query, Step};
+    /// #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    /// struct Leaf(u32);
+    /// #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    /// struct Top;
+    ///
+    /// impl Query<()> for Leaf {
+    ///     type Value = u32;
+    ///     fn provide(self, _: &Cx<'_, ()>) -> u32 { self.0 }
+    /// }
+    /// impl Query<()> for Top {
+    ///     type Value = u32;
+    ///     fn provide(self, cx: &Cx<'_, ()>) -> u32 {
+    ///         let (a, b) = cx.join(|cx| *cx.get(Leaf(1)), |cx| *cx.get(Leaf(2)));
+    ///         a + b + *cx.get(Leaf(3))
+    ///     }
+    /// }
+    ///
+    /// let db = Database::new(()).record_all();
+    /// Executor::builder().workers(2).build()?.run(&db, |cx| *cx.get(Top))?;
+    /// let steps = db.record(&Top).unwrap();
+    /// assert_eq!(format!("{steps:?}"), "[{[Leaf(1)] | [Leaf(2)]}, Leaf(3)]");
+    /// # let Step::Ask(last) = &steps[1] else { panic!() };
+    /// assert_eq!(last.key::<Leaf>(), Some(Leaf(3)));
+    /// # Ok::<(), dagwood::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// In the sequential build: if the database belongs to another thread.
+    pub fn record<Q: Query<D>>(&self, query: &Q) -> Option<Steps<'_, D>> {
+        self.check_thread();
+        let table = self.types.known_table::<Q>()?;
+        let slot = table.find(Table::place(query), query)?;
+        if !self.is_recording || !slot.is_ready() {
+            return None;
+        }
+        Some(slot.record().map_or_else(Vec::new, Asked::steps_of))
     }
 }
 
@@ -149,49 +214,4 @@ impl<D: std::fmt::Debug> std::fmt::Debug for Database<D> {
             .field("data", &self.data)
             .finish_non_exhaustive()
     }
-}
-
-/// The table of `Q` in the list that begins with `head`.
-#[inline]
-fn find<'db, Q: Query<D>, D: 'static>(mut head: *const TypeHead) -> Option<&'db Table<Q, D>> {
-    // SAFETY: null or a node, which lives as long as the database.
-    while let Some(found) = unsafe { head.as_ref() } {
-        if found.query == TypeId::of::<Q>() {
-            // SAFETY: a node with this id was made with these types (`add_table`).
-            return Some(unsafe { &(*head.cast::<TypeNode<Q, D>>()).table });
-        }
-        head = found.next;
-    }
-    None
-}
-
-/// # Safety
-///
-/// `head` begins a node with these types that nobody uses any more.
-unsafe fn free<Q: Query<D>, D>(head: *mut TypeHead) {
-    // SAFETY: by contract; made by `Box::into_raw`.
-    drop(unsafe { Box::from_raw(head.cast::<TypeNode<Q, D>>()) });
-}
-
-/// Some bits of a type's id; the compiler computes them.
-#[inline]
-fn low_bits<Q: 'static>() -> usize {
-    /// Keeps the last number it is given.
-    struct Last(u64);
-    impl Hasher for Last {
-        fn finish(&self) -> u64 {
-            self.0
-        }
-        fn write(&mut self, bytes: &[u8]) {
-            for byte in bytes {
-                self.0 = (self.0 << 8) | u64::from(*byte);
-            }
-        }
-        fn write_u64(&mut self, number: u64) {
-            self.0 = number;
-        }
-    }
-    let mut last = Last(0);
-    TypeId::of::<Q>().hash(&mut last);
-    last.finish() as usize
 }

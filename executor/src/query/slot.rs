@@ -1,15 +1,15 @@
 //! A slot: the one place of a query's result. States and transitions only; rules: claim.md.
+//!
+//! Used by the tables, which say where a slot lies, and by `ask.rs`. Knows no key: who runs a provider knows it, and
+//! hashed tables keep it beside the slot.
 
 use std::cell::UnsafeCell;
-use std::fmt::Debug;
-use std::mem::MaybeUninit;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr::NonNull;
+use std::mem::ManuallyDrop;
 
-use super::Query;
-use crate::error::{Error, discard};
+use super::record::Record;
+use crate::error::Error;
 use crate::sched::fiber::FiberRecord;
-use crate::sched::graph::{Awaited, Kind, Name};
+use crate::sched::graph::Awaited;
 use crate::sched::wait::{Outcome, Waiters};
 
 /// What a look at a slot finds.
@@ -19,51 +19,52 @@ pub(crate) enum Found<'s, V> {
     Failed(&'s Error),
     /// Somebody computes it.
     InProgress,
-    /// Its computation was abandoned.
+    /// Nobody has begun, or its computation was abandoned.
     Empty,
 }
 
-/// The result of one query, or who computes it. Begins with its head, so that the wait graph can
-/// give it back to us.
+/// The result of one query, or who computes it. Zeroed memory is an empty slot.
+///
+/// Whoever makes results reusable over changes of the input finds room for their revisions in the
+/// [`Record`] that a slot has if its database records.
 #[repr(C)]
-pub(crate) struct Slot<Q: Query<D>, D> {
-    pub(crate) awaited: Awaited,
-    pub(crate) hash: u64,
-    pub(crate) key: Q,
-    /// Written once, by the owner, before the slot is closed as ready.
-    value: UnsafeCell<MaybeUninit<Q::Value>>,
-    /// Written once, by the owner or the decider of a cycle, before the slot is closed as failed.
-    failure: UnsafeCell<Option<Error>>,
+pub(crate) struct Slot<V> {
+    awaited: Awaited,
+    /// Written once a claim, by the owner or the decider of a cycle, before the slot is closed.
+    result: UnsafeCell<Stored<V>>,
 }
 
-// SAFETY: key and value are `Send + Sync` (`Query`), as is `Error`; the cells are written before
-// the close and only read after it (claim.md C3).
-unsafe impl<Q: Query<D>, D> Send for Slot<Q, D> {}
+/// What the slot's word says is there.
+union Stored<V> {
+    nothing: (),
+    value: ManuallyDrop<V>,
+    failure: ManuallyDrop<Box<Error>>,
+}
+
+// SAFETY: values are `Send + Sync` (`Query`), as is `Error`; they are written before the close and
+// only read after it (claim.md C3).
+unsafe impl<V: Send + Sync> Send for Slot<V> {}
 // SAFETY: as above.
-unsafe impl<Q: Query<D>, D> Sync for Slot<Q, D> {}
+unsafe impl<V: Send + Sync> Sync for Slot<V> {}
 
-impl<Q: Query<D>, D> Slot<Q, D> {
-    const KIND: &'static Kind = &Kind {
-        query: Some(std::any::type_name::<Q>),
-        describe: Some(Self::describe_head),
-        fail: Some(Self::fail_head),
-    };
-
+impl<V> Slot<V> {
     /// A slot that `owner` has claimed.
-    pub(crate) fn claimed(key: Q, hash: u64, owner: *const FiberRecord) -> Self {
+    pub(crate) fn claimed(owner: *const FiberRecord) -> Self {
         Slot {
-            awaited: Awaited::new(Self::KIND, owner),
-            hash,
-            key,
-            value: UnsafeCell::new(MaybeUninit::uninit()),
-            failure: UnsafeCell::new(None),
+            awaited: Awaited::new(owner),
+            result: UnsafeCell::new(Stored { nothing: () }),
         }
     }
 
-    /// The value, if the slot is closed as `ready`: [`Outcome::READY`], or what never is (to count
-    /// hits elsewhere).
+    /// What to wait for.
+    pub(crate) fn awaited(&self) -> &Awaited {
+        &self.awaited
+    }
+
+    /// The value, if the slot is closed as `ready`: [`Outcome::READY`], or what never is (so that
+    /// each hit is seen elsewhere).
     #[inline]
-    pub(crate) fn value_if(&self, ready: Outcome) -> Option<&Q::Value> {
+    pub(crate) fn value_if(&self, ready: Outcome) -> Option<&V> {
         // SAFETY: a slot is never closed with any other outcome that an asker's tag can be.
         self.awaited
             .list
@@ -75,15 +76,15 @@ impl<Q: Query<D>, D> Slot<Q, D> {
     ///
     /// The slot is ready.
     #[inline]
-    unsafe fn value_unchecked(&self) -> &Q::Value {
+    unsafe fn value_unchecked(&self) -> &V {
         // SAFETY: nobody writes after the close (C3).
-        let value = unsafe { &*self.value.get() };
-        // SAFETY: written before the close as ready (C3).
-        unsafe { value.assume_init_ref() }
+        let stored = unsafe { &*self.result.get() };
+        // SAFETY: the value was written before the close as ready (C3).
+        unsafe { &stored.value }
     }
 
     /// Looks at the slot.
-    pub(crate) fn look(&self) -> Found<'_, Q::Value> {
+    pub(crate) fn look(&self) -> Found<'_, V> {
         match self.awaited.list.outcome() {
             None => Found::InProgress,
             // SAFETY: just seen to be ready.
@@ -91,14 +92,16 @@ impl<Q: Query<D>, D> Slot<Q, D> {
             Some(Outcome::EMPTY) => Found::Empty,
             Some(_) => {
                 // SAFETY: nobody writes after the close (C3).
-                let failure = unsafe { &*self.failure.get() };
-                Found::Failed(failure.as_ref().expect("written before the close"))
+                let stored = unsafe { &*self.result.get() };
+                // SAFETY: what is neither ready nor empty is closed as failed (C4).
+                Found::Failed(unsafe { &stored.failure })
             }
         }
     }
 
-    /// Claims an abandoned slot for `owner`; `false`: somebody else was faster.
-    pub(crate) fn reclaim(&self, owner: *const FiberRecord) -> bool {
+    /// Claims an empty slot for `owner`; `false`: somebody else was faster.
+    #[inline]
+    pub(crate) fn claim(&self, owner: *const FiberRecord) -> bool {
         let is_ours = self.awaited.list.reopen();
         if is_ours {
             self.awaited.set_owner(owner);
@@ -106,16 +109,22 @@ impl<Q: Query<D>, D> Slot<Q, D> {
         is_ours
     }
 
-    /// Publishes the value and wakes the waiters.
+    /// Publishes the value, keeps the record (if the database records; it may be empty), and wakes
+    /// the waiters.
     ///
     /// # Safety
     ///
     /// The caller owns the claim.
-    pub(crate) unsafe fn complete(&self, value: Q::Value) -> &Q::Value {
+    #[inline]
+    pub(crate) unsafe fn complete(&self, value: V, record: Option<Option<Box<Record>>>) -> &V {
         // SAFETY: the owner alone writes before the close (C3), and nobody reads.
-        let cell = unsafe { &mut *self.value.get() };
-        cell.write(value);
-        self.awaited.list.close(Outcome::READY).wake();
+        let stored = unsafe { &mut *self.result.get() };
+        stored.value = ManuallyDrop::new(value);
+        let waiters = self.awaited.list.close(Outcome::READY);
+        if let Some(record) = record {
+            self.keep(record);
+        }
+        waiters.wake();
         // SAFETY: just written and closed.
         unsafe { self.value_unchecked() }
     }
@@ -127,7 +136,8 @@ impl<Q: Query<D>, D> Slot<Q, D> {
     /// The caller owns the claim, or decides a cycle in which the owner is stuck.
     pub(crate) unsafe fn fail(&self, error: Error) -> Waiters {
         // SAFETY: as in `complete`.
-        unsafe { *self.failure.get() = Some(error) };
+        let stored = unsafe { &mut *self.result.get() };
+        stored.failure = ManuallyDrop::new(Box::new(error));
         self.awaited.list.close(Outcome::FAILED)
     }
 
@@ -142,57 +152,52 @@ impl<Q: Query<D>, D> Slot<Q, D> {
         self.awaited.list.close(Outcome::EMPTY)
     }
 
-    /// What the query is called in reports. Runs the key's `Debug`.
-    pub(crate) fn name(&self) -> Name {
-        let kind = std::any::type_name::<Q>();
-        Name {
-            kind,
-            text: describe(kind, &self.key),
+    /// Keeps a record where the owner was: nobody looks for an owner of what is closed (graph.md
+    /// G4).
+    fn keep(&self, record: Option<Box<Record>>) {
+        let record = record.map_or(std::ptr::null_mut(), Box::into_raw);
+        self.awaited.set_past(record.cast());
+    }
+
+    /// What the provider asked for, if anything. The slot is ready, and its database records.
+    pub(crate) fn record(&self) -> Option<&Record> {
+        loop {
+            if let Some(record) = self.awaited.past() {
+                // SAFETY: null, or kept by `keep`, and freed with the slot.
+                return unsafe { record.cast::<Record>().as_ref() };
+            }
+            // Closed, but not kept yet.
+            std::hint::spin_loop();
         }
     }
 
-    /// # Safety
-    ///
-    /// `head` is the head of a living slot of this type.
-    unsafe fn describe_head(head: NonNull<Awaited>) -> Name {
-        // SAFETY: by contract; the head is the first field of a `repr(C)` struct.
-        unsafe { head.cast::<Self>().as_ref() }.name()
-    }
-
-    /// # Safety
-    ///
-    /// As for `describe_head`, and the caller decides a cycle in which the slot's owner is stuck.
-    unsafe fn fail_head(head: NonNull<Awaited>, error: &Error) -> Waiters {
-        // SAFETY: as in `describe_head`.
-        let slot = unsafe { head.cast::<Self>().as_ref() };
-        // SAFETY: by contract.
-        unsafe { slot.fail(error.clone()) }
+    /// Whether there is a value.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.awaited.list.is(Outcome::READY)
     }
 }
 
-impl<Q: Query<D>, D> Drop for Slot<Q, D> {
+impl<V> Drop for Slot<V> {
     fn drop(&mut self) {
-        if self.awaited.list.is(Outcome::READY) {
-            // SAFETY: written (ready) and dropped once, here.
-            unsafe { self.value.get_mut().assume_init_drop() };
+        let record = self
+            .awaited
+            .past()
+            .map_or(std::ptr::null_mut(), |past| past.cast::<Record>());
+        if !record.is_null() {
+            // SAFETY: made by `Box::into_raw` in `keep`, and dropped once, here.
+            drop(unsafe { Box::from_raw(record) });
         }
-    }
-}
-
-/// The key's `Debug` text, with the type's name before it unless it begins with it.
-fn describe(kind: &str, key: &impl Debug) -> String {
-    let short = kind
-        .split('<')
-        .next()
-        .and_then(|path| path.rsplit("::").next())
-        .unwrap_or(kind);
-    let text = catch_unwind(AssertUnwindSafe(|| format!("{key:?}"))).unwrap_or_else(|payload| {
-        discard(payload);
-        "(its Debug panicked)".to_owned()
-    });
-    if text.starts_with(short) {
-        text
-    } else {
-        format!("{short} {text}")
+        let stored = self.result.get_mut();
+        match self.awaited.list.outcome() {
+            Some(Outcome::READY) => {
+                // SAFETY: written (ready), and dropped once, here.
+                unsafe { ManuallyDrop::drop(&mut stored.value) };
+            }
+            Some(Outcome::FAILED) => {
+                // SAFETY: written (failed), and dropped once, here.
+                unsafe { ManuallyDrop::drop(&mut stored.failure) };
+            }
+            _ => {}
+        }
     }
 }

@@ -1,254 +1,237 @@
-//! The slots of one query type: an append-only hash table that is read without a lock. Rules:
-//! claim.md C1 and C2.
+//! The slots of one query type, hashed or by index, as the type chooses; and the head by which the tables of all types
+//! hang together. Used by `ask.rs` and `database.rs`.
 
-use std::hash::Hasher;
-use std::marker::PhantomData;
-use std::ptr::{self, NonNull};
+use std::any::TypeId;
+use std::fmt::Debug;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rustc_hash::FxHasher;
-
-use super::Query;
-use super::arena::Arena;
+use super::dense::Dense;
+use super::hashed::{Entry, Hashed};
 use super::slot::Slot;
+use super::{Query, Storage};
+use crate::error::discard;
 use crate::sched::fiber::FiberRecord;
-use crate::sync::{AtomicPtr, Mutex, Ordering};
-
-/// Entries of a fresh table.
-const ENTRIES_MIN: usize = 64;
+use crate::sched::graph::Name;
+use crate::sync::{AtomicBool, Ordering};
 
 /// A slot that was found, or that we put there.
-pub(crate) enum Placed<'t, Q: Query<D>, D> {
-    Found(&'t Slot<Q, D>),
+pub(crate) enum Placed<'t, V> {
+    Found(&'t Slot<V>),
     /// Ours: claimed for the fiber that asked.
-    Inserted(&'t Slot<Q, D>),
+    Claimed(&'t Slot<V>),
 }
 
-/// Open addressing over pointers to slots. Entries go from null to a slot or, in a table that is
-/// being replaced, to [`frozen`]; nothing else changes.
-struct Array<S> {
-    entries: Box<[AtomicPtr<S>]>,
+/// Where in its table a key is: the bits of its hash, or its index.
+#[derive(Copy, Clone)]
+pub(crate) struct Place(usize);
+
+/// The beginning of each table: what can be done with it by those who do not know its type.
+pub(crate) struct Head {
+    pub(super) query: TypeId,
+    pub(super) next: *mut Head,
+    /// Frees the table.
+    pub(super) free: unsafe fn(*mut Head),
+    /// Says what the table has: of a head that begins a living table.
+    pub(super) measure: unsafe fn(*const Head) -> Measured,
+    /// The name of the query with this slot, which is one of the table's.
+    pub(super) describe: unsafe fn(*const Head, *const ()) -> Name,
+}
+
+/// What one query type has stored.
+pub(crate) struct Measured {
+    pub(crate) query: &'static str,
+    pub(crate) ready: usize,
+    pub(crate) bytes: usize,
 }
 
 /// The slots of one query type.
+#[repr(C)]
 pub(crate) struct Table<Q: Query<D>, D> {
-    current: AtomicPtr<Array<Slot<Q, D>>>,
-    slots: Arena<Slot<Q, D>>,
-    /// The arrays that were replaced, for readers that still look at them. Its lock is held while a
-    /// table grows.
-    replaced: Mutex<Vec<Retired<Slot<Q, D>>>>,
-    data: PhantomData<fn(D)>,
+    pub(super) head: Head,
+    /// The one that the type does not choose stays empty.
+    hashed: Hashed<Q, D>,
+    dense: Dense<Q::Value>,
+    /// Whether slots hold more than values: errors or records, which must be dropped.
+    has_boxes: AtomicBool,
 }
 
-/// An array that was replaced; freed with the table.
-struct Retired<S>(*mut Array<S>);
-
-// SAFETY: only a pointer on its way to the table's drop; the slots are `Send` and `Sync`.
-unsafe impl<S: Send + Sync> Send for Retired<S> {}
-
-/// The entry of a replaced array where nothing may be put any more. An address that no slot has.
-fn frozen<S>() -> *mut S {
-    ptr::without_provenance_mut(1)
-}
-
-/// What a probe of one array ends with.
-enum Probe<'t, S> {
-    Hit(&'t S),
-    /// A null entry, at this index.
-    Gap(usize),
-    /// The array is being replaced.
-    Frozen,
-}
-
-impl<S> Array<S> {
-    fn new(len: usize) -> Self {
-        debug_assert!(len.is_power_of_two());
-        // Zeroed by the allocator, which for much memory costs nothing until it is touched.
-        let entries = Box::<[AtomicPtr<S>]>::new_zeroed_slice(len);
-        // SAFETY: all bits zero is a null pointer.
-        let entries = unsafe { entries.assume_init() };
-        Array { entries }
-    }
-
-    /// Puts a slot into an array that nobody else sees yet, and that has a gap.
-    fn put(&self, start: usize, slot: *mut S) {
-        let mask = self.entries.len() - 1;
-        let mut index = start & mask;
-        while !self.entries[index].load(Ordering::Relaxed).is_null() {
-            index = (index + 1) & mask;
+impl Head {
+    /// A head that begins no table.
+    pub(super) const fn of_nothing(query: TypeId) -> Head {
+        unsafe fn free(_: *mut Head) {}
+        unsafe fn measure(_: *const Head) -> Measured {
+            unreachable!("no table")
         }
-        self.entries[index].store(slot, Ordering::Relaxed);
-    }
-
-    /// Walks from `start` until `is_it` says yes or there is no slot.
-    #[inline]
-    fn probe(&self, start: usize, is_it: impl Fn(&S) -> bool) -> Probe<'_, S> {
-        let mask = self.entries.len() - 1;
-        let mut index = start & mask;
-        loop {
-            // Acquire: pairs with the Release of the insertion: the slot's fields are visible.
-            let entry = self.entries[index].load(Ordering::Acquire);
-            if entry.is_null() {
-                return Probe::Gap(index);
-            }
-            if entry == frozen() {
-                return Probe::Frozen;
-            }
-            // SAFETY: a slot in an array lives as long as its table.
-            let slot = unsafe { &*entry };
-            if is_it(slot) {
-                return Probe::Hit(slot);
-            }
-            index = (index + 1) & mask;
-            if index == start & mask {
-                // Full: more threads insert at once than half the array. Each of them is about to
-                // grow it.
-                return Probe::Frozen;
-            }
+        unsafe fn describe(_: *const Head, _: *const ()) -> Name {
+            unreachable!("no table")
+        }
+        Head {
+            query,
+            next: std::ptr::null_mut(),
+            free,
+            measure,
+            describe,
         }
     }
 }
 
-impl<Q: Query<D>, D> Table<Q, D> {
+impl<Q: Query<D>, D: 'static> Table<Q, D> {
     pub(crate) fn new() -> Self {
         Table {
-            current: AtomicPtr::new(Box::into_raw(Box::new(Array::new(ENTRIES_MIN)))),
-            slots: Arena::new(),
-            replaced: Mutex::new(Vec::new()),
-            data: PhantomData,
+            head: Head {
+                query: TypeId::of::<Q>(),
+                next: std::ptr::null_mut(),
+                free: Self::free_head,
+                measure: Self::measure_head,
+                describe: Self::describe_head,
+            },
+            hashed: Hashed::new(!Self::IS_DENSE),
+            dense: Dense::new(),
+            has_boxes: AtomicBool::new(false),
         }
     }
 
-    /// The hash of a key: fast, not for hostile keys. Runs the key's `Hash`.
+    /// Whether slots are found by index.
+    pub(crate) const IS_DENSE: bool = matches!(Q::STORAGE, Storage::Dense { .. });
+
+    /// Where a key is. Runs the key's `Hash` or the type's own function.
     #[inline]
-    pub(crate) fn hash(key: &Q) -> u64 {
-        let mut hasher = FxHasher::default();
-        key.hash(&mut hasher);
-        hasher.finish()
+    pub(crate) fn place(key: &Q) -> Place {
+        Place(match Q::STORAGE {
+            Storage::Hashed => Hashed::hash(key) as usize,
+            Storage::Dense { index, .. } => index(key),
+        })
     }
 
+    /// The slot of `key`, if it is there; by index, perhaps another one, which is empty. Runs the key's `Eq`, if it is
+    /// hashed.
     #[inline]
-    fn array(&self) -> &Array<Slot<Q, D>> {
-        // Acquire: pairs with the Release in `grow`.
-        let array = self.current.load(Ordering::Acquire);
-        // SAFETY: arrays are freed with the table.
-        unsafe { &*array }
-    }
-
-    /// The slot of `key`, if it is there. Runs the key's `Eq`.
-    #[inline]
-    pub(crate) fn find(&self, hash: u64, key: &Q) -> Option<&Slot<Q, D>> {
-        match self
-            .array()
-            .probe(hash as usize, |slot| slot.hash == hash && slot.key == *key)
-        {
-            Probe::Hit(slot) => Some(slot),
-            Probe::Gap(_) | Probe::Frozen => None,
+    pub(crate) fn find(&self, place: Place, key: &Q) -> Option<&Slot<Q::Value>> {
+        match Q::STORAGE {
+            Storage::Hashed => Some(&self.hashed.find(place.0 as u32, key)?.slot),
+            Storage::Dense { .. } => self.dense.find(place.0),
         }
     }
 
-    /// The slot of `key`, put there and claimed for `owner` if it was not there. Runs the key's
-    /// `Eq` and `Clone`.
+    /// The slot of `key`, put there and claimed for `owner` if it was not there. Runs the key's `Eq` and `Clone`, if it is
+    /// hashed.
+    #[inline]
     pub(crate) fn find_or_claim(
         &self,
-        hash: u64,
+        place: Place,
         key: &Q,
         owner: &FiberRecord,
-    ) -> Placed<'_, Q, D> {
-        // What we made, and how many there are with it; kept over lost races. If the key's `Eq` panics meanwhile it is
-        // not dropped: its place belongs to the arena.
-        let mut fresh: Option<(NonNull<Slot<Q, D>>, usize)> = None;
-        loop {
-            let array = self.array();
-            let is_it = |slot: &Slot<Q, D>| slot.hash == hash && slot.key == *key;
-            let gap = match array.probe(hash as usize, is_it) {
-                Probe::Hit(slot) => {
-                    if let Some((lost, _)) = fresh {
-                        // SAFETY: made below, never shown to anybody, and dropped once.
-                        unsafe { lost.drop_in_place() };
-                    }
-                    return Placed::Found(slot);
+    ) -> Placed<'_, Q::Value> {
+        match Q::STORAGE {
+            Storage::Hashed => self.hashed.find_or_claim(place.0 as u32, key, owner),
+            Storage::Dense { .. } => {
+                let slot = self.dense.reach(place.0);
+                if slot.claim(owner) {
+                    Placed::Claimed(slot)
+                } else {
+                    Placed::Found(slot)
                 }
-                Probe::Gap(gap) => gap,
-                Probe::Frozen => {
-                    // Wait for whoever grows the table, then look at the new array.
-                    drop(self.replaced.lock());
-                    std::hint::spin_loop();
-                    continue;
-                }
-            };
-            let (slot, len) = *fresh
-                .get_or_insert_with(|| self.slots.place(Slot::claimed(key.clone(), hash, owner)));
-            // Release: pairs with the Acquire in `probe`. If somebody was faster, we probe again: it
-            // may be our key.
-            let put = array.entries[gap].compare_exchange(
-                ptr::null_mut(),
-                slot.as_ptr(),
-                Ordering::Release,
-                Ordering::Relaxed,
-            );
-            if put.is_ok() {
-                if len * 2 > array.entries.len() {
-                    self.grow(len);
-                }
-                // SAFETY: slots live as long as the table.
-                return Placed::Inserted(unsafe { slot.as_ref() });
             }
         }
     }
 
-    /// Replaces the array by one of twice the size, if `len` slots fill half of it. No user code runs: hashes are
-    /// in the slots.
+    /// The key of a slot of this table.
+    ///
+    /// # Safety
+    ///
+    /// `slot` is a slot of this table that was claimed once.
+    pub(crate) unsafe fn key_of(&self, slot: *const ()) -> Q {
+        match Q::STORAGE {
+            // SAFETY: by contract; a hashed slot begins its entry.
+            Storage::Hashed => unsafe { &*slot.cast::<Entry<Q, D>>() }.key.clone(),
+            Storage::Dense { key, .. } => key(self.dense.index_of(slot)),
+        }
+    }
+
+    /// Says that a slot holds an error or a record.
     #[cold]
-    fn grow(&self, len: usize) {
-        let mut replaced = self.replaced.lock();
-        let old = self.array();
-        if len * 2 <= old.entries.len() {
-            return;
+    pub(crate) fn note_box(&self) {
+        // Relaxed: read when the table is dropped.
+        self.has_boxes.store(true, Ordering::Relaxed);
+    }
+
+    fn measure(&self) -> Measured {
+        let mut ready = 0;
+        let mut count = |slot: &Slot<Q::Value>| ready += usize::from(slot.is_ready());
+        self.hashed.for_each(|entry| count(&entry.slot));
+        self.dense.for_each(count);
+        Measured {
+            query: std::any::type_name::<Q>(),
+            ready,
+            bytes: size_of::<Self>() + self.hashed.bytes() + self.dense.bytes(),
         }
-        let new = Array::new(old.entries.len() * 2);
-        for entry in &old.entries {
-            if entry.load(Ordering::Relaxed).is_null() {
-                // Relaxed: if an insertion was faster, the next loop acquires it; one after this fails (C2).
-                let _ = entry.compare_exchange(
-                    ptr::null_mut(),
-                    frozen(),
-                    Ordering::Relaxed,
-                    Ordering::Relaxed,
-                );
-            }
-        }
-        // A loop of its own, without read-modify-writes: the processor then fetches many slots at once.
-        for entry in &old.entries {
-            // Acquire: the slot's hash.
-            let slot = entry.load(Ordering::Acquire);
-            if slot != frozen() {
-                // SAFETY: slots live as long as the table, and nothing is null any more.
-                new.put(unsafe { &*slot }.hash as usize, slot);
-            }
-        }
-        // Release: pairs with the Acquire in `array`.
-        let old = self
-            .current
-            .swap(Box::into_raw(Box::new(new)), Ordering::AcqRel);
-        replaced.push(Retired(old));
+    }
+
+    /// # Safety
+    ///
+    /// `head` begins a table of this type that nobody uses any more.
+    unsafe fn free_head(head: *mut Head) {
+        // SAFETY: by contract; made by `Box::into_raw`.
+        drop(unsafe { Box::from_raw(head.cast::<Self>()) });
+    }
+
+    /// # Safety
+    ///
+    /// `head` begins a living table of this type.
+    unsafe fn measure_head(head: *const Head) -> Measured {
+        // SAFETY: by contract.
+        unsafe { &*head.cast::<Self>() }.measure()
+    }
+
+    /// # Safety
+    ///
+    /// `head` begins a living table of this type, of which `slot` is a slot that was claimed once.
+    unsafe fn describe_head(head: *const Head, slot: *const ()) -> Name {
+        // SAFETY: by contract.
+        let table = unsafe { &*head.cast::<Self>() };
+        // SAFETY: by contract.
+        name_of(&unsafe { table.key_of(slot) })
     }
 }
 
 impl<Q: Query<D>, D> Drop for Table<Q, D> {
     fn drop(&mut self) {
-        let current = self.current.load(Ordering::Relaxed);
-        // SAFETY: ours alone now; made by `Box::into_raw`.
-        let current = unsafe { Box::from_raw(current) };
-        for old in self.replaced.lock().drain(..) {
-            // SAFETY: as above; the slots in it are in the current array too.
-            drop(unsafe { Box::from_raw(old.0) });
+        let has_boxes = self.has_boxes.load(Ordering::Relaxed);
+        if has_boxes || needs_drop::<Q, D>() {
+            self.hashed.drop_entries();
+            self.dense.drop_slots();
         }
-        for entry in &current.entries {
-            let slot = entry.load(Ordering::Relaxed);
-            if !slot.is_null() {
-                // SAFETY: each slot stands in the current array once; its memory is the arena's.
-                unsafe { slot.drop_in_place() };
-            }
-        }
+    }
+}
+
+/// Whether keys or values have destructors. (A slot has one in any case, for what [`Table::note_box`] tells of.)
+fn needs_drop<Q: Query<D>, D>() -> bool {
+    std::mem::needs_drop::<Q>() || std::mem::needs_drop::<Q::Value>()
+}
+
+/// What a query is called in reports. Runs the key's `Debug`.
+pub(crate) fn name_of<Q: Debug>(key: &Q) -> Name {
+    let kind = std::any::type_name::<Q>();
+    Name {
+        kind,
+        text: describe(kind, key),
+    }
+}
+
+/// The key's `Debug` text, with the type's name before it unless it begins with it.
+fn describe(kind: &str, key: &impl Debug) -> String {
+    let short = kind
+        .split('<')
+        .next()
+        .and_then(|path| path.rsplit("::").next())
+        .unwrap_or(kind);
+    let text = catch_unwind(AssertUnwindSafe(|| format!("{key:?}"))).unwrap_or_else(|payload| {
+        discard(payload);
+        "(its Debug panicked)".to_owned()
+    });
+    if text.starts_with(short) {
+        text
+    } else {
+        format!("{short} {text}")
     }
 }

@@ -102,11 +102,8 @@ impl Cycle {
             mark(frame, error);
             // SAFETY: the frame belongs to a stuck fiber, or to the finder's own stack.
             let frame = unsafe { frame.as_ref() };
-            if let Some(fail) = frame.kind().fail {
-                // SAFETY: of this kind, and in progress by a fiber that is stuck: nobody else
-                // completes it.
-                woken.push(unsafe { fail(frame.awaited, error) });
-            }
+            // SAFETY: as above, and this decides the cycle.
+            woken.extend(unsafe { frame.fail(error) });
         }
         woken.extend(
             self.waits[1..]
@@ -195,9 +192,5 @@ fn mark(frame: NonNull<Frame>, error: &Error) {
 /// What the work of a frame on an undecided cycle is called, if it has a name.
 fn describe(frame: NonNull<Frame>) -> Option<Name> {
     // SAFETY: the frame belongs to a stuck fiber, or to the finder's own stack.
-    let frame = unsafe { frame.as_ref() };
-    let describe = frame.kind().describe?;
-    // SAFETY: `describe` belongs to the kind of what the frame does, which is alive while the frame
-    // is.
-    Some(unsafe { describe(frame.awaited) })
+    unsafe { frame.as_ref() }.name()
 }

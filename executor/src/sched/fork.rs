@@ -7,7 +7,7 @@ use std::cell::{Cell, UnsafeCell};
 use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
 
-use super::graph::{Awaited, Kind};
+use super::graph::Awaited;
 use super::job::{Job, JobKind, JobRef};
 
 /// Work that a fiber holds, the head of what lies in the frame of the call that forks.
@@ -203,7 +203,7 @@ impl ForkList {
         }
         // SAFETY: nobody else sees the fork yet.
         let awaited = unsafe { &mut *fork.awaited.get() };
-        awaited.write(Awaited::new(Kind::UNNAMED, ptr::null()));
+        awaited.write(Awaited::new(ptr::null()));
         // SAFETY: in place until done or popped, and `Send` (`push`); started once, as it left the
         // list and goes to one queue.
         unsafe { JobRef::new(place.cast()) }

@@ -12,24 +12,49 @@ use super::wait::{WaitList, Waiters};
 use crate::error::Error;
 use crate::sync::{AtomicPtr, AtomicUsize, GlobalLock, Ordering};
 
-/// What an awaited thing is to the wait graph.
+/// What a frame does is to the wait graph.
 pub(crate) struct Kind {
     /// The name of the query's type, if it is a query: for a signal handler, so it must not allocate.
     pub(crate) query: Option<fn() -> &'static str>,
     /// Its name in the report of a cycle: (kind, key). `None`: it is not named (a join's half).
-    pub(crate) describe: Option<unsafe fn(NonNull<Awaited>) -> Name>,
+    pub(crate) describe: Option<unsafe fn(NonNull<()>) -> Name>,
     /// Puts a cycle's error in, and closes it: queries only, others end when their fibers have
     /// unwound.
-    pub(crate) fail: Option<unsafe fn(NonNull<Awaited>, &Error) -> Waiters>,
+    pub(crate) fail: Option<unsafe fn(NonNull<()>, &Error) -> Waiters>,
 }
 
 impl Kind {
     /// Has no name in reports (the query that forked or ran it has), and ends by itself.
-    pub(crate) const UNNAMED: &'static Kind = &Kind {
+    const UNNAMED: &'static Kind = &Kind {
         query: None,
         describe: None,
         fail: None,
     };
+}
+
+/// What a frame does, with what its kind needs to know: a pointer that only the kind's functions
+/// look at.
+#[derive(Copy, Clone)]
+pub(crate) struct Subject {
+    kind: &'static Kind,
+    data: NonNull<()>,
+}
+
+impl Subject {
+    const UNNAMED: Subject = Subject {
+        kind: Kind::UNNAMED,
+        data: NonNull::dangling(),
+    };
+
+    /// # Safety
+    ///
+    /// The functions of `kind` may be called with `data` as long as the subject's frame is entered.
+    pub(crate) unsafe fn new<T>(kind: &'static Kind, data: &T) -> Self {
+        Subject {
+            kind,
+            data: NonNull::from(data).cast(),
+        }
+    }
 }
 
 /// What a thing is called in reports, ordered by kind, then by key.
@@ -39,21 +64,24 @@ pub(crate) struct Name {
     pub(crate) text: String,
 }
 
-/// The head of everything that a fiber can wait for: is it done, who does it, what is it.
+/// The head of everything that a fiber can wait for: who does it, and is it done. Zeroed memory is
+/// one that nobody does yet, and that [`WaitList::reopen`] opens.
+#[repr(C)]
 pub(crate) struct Awaited {
-    pub(crate) list: WaitList,
     /// The fiber that does it; null before somebody started (or where nobody is known to, as for
     /// events).
     owner: AtomicPtr<FiberRecord>,
-    pub(super) kind: &'static Kind,
+    pub(crate) list: WaitList,
 }
 
+/// What tells a past from an owner: a record of a fiber has an even address.
+const PAST: usize = 1;
+
 impl Awaited {
-    pub(crate) fn new(kind: &'static Kind, owner: *const FiberRecord) -> Self {
+    pub(crate) fn new(owner: *const FiberRecord) -> Self {
         Awaited {
-            list: WaitList::new(),
             owner: AtomicPtr::new(owner.cast_mut()),
-            kind,
+            list: WaitList::new(),
         }
     }
 
@@ -61,6 +89,21 @@ impl Awaited {
     pub(crate) fn set_owner(&self, owner: *const FiberRecord) {
         // Release: pairs with the Acquire in `owner`.
         self.owner.store(owner.cast_mut(), Ordering::Release);
+    }
+
+    /// Keeps `past`, which is aligned to more than one, where the owner was. Only after the close, and only by the
+    /// closer: nobody looks for an owner of what is closed (G4).
+    pub(crate) fn set_past(&self, past: *mut ()) {
+        let tagged = past.map_addr(|address| address | PAST).cast();
+        // Release: pairs with the Acquire in `past` and in `owner`: who sees it sees the close, too.
+        self.owner.store(tagged, Ordering::Release);
+    }
+
+    /// What [`set_past`](Self::set_past) was told.
+    pub(crate) fn past(&self) -> Option<*mut ()> {
+        // Acquire: pairs with the Release in `set_past`.
+        let past = self.owner.load(Ordering::Acquire);
+        (past.addr() & PAST != 0).then(|| past.map_addr(|address| address & !PAST).cast())
     }
 
     /// Who does it; only an address, unless it is open and the lock is held (G4).
@@ -73,6 +116,7 @@ impl Awaited {
 /// A provider or a job that runs on a fiber, in the frame of its call.
 pub(crate) struct Frame {
     pub(super) awaited: NonNull<Awaited>,
+    subject: Subject,
     pub(super) below: *const Frame,
     /// The error of the cycle that decided it. Written by the decider while the frame's fiber is
     /// stuck, else read and written by that fiber alone.
@@ -81,16 +125,28 @@ pub(crate) struct Frame {
 
 impl Frame {
     /// Enters a frame on `fiber` for the time of `body`, which must not unwind and does `awaited`.
-    /// The pointer may be turned back into what `awaited` is the head of. Gives `body`'s result,
-    /// and the error of the cycle that decided this frame meanwhile, if one did.
+    /// Gives `body`'s result, and the error of the cycle that decided this frame meanwhile, if one
+    /// did.
     pub(crate) fn enter<R>(
         fiber: &FiberRecord,
-        awaited: NonNull<Awaited>,
+        awaited: &Awaited,
+        body: impl FnOnce() -> R,
+    ) -> (R, Option<Error>) {
+        Self::enter_as(fiber, awaited, Subject::UNNAMED, body)
+    }
+
+    /// The same for what has a name.
+    #[inline]
+    pub(crate) fn enter_as<R>(
+        fiber: &FiberRecord,
+        awaited: &Awaited,
+        subject: Subject,
         body: impl FnOnce() -> R,
     ) -> (R, Option<Error>) {
         let below = fiber.frames.get();
         let frame = Frame {
-            awaited,
+            awaited: NonNull::from(awaited),
+            subject,
             below,
             cycle: UnsafeCell::new(None),
         };
@@ -154,15 +210,26 @@ impl Frame {
 
     /// What it does is called, if it has a name. Runs user code (`Debug`).
     pub(super) fn name(&self) -> Option<Name> {
-        let describe = self.kind().describe?;
-        // SAFETY: what a frame does is alive while the frame is linked, and is of its own kind.
-        Some(unsafe { describe(self.awaited) })
+        let describe = self.subject.kind.describe?;
+        // SAFETY: of this kind, and the frame is entered (`Subject::new`).
+        Some(unsafe { describe(self.subject.data) })
     }
 
     /// The kind of what it does.
     pub(super) fn kind(&self) -> &'static Kind {
-        // SAFETY: what a frame does is alive while the frame is linked.
-        unsafe { self.awaited.as_ref() }.kind
+        self.subject.kind
+    }
+
+    /// Puts the error of a cycle into what it does, if that is a query, and closes it.
+    ///
+    /// # Safety
+    ///
+    /// The caller decides a cycle that the frame is on, and its fiber is stuck or the caller.
+    pub(super) unsafe fn fail(&self, error: &Error) -> Option<Waiters> {
+        let fail = self.subject.kind.fail?;
+        // SAFETY: of this kind, and the frame is entered (`Subject::new`); in progress by a fiber
+        // that is stuck: nobody else completes it.
+        Some(unsafe { fail(self.subject.data, error) })
     }
 }
 

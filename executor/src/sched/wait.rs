@@ -12,12 +12,13 @@ use crate::sync::{AtomicPtr, Ordering};
 pub(crate) struct Outcome(u8);
 
 impl Outcome {
+    /// Nobody computes, or not yet: the list can be opened by [`WaitList::reopen`]. Zero, so that
+    /// zeroed memory is full of such lists.
+    pub(crate) const EMPTY: Outcome = Outcome(0);
     /// The value is there.
     pub(crate) const READY: Outcome = Outcome(1);
     /// There will be no value; why is written beside the list.
     pub(crate) const FAILED: Outcome = Outcome(2);
-    /// Nobody computes: the list can be opened again by [`WaitList::reopen`].
-    pub(crate) const EMPTY: Outcome = Outcome(3);
 
     /// What no list ever ends with: to compare with.
     pub(crate) const NEVER: Outcome = Outcome(7);
@@ -29,9 +30,29 @@ impl Outcome {
 
     fn from_word(word: *mut FiberRecord) -> Option<Outcome> {
         match word.addr() {
-            0 | 8.. => None,
+            OPEN | WAITER_MIN.. => None,
             small => Some(Outcome(small as u8)),
         }
+    }
+}
+
+/// The word of an open list without waiters.
+const OPEN: usize = 4;
+
+/// No waiter has a smaller address, nor any outcome so large a number.
+const WAITER_MIN: usize = 8;
+
+/// An open list without waiters.
+fn open() -> *mut FiberRecord {
+    ptr::without_provenance_mut(OPEN)
+}
+
+/// The newest waiter that a list's word stands for, or null.
+fn newest_of(word: *mut FiberRecord) -> *const FiberRecord {
+    if word.addr() >= WAITER_MIN {
+        word
+    } else {
+        ptr::null()
     }
 }
 
@@ -49,7 +70,7 @@ pub(crate) struct WaitList(AtomicPtr<FiberRecord>);
 impl WaitList {
     /// An open list.
     pub(crate) fn new() -> Self {
-        WaitList(AtomicPtr::new(ptr::null_mut()))
+        WaitList(AtomicPtr::new(open()))
     }
 
     /// How it ended; `None` while it is open.
@@ -63,7 +84,7 @@ impl WaitList {
     #[inline]
     pub(crate) fn is(&self, outcome: Outcome) -> bool {
         // Acquire: as in `outcome`.
-        self.0.load(Ordering::Acquire) == outcome.as_word()
+        self.0.load(Ordering::Acquire).addr() == usize::from(outcome.0)
     }
 
     /// Lists a fiber (W2). Gives the one that was listed last before it, or null.
@@ -82,14 +103,15 @@ impl WaitList {
             if let Some(outcome) = Outcome::from_word(head) {
                 return Err(outcome);
             }
-            link(fiber, head);
+            let before = newest_of(head);
+            link(fiber, before);
             let listed = ptr::from_ref(fiber).cast_mut();
             // Release: the closer's AcqRel swap sees the link. Acquire: as in `outcome`.
             match self
                 .0
                 .compare_exchange_weak(head, listed, Ordering::AcqRel, Ordering::Acquire)
             {
-                Ok(before) => return Ok(before),
+                Ok(_) => return Ok(before),
                 Err(now) => head = now,
             }
         }
@@ -100,6 +122,7 @@ impl WaitList {
     ///
     /// Nothing of what the list belongs to may be touched afterwards, unless something else keeps
     /// it alive.
+    #[inline]
     pub(crate) fn close(&self, outcome: Outcome) -> Waiters {
         // AcqRel: Release publishes the result to `outcome`; Acquire sees the waiters' links.
         Waiters::from_newest(self.0.swap(outcome.as_word(), Ordering::AcqRel))
@@ -108,14 +131,12 @@ impl WaitList {
     /// Takes the waiters off an open list, to be woken and to look again (W6).
     pub(crate) fn detach(&self) -> Waiters {
         let mut head = self.0.load(Ordering::Acquire);
-        while !head.is_null() && Outcome::from_word(head).is_none() {
+        while head.addr() >= WAITER_MIN {
             // AcqRel: as in `close`.
-            match self.0.compare_exchange_weak(
-                head,
-                ptr::null_mut(),
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            ) {
+            match self
+                .0
+                .compare_exchange_weak(head, open(), Ordering::AcqRel, Ordering::Acquire)
+            {
                 Ok(_) => return Waiters::from_newest(head),
                 Err(now) => head = now,
             }
@@ -127,23 +148,23 @@ impl WaitList {
     /// [`list`](Self::list) gave for it: the link is not ours to read.
     pub(crate) fn unlist_newest(&self, fiber: &FiberRecord, before: *const FiberRecord) -> bool {
         let newest = ptr::from_ref(fiber).cast_mut();
+        let before = if before.is_null() {
+            open()
+        } else {
+            before.cast_mut()
+        };
         // AcqRel: as in `list`. If it is the newest, its link is what it was when it was listed.
         self.0
-            .compare_exchange(
-                newest,
-                before.cast_mut(),
-                Ordering::AcqRel,
-                Ordering::Relaxed,
-            )
+            .compare_exchange(newest, before, Ordering::AcqRel, Ordering::Relaxed)
             .is_ok()
     }
 
-    /// Opens a list that was closed as [`Outcome::EMPTY`]; `false` if somebody else did or it is
-    /// not empty.
+    /// Opens a list that is [`Outcome::EMPTY`]; `false` if somebody else did or it is not empty.
+    #[inline]
     pub(crate) fn reopen(&self) -> bool {
         let empty = Outcome::EMPTY.as_word();
         self.0
-            .compare_exchange(empty, ptr::null_mut(), Ordering::AcqRel, Ordering::Relaxed)
+            .compare_exchange(empty, open(), Ordering::AcqRel, Ordering::Relaxed)
             .is_ok()
     }
 }
@@ -154,11 +175,9 @@ pub(crate) struct Waiters(*const FiberRecord);
 
 impl Waiters {
     /// Takes the chain, newest first, and turns it round.
+    #[inline]
     fn from_newest(newest: *mut FiberRecord) -> Waiters {
-        let mut rest: *const FiberRecord = match Outcome::from_word(newest) {
-            Some(_) => ptr::null(),
-            None => newest,
-        };
+        let mut rest = newest_of(newest);
         let mut oldest = ptr::null();
         // SAFETY: a listed fiber's record stays in place until it is woken (`list`), and only the
         // closer wakes it.
@@ -171,6 +190,7 @@ impl Waiters {
     }
 
     /// Wakes all of them.
+    #[inline]
     pub(crate) fn wake(self) {
         let mut next = self.0;
         // SAFETY: as in `from_newest`; this fiber has not been woken yet.

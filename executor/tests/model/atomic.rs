@@ -144,6 +144,15 @@ impl<T> AtomicPtr<T> {
         failure: Ordering,
     ) -> Result<*mut T, *mut T> {
         self.place.touch();
+        if success == Ordering::AcqRel && is_planted("claim_twice") {
+            let now = self.inner.load(failure);
+            if now == current {
+                self.inner.store(new, Ordering::Release);
+                return Ok(now);
+            }
+            return Err(now);
+        }
+        let success = weakened("claim_release", success, Ordering::Release);
         self.inner.compare_exchange(current, new, success, failure)
     }
 

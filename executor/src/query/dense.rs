@@ -1,0 +1,299 @@
+//! The slots of a query type whose keys are small numbers: pages of slots behind a directory, made when they are first
+//! needed, and read without a lock. Rules: claim.md C7.
+//!
+//! Used by `table.rs`. A slot never moves. Knows no key.
+
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::ptr::{self, NonNull};
+
+use super::pointers::Pointers;
+use super::slot::Slot;
+use crate::sync::{AtomicPtr, Mutex, Ordering};
+
+/// Slots in a page: what is looked up at once.
+const PAGE_LEN: usize = 256;
+
+/// The most pages that are allocated at once.
+const CHUNK_PAGES_MAX: usize = 4096;
+
+/// Indices are smaller: a page number then fits into a directory of 128 MiB, of which only what is used is touched.
+pub(crate) const INDEX_END: u64 = 1 << 32;
+
+/// Pages that were allocated together.
+struct Chunk<V> {
+    first_page: usize,
+    pages: usize,
+    start: *mut Slot<V>,
+}
+
+/// What is kept until the table is dropped.
+struct Kept<V> {
+    chunks: Vec<Chunk<V>>,
+    replaced: Vec<Pointers<Slot<V>>>,
+    /// What stands in directories where there is no page: slots that stay empty.
+    absent: *mut Slot<V>,
+}
+
+// SAFETY: only pointers on their way to the table's drop; slots are `Send` and `Sync`.
+unsafe impl<V: Send + Sync> Send for Kept<V> {}
+
+/// The slots of one query type, by index.
+pub(crate) struct Dense<V> {
+    /// Where the pages are, as [`Pointers`]. A longer one takes its place when it becomes too short.
+    directory: AtomicPtr<()>,
+    /// Held while pages are added.
+    kept: Mutex<Kept<V>>,
+}
+
+impl<V> Dense<V> {
+    pub(crate) fn new() -> Self {
+        Dense {
+            directory: AtomicPtr::new(Pointers::<Slot<V>>::new(0).into_raw()),
+            kept: Mutex::new(Kept {
+                chunks: Vec::new(),
+                replaced: Vec::new(),
+                absent: ptr::null_mut(),
+            }),
+        }
+    }
+
+    #[inline]
+    fn directory(&self) -> Pointers<Slot<V>> {
+        // Acquire: pairs with the Release in `lengthen`.
+        let directory = self.directory.load(Ordering::Acquire);
+        // SAFETY: only those are stored there.
+        unsafe { Pointers::from_raw(directory) }
+    }
+
+    /// The slot with this index, or, if its page is not there, perhaps an empty one that nobody must claim.
+    #[inline]
+    pub(crate) fn find(&self, index: usize) -> Option<&Slot<V>> {
+        let directory = self.directory();
+        // SAFETY: directories are freed with the table.
+        if index / PAGE_LEN >= unsafe { directory.len() } {
+            return None;
+        }
+        // SAFETY: as above, and looked at just now.
+        let page = unsafe { directory.at(index / PAGE_LEN) };
+        // Acquire: pairs with the Release in `add_chunk`: the page is zeroed.
+        let page = page.load(Ordering::Acquire);
+        // SAFETY: inside the page.
+        let slot = unsafe { page.add(index % PAGE_LEN) };
+        // SAFETY: a directory that has a length has a page everywhere, if only the absent one.
+        let slot = unsafe { NonNull::new_unchecked(slot) };
+        // SAFETY: pages are freed with the table, and zeroed memory is an empty slot.
+        Some(unsafe { slot.as_ref() })
+    }
+
+    /// The slot with this index; its page is made if need be.
+    ///
+    /// # Panics
+    ///
+    /// If the index is not less than [`INDEX_END`].
+    pub(crate) fn reach(&self, index: usize) -> &Slot<V> {
+        let directory = self.directory();
+        // SAFETY: directories are freed with the table.
+        let pages = unsafe { directory.all() };
+        if let (Some(page), Some(last)) = (pages.get(index / PAGE_LEN), pages.last())
+            && !ptr::eq(page.load(Ordering::Acquire), last.load(Ordering::Acquire))
+        {
+            return self.find(index).expect("its page is there");
+        }
+        self.add_page(index)
+    }
+
+    #[cold]
+    fn add_page(&self, index: usize) -> &Slot<V> {
+        assert!(
+            (index as u64) < INDEX_END,
+            "the index {index} of a key is too large: `Storage::Dense` is for indices below 2^32"
+        );
+        let page = index / PAGE_LEN;
+        let mut kept = self.kept.lock();
+        // SAFETY: directories are freed with the table.
+        if page + 1 >= unsafe { self.directory().len() } {
+            self.lengthen(page + 2, &mut kept);
+        }
+        // SAFETY: as above, and long enough now.
+        let is_absent = unsafe { self.directory().at(page) }.load(Ordering::Relaxed) == kept.absent;
+        if is_absent {
+            self.add_chunk(page, &mut kept);
+        }
+        drop(kept);
+        self.find(index).expect("its page was added")
+    }
+
+    /// Puts a directory of at least `len` pages in the place of the present one; the last is never there. The lock is
+    /// held.
+    fn lengthen(&self, len: usize, kept: &mut Kept<V>) {
+        if kept.absent.is_null() {
+            kept.absent = allocate(1);
+        }
+        let old = self.directory();
+        // SAFETY: directories are freed with the table.
+        let old_pages = unsafe { old.all() };
+        let directory = Pointers::new(len.next_power_of_two().max(2 * old_pages.len()));
+        // SAFETY: as above.
+        let pages = unsafe { directory.all() };
+        for (number, page) in pages.iter().enumerate() {
+            let old = old_pages
+                .get(number)
+                .map(|page| page.load(Ordering::Relaxed));
+            // Relaxed: written under the lock; the store below publishes.
+            page.store(old.unwrap_or(kept.absent), Ordering::Relaxed);
+        }
+        kept.replaced.push(old);
+        // Release: pairs with the Acquire in `directory`.
+        self.directory
+            .store(directory.into_raw(), Ordering::Release);
+    }
+
+    /// Allocates `page` and some that follow it: as many as there are already, so that there are few chunks. The lock is
+    /// held.
+    fn add_chunk(&self, page: usize, kept: &mut Kept<V>) {
+        // SAFETY: directories are freed with the table.
+        let pages = unsafe { self.directory().all() };
+        let so_far: usize = kept.chunks.iter().map(|chunk| chunk.pages).sum();
+        let is_absent = |page: &&AtomicPtr<Slot<V>>| page.load(Ordering::Relaxed) == kept.absent;
+        let absent = pages[page..pages.len() - 1].iter().take_while(is_absent);
+        let count = absent.take(so_far.clamp(1, CHUNK_PAGES_MAX)).count();
+        let start = allocate(count);
+        kept.chunks.push(Chunk {
+            first_page: page,
+            pages: count,
+            start,
+        });
+        for (number, page) in pages[page..page + count].iter().enumerate() {
+            // SAFETY: inside the chunk.
+            let start = unsafe { start.add(number * PAGE_LEN) };
+            // Release: pairs with the Acquire in `find`.
+            page.store(start, Ordering::Release);
+        }
+    }
+
+    /// Calls `body` with each slot that there is.
+    pub(crate) fn for_each(&self, mut body: impl FnMut(&Slot<V>)) {
+        let range = |chunk: &Chunk<V>| (chunk.start, chunk.pages * PAGE_LEN);
+        let ranges: Vec<_> = self.kept.lock().chunks.iter().map(range).collect();
+        for (start, len) in ranges {
+            // SAFETY: chunks are freed with the table, and zeroed memory is empty slots.
+            let slots = unsafe { std::slice::from_raw_parts(start, len) };
+            slots.iter().for_each(&mut body);
+        }
+    }
+
+    /// The index of a slot of this table.
+    pub(crate) fn index_of(&self, slot: *const ()) -> usize {
+        let kept = self.kept.lock();
+        let offset = |chunk: &Chunk<V>| slot.addr().checked_sub(chunk.start.addr());
+        let find = |chunk: &Chunk<V>| {
+            let number = offset(chunk)? / size_of::<Slot<V>>();
+            (number < chunk.pages * PAGE_LEN).then_some(chunk.first_page * PAGE_LEN + number)
+        };
+        kept.chunks
+            .iter()
+            .find_map(find)
+            .expect("a slot of this table")
+    }
+
+    /// The memory it has, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        let kept = self.kept.lock();
+        let chunks = kept
+            .chunks
+            .iter()
+            .map(|chunk| layout_of::<V>(chunk.pages).size());
+        // SAFETY: directories are freed with the table.
+        let bytes = |directory: &Pointers<Slot<V>>| unsafe { directory.bytes() };
+        let absent = if kept.absent.is_null() {
+            0
+        } else {
+            layout_of::<V>(1).size()
+        };
+        let directories = kept.replaced.iter().map(bytes).sum::<usize>() + bytes(&self.directory());
+        chunks.sum::<usize>() + absent + directories
+    }
+
+    /// Drops what the slots hold.
+    pub(crate) fn drop_slots(&mut self) {
+        let range = |chunk: &Chunk<V>| (chunk.start, chunk.pages * PAGE_LEN);
+        // User code runs below: not under the lock.
+        let ranges: Vec<_> = self.kept.lock().chunks.iter().map(range).collect();
+        for (start, len) in ranges {
+            for number in 0..len {
+                // SAFETY: inside the chunk.
+                let slot = unsafe { start.add(number) };
+                // SAFETY: zeroed or used, ours alone now, and dropped once.
+                unsafe { slot.drop_in_place() };
+            }
+        }
+    }
+}
+
+impl<V> Drop for Dense<V> {
+    fn drop(&mut self) {
+        let directory = self.directory();
+        let mut kept = self.kept.lock();
+        for directory in kept.replaced.drain(..).chain([directory]) {
+            // SAFETY: ours alone now, and freed once.
+            unsafe { directory.free() };
+        }
+        let absent = (kept.absent, usize::from(!kept.absent.is_null()));
+        let chunks = kept
+            .chunks
+            .drain(..)
+            .map(|chunk| (chunk.start, chunk.pages));
+        for (start, pages) in chunks.chain([absent]) {
+            if pages > 0 {
+                // SAFETY: allocated by `allocate` with this layout, and freed once.
+                unsafe { dealloc(start.cast(), layout_of::<V>(pages)) };
+            }
+        }
+    }
+}
+
+/// So many pages of empty slots.
+fn allocate<V>(pages: usize) -> *mut Slot<V> {
+    let layout = layout_of::<V>(pages);
+    // SAFETY: a slot has a size, and there is at least one page.
+    let start = unsafe { alloc_zeroed(layout) }.cast::<Slot<V>>();
+    if start.is_null() {
+        handle_alloc_error(layout);
+    }
+    start
+}
+
+fn layout_of<V>(pages: usize) -> Layout {
+    let layout = Layout::array::<Slot<V>>(pages * PAGE_LEN);
+    debug_assert_ne!(size_of::<Slot<V>>(), 0);
+    layout.expect("indices have a limit")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sched::wait::Outcome;
+
+    #[test]
+    fn slots_stay_where_they_are_while_pages_are_added() {
+        let table = Dense::<u64>::new();
+        let indices = [5, 0, 255, 256, 100_000, 70_000, 4_000_000, 1 << 27, 300];
+        let places: Vec<_> = indices
+            .map(|index| ptr::from_ref(table.reach(index)))
+            .into();
+        for (index, place) in indices.into_iter().zip(places) {
+            assert!(ptr::eq(table.find(index).unwrap(), place), "{index}");
+            assert_eq!(table.index_of(place.cast()), index);
+            assert!(!table.reach(index).awaited().list.is(Outcome::READY));
+        }
+        assert!(table.find(1 << 30).is_none());
+        assert!(table.find(8_000_000).is_none_or(|slot| !slot.is_ready()));
+        assert!(table.bytes() < 64 << 20);
+    }
+
+    #[test]
+    #[should_panic(expected = "too large")]
+    fn an_absurd_index_is_refused() {
+        Dense::<u64>::new().reach(usize::MAX);
+    }
+}

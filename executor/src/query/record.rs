@@ -1,0 +1,369 @@
+//! Records: what queries asked, in program order, with the branches of joins and loops kept (series-parallel).
+//!
+//! Who asks in a database that records has a [`Recorder`], reached by its `Cx`; what a branch asks elsewhere is put in by
+//! who forked, in the order of the program. Used by `ask.rs` (and by joins, loops and scopes, who tell of branches), and read
+//! through `Database::record`. Knows no type of query.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::marker::PhantomData;
+
+use rustc_hash::FxHashSet;
+
+use super::Query;
+use super::table::{Head, Table};
+
+/// An ask, or a mark.
+#[derive(Copy, Clone)]
+pub(crate) struct Entry {
+    /// The table of what was asked for; null for a mark.
+    table: *const Head,
+    /// The slot of what was asked for, or [`FORK`], [`NEXT`] or [`JOIN`].
+    slot: *const (),
+}
+
+/// What branches of a fork asked for, if the fork is recorded.
+pub(crate) type Branches = Option<Vec<Entry>>;
+
+/// Branches begin.
+const FORK: Entry = Entry::mark(0);
+
+/// A branch has ended, and another begins.
+const NEXT: Entry = Entry::mark(1);
+
+/// The last branch has ended.
+const JOIN: Entry = Entry::mark(2);
+
+// SAFETY: tables and slots live as long as their database, as records do, and are `Sync`.
+unsafe impl Send for Entry {}
+// SAFETY: as above.
+unsafe impl Sync for Entry {}
+
+impl Entry {
+    const fn mark(number: usize) -> Self {
+        Entry {
+            table: std::ptr::null(),
+            slot: std::ptr::without_provenance(number),
+        }
+    }
+
+    fn is(&self, mark: Entry) -> bool {
+        self.table.is_null() && self.slot == mark.slot
+    }
+}
+
+/// What the provider of one query asked for. Aligned, so that a pointer to it has a bit to spare.
+///
+/// A place for what reuse needs to know of a result, too: when it was verified, and when it changed.
+#[repr(align(8))]
+pub(crate) struct Record {
+    entries: Box<[Entry]>,
+}
+
+/// So many entries are taken down without a look for those that are there.
+const FEW: usize = 32;
+
+/// Takes down what one provider, or a branch of it, asks for. Used on one fiber.
+pub(crate) struct Recorder {
+    log: RefCell<Log>,
+    /// How many forks are open.
+    depth: Cell<usize>,
+}
+
+/// What was taken down.
+struct Log {
+    entries: Vec<Entry>,
+    /// The slots in `entries`, once there are many: an open hash table, at most half of it filled.
+    known: Vec<*const ()>,
+    known_len: usize,
+}
+
+impl Log {
+    #[inline]
+    fn ask(&mut self, entry: Entry) {
+        if self.entries.len() < FEW || self.is_new(entry.slot) {
+            self.entries.push(entry);
+        }
+    }
+
+    #[inline]
+    fn is_new(&mut self, slot: *const ()) -> bool {
+        if self.known_len * 2 >= self.known.len() {
+            self.grow_known();
+        }
+        let is_new = put(&mut self.known, slot);
+        self.known_len += usize::from(is_new);
+        is_new
+    }
+
+    #[cold]
+    fn grow_known(&mut self) {
+        let len = (4 * self.entries.len())
+            .next_power_of_two()
+            .max(2 * self.known.len());
+        let mut known = vec![std::ptr::null(); len];
+        let slots = self.entries.iter().filter(|entry| !entry.table.is_null());
+        self.known_len = slots.filter(|entry| put(&mut known, entry.slot)).count();
+        self.known = known;
+    }
+}
+
+/// Puts a slot into an open hash table that has a gap; whether it was not there.
+#[inline]
+fn put(known: &mut [*const ()], slot: *const ()) -> bool {
+    let mask = known.len() - 1;
+    // Slots are words apart; the product's upper half is well mixed.
+    let mut index = (slot.addr().wrapping_mul(0x9E37_79B9) >> 16) & mask;
+    loop {
+        if known[index] == slot {
+            return false;
+        }
+        if known[index].is_null() {
+            known[index] = slot;
+            return true;
+        }
+        index = (index + 1) & mask;
+    }
+}
+
+impl Recorder {
+    pub(crate) fn new() -> Self {
+        Recorder {
+            log: RefCell::new(Log {
+                entries: Vec::new(),
+                known: Vec::new(),
+                known_len: 0,
+            }),
+            depth: Cell::new(0),
+        }
+    }
+
+    /// Takes down an ask. One for what was asked for before need not be: only the first one counts.
+    #[inline]
+    pub(crate) fn ask(&self, table: *const Head, slot: *const ()) {
+        self.log.borrow_mut().ask(Entry { table, slot });
+    }
+
+    /// Branches begin; gives the level that [`next`](Self::next) and [`join`](Self::join) are told. (Level zero is that of
+    /// a fork of which some branches only are recorded here.)
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn fork(&self) -> usize {
+        self.log.borrow_mut().entries.push(FORK);
+        self.depth.set(self.depth.get() + 1);
+        self.depth.get()
+    }
+
+    /// A branch of the fork with this level has ended, and another begins. One that asked for nothing leaves no trace.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn next(&self, level: usize) {
+        self.close_above(level);
+        let entries = &mut self.log.borrow_mut().entries;
+        if entries
+            .last()
+            .is_some_and(|last| !last.is(FORK) && !last.is(NEXT))
+        {
+            entries.push(NEXT);
+        }
+    }
+
+    /// The last branch has ended.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn join(&self, level: usize) {
+        self.close_above(level);
+        self.depth.set(level - 1);
+        let entries = &mut self.log.borrow_mut().entries;
+        entries.pop_if(|last| last.is(NEXT));
+        if entries.pop_if(|last| last.is(FORK)).is_none() {
+            entries.push(JOIN);
+        }
+    }
+
+    /// Ends the forks inside a branch that a panic has left.
+    fn close_above(&self, level: usize) {
+        while self.depth.get() > level {
+            self.join(self.depth.get());
+        }
+    }
+
+    /// Takes down what the next branches of the fork with this level asked for elsewhere.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn append(&self, level: usize, branches: Vec<Entry>) {
+        self.next(level);
+        self.log.borrow_mut().entries.extend(branches);
+    }
+
+    /// What was taken down.
+    pub(crate) fn into_entries(self) -> Vec<Entry> {
+        self.close_above(0);
+        let mut entries = self.log.into_inner().entries;
+        entries.pop_if(|last| last.is(NEXT));
+        entries
+    }
+
+    /// The record, if anything was asked for.
+    pub(crate) fn finish(self) -> Option<Box<Record>> {
+        let entries = self.into_entries().into_boxed_slice();
+        (!entries.is_empty()).then(|| Box::new(Record { entries }))
+    }
+}
+
+/// What a provider asked for, in program order, each query where it was first asked for; from
+/// [`Database::record`](crate::Database::record).
+pub type Steps<'db, D> = Vec<Step<'db, D>>;
+
+/// A step of a provider.
+pub enum Step<'db, D> {
+    /// It asked for a query.
+    Ask(Asked<'db, D>),
+    /// It forked, by a join, a parallel loop or a scope. The branches that asked for something, in program order; in a
+    /// loop each item is one. A scope's first branch is its body.
+    Fork(Vec<Steps<'db, D>>),
+}
+
+/// A query that was asked for. Its `Debug` is that of the key.
+pub struct Asked<'db, D> {
+    entry: Entry,
+    database: PhantomData<&'db fn(D) -> D>,
+}
+
+impl<D> Clone for Asked<'_, D> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<D> Copy for Asked<'_, D> {}
+
+impl<'db, D: 'static> Asked<'db, D> {
+    /// The query, if it is of this type.
+    pub fn key<Q: Query<D>>(&self) -> Option<Q> {
+        // SAFETY: tables live as long as the database.
+        let head = unsafe { &*self.entry.table };
+        if head.query != std::any::TypeId::of::<Q>() {
+            return None;
+        }
+        // SAFETY: a table with this id was made with these types, and begins with its head.
+        let table = unsafe { &*self.entry.table.cast::<Table<Q, D>>() };
+        // SAFETY: an ask was for a slot of this table.
+        Some(unsafe { table.key_of(self.entry.slot) })
+    }
+
+    /// The steps of a record.
+    pub(super) fn steps_of(record: &'db Record) -> Steps<'db, D> {
+        let mut known = FxHashSet::default();
+        // The branches of the open forks, each of which ends with the steps of its open branch.
+        let mut open: Vec<Vec<Steps<'db, D>>> = vec![vec![Vec::new()]];
+        for entry in &record.entries {
+            let branches = open
+                .last_mut()
+                .expect("forks are joined as often as they begin");
+            let steps = branches.last_mut().expect("a fork has a branch");
+            if entry.is(FORK) {
+                open.push(vec![Vec::new()]);
+            } else if entry.is(NEXT) {
+                branches.push(Vec::new());
+            } else if entry.is(JOIN) {
+                let mut branches = open.pop().expect("it began");
+                branches.retain(|branch| !branch.is_empty());
+                let around = open.last_mut().and_then(|branches| branches.last_mut());
+                if !branches.is_empty() {
+                    around.expect("it began").push(Step::Fork(branches));
+                }
+            } else if known.insert(entry.slot) {
+                steps.push(Step::Ask(Asked {
+                    entry: *entry,
+                    database: PhantomData,
+                }));
+            }
+        }
+        open.pop()
+            .and_then(|mut branches| branches.pop())
+            .unwrap_or_default()
+    }
+}
+
+impl<D> fmt::Debug for Asked<'_, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // SAFETY: tables live as long as the database.
+        let describe = unsafe { &*self.entry.table }.describe;
+        // SAFETY: an ask was for a slot of this table, which lives.
+        let name = unsafe { describe(self.entry.table, self.entry.slot) };
+        f.write_str(&name.text)
+    }
+}
+
+impl<D> fmt::Debug for Step<'_, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::Ask(asked) => asked.fmt(f),
+            Step::Fork(branches) => {
+                f.write_str("{")?;
+                for (number, branch) in branches.iter().enumerate() {
+                    let separator = if number > 0 { " | " } else { "" };
+                    write!(f, "{separator}{branch:?}")?;
+                }
+                f.write_str("}")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(entries: &[Entry]) -> String {
+        let letter = |entry: &Entry| match entry {
+            _ if entry.is(FORK) => '{',
+            _ if entry.is(NEXT) => '|',
+            _ if entry.is(JOIN) => '}',
+            ask => char::from_u32(ask.slot.addr() as u32).expect("a letter"),
+        };
+        entries.iter().map(letter).collect()
+    }
+
+    fn ask(recorder: &Recorder, letter: char) {
+        let table = std::ptr::without_provenance(8);
+        recorder.ask(table, std::ptr::without_provenance(letter as usize));
+    }
+
+    #[test]
+    fn branches_that_ask_for_nothing_leave_no_trace() {
+        let recorder = Recorder::new();
+        let outer = recorder.fork();
+        recorder.next(outer);
+        let inner = recorder.fork();
+        recorder.next(inner);
+        recorder.join(inner);
+        recorder.next(outer);
+        ask(&recorder, 'a');
+        recorder.next(outer);
+        recorder.next(outer);
+        recorder.join(outer);
+        ask(&recorder, 'b');
+        assert_eq!(text(&recorder.into_entries()), "{a}b");
+    }
+
+    #[test]
+    fn a_branch_that_panics_ends_what_it_began() {
+        let recorder = Recorder::new();
+        let outer = recorder.fork();
+        ask(&recorder, 'a');
+        recorder.fork();
+        ask(&recorder, 'b');
+        recorder.append(
+            outer,
+            vec![Entry {
+                table: std::ptr::without_provenance(8),
+                slot: std::ptr::without_provenance('c' as usize),
+            }],
+        );
+        recorder.fork();
+        ask(&recorder, 'd');
+        assert_eq!(text(&recorder.into_entries()), "{a{b}|c{d}}");
+    }
+}

@@ -1,0 +1,171 @@
+//! The tables of a database, by query type: found without a hash map.
+//!
+//! Used by `database.rs`. Knows no query and no slot.
+
+use std::any::TypeId;
+use std::hash::{Hash, Hasher};
+use std::marker::PhantomData;
+use std::ptr;
+
+use super::Query;
+use super::table::{Head, Table};
+use crate::sync::{AtomicPtr, Ordering};
+
+/// Query types are spread over this many lists by the low bits of their `TypeId`.
+const LISTS: usize = 64;
+
+/// The tables of a database with data `D`.
+pub(super) struct Types<D> {
+    /// Each ends with [`END`], so that a look at the first finds something.
+    lists: [AtomicPtr<Head>; LISTS],
+    /// Exactly this `D`: a table is found by the query's type alone, and a query's value may differ from one `D` to a
+    /// subtype of it.
+    exactly: PhantomData<fn(D) -> D>,
+}
+
+/// The type that no query is of.
+struct Nothing;
+
+/// The end of all lists.
+struct End(Head);
+
+// SAFETY: never written, and no function of it is ever called.
+unsafe impl Sync for End {}
+
+static END: End = End(Head::of_nothing(TypeId::of::<Nothing>()));
+
+fn end() -> *mut Head {
+    (&raw const END.0).cast_mut()
+}
+
+impl<D> Types<D> {
+    pub(super) fn new() -> Self {
+        Types {
+            lists: std::array::from_fn(|_| AtomicPtr::new(end())),
+            exactly: PhantomData,
+        }
+    }
+
+    /// The table of a query type. One load, one compare, when few types share the list.
+    #[inline]
+    pub(super) fn table<Q: Query<D>>(&self) -> &Table<Q, D>
+    where
+        D: 'static,
+    {
+        let list = &self.lists[low_bits::<Q>() % LISTS];
+        // Acquire: pairs with the Release in `add_table`.
+        let first = list.load(Ordering::Acquire);
+        match find::<Q, D>(first) {
+            Some(table) => table,
+            None => self.add_table(list),
+        }
+    }
+
+    /// The table of a query type, if it has been asked for.
+    pub(super) fn known_table<Q: Query<D>>(&self) -> Option<&Table<Q, D>>
+    where
+        D: 'static,
+    {
+        let list = &self.lists[low_bits::<Q>() % LISTS];
+        // Acquire: as in `table`.
+        find::<Q, D>(list.load(Ordering::Acquire))
+    }
+
+    #[cold]
+    fn add_table<Q: Query<D>>(&self, list: &AtomicPtr<Head>) -> &Table<Q, D>
+    where
+        D: 'static,
+    {
+        let table: *mut Table<Q, D> = Box::into_raw(Box::new(Table::new()));
+        let mut first = list.load(Ordering::Acquire);
+        loop {
+            if let Some(known) = find::<Q, D>(first) {
+                // SAFETY: not shared, since nobody was told of it.
+                drop(unsafe { Box::from_raw(table) });
+                return known;
+            }
+            // SAFETY: as above: ours until the compare-and-swap below.
+            unsafe { (*table).head.next = first };
+            // Release: pairs with the Acquire of readers. Acquire on failure: they are read above.
+            match list.compare_exchange(first, table.cast(), Ordering::Release, Ordering::Acquire) {
+                // SAFETY: tables live as long as the database.
+                Ok(_) => return unsafe { &*table },
+                Err(now) => first = now,
+            }
+        }
+    }
+
+    /// The heads of all tables, in no order that means anything.
+    pub(super) fn heads(&self) -> impl Iterator<Item = &Head> {
+        let first = |list: &AtomicPtr<Head>| list.load(Ordering::Acquire).cast_const();
+        self.lists.iter().map(first).flat_map(|first| {
+            // SAFETY: the end, or a table, which lives as long as the database.
+            let next = |head: &&Head| unsafe { head.next.as_ref() };
+            // SAFETY: as above.
+            let walk = std::iter::successors(unsafe { first.as_ref() }, next);
+            walk.filter(|head| !ptr::eq(*head, end()))
+        })
+    }
+
+    /// Frees all tables.
+    pub(super) fn free(&mut self) {
+        for list in &self.lists {
+            let mut next = list.swap(end(), Ordering::Acquire);
+            while !ptr::eq(next, end()) {
+                let head = next;
+                // SAFETY: tables are freed here only, and this is ours alone now.
+                next = unsafe { (*head).next };
+                // SAFETY: as above.
+                let free = unsafe { (*head).free };
+                // SAFETY: `free` belongs to the table's own type.
+                unsafe { free(head) };
+            }
+        }
+    }
+}
+
+impl<D> Drop for Types<D> {
+    fn drop(&mut self) {
+        self.free();
+    }
+}
+
+/// The table of `Q` in the list that begins with `head`, the end at least.
+#[inline]
+fn find<'db, Q: Query<D>, D: 'static>(mut head: *const Head) -> Option<&'db Table<Q, D>> {
+    loop {
+        // SAFETY: the end, or a table, which lives as long as the database.
+        let found = unsafe { &*head };
+        if found.query == TypeId::of::<Q>() {
+            // SAFETY: a table with this id was made with these types (`add_table`), and begins with its head.
+            return Some(unsafe { &*head.cast::<Table<Q, D>>() });
+        }
+        head = found.next;
+        if head.is_null() {
+            return None;
+        }
+    }
+}
+
+/// Some bits of a type's id; the compiler computes them.
+#[inline]
+fn low_bits<Q: 'static>() -> usize {
+    /// Keeps the last number it is given.
+    struct Last(u64);
+    impl Hasher for Last {
+        fn finish(&self) -> u64 {
+            self.0
+        }
+        fn write(&mut self, bytes: &[u8]) {
+            for byte in bytes {
+                self.0 = (self.0 << 8) | u64::from(*byte);
+            }
+        }
+        fn write_u64(&mut self, number: u64) {
+            self.0 = number;
+        }
+    }
+    let mut last = Last(0);
+    TypeId::of::<Q>().hash(&mut last);
+    last.finish() as usize
+}
