@@ -14,8 +14,8 @@ use crate::pool::{StackPool, Stacks};
 #[must_use]
 #[derive(Debug)]
 pub enum Resumed {
-    /// The body called [`Suspender::suspend`].
-    Suspended,
+    /// The body suspended. What it said by [`RawSuspender::suspend`], if the mechanism can carry it; else zero.
+    Suspended(usize),
     /// The body returned, or panicked with this payload.
     Finished(Result<(), Box<dyn Any + Send>>),
 }
@@ -119,11 +119,9 @@ impl fmt::Debug for Fiber {
 /// It is neither `Send` nor `Sync`, and lives exactly as long as the body runs: from its first resume until
 /// its closure has returned or unwound, over all suspensions in between and always at the same address.
 ///
-/// # Keeping a pointer
+/// # Keeping it
 ///
-/// A scheduler may keep a `*const Suspender` in its record of the fiber and call [`Suspender::suspend`] through
-/// it from deep inside the body. That is sound as long as, at the call, the body of *this* fiber is what runs
-/// on the current thread (it has started, has not returned, and is not suspended).
+/// A scheduler, which reaches its fibers through records of its own, keeps a [`RawSuspender`].
 ///
 /// One hole no type can close: a value that lies in a *LIFO-scoped* thread-local (as of `scoped_tls`) stays
 /// visible to other fibers of the thread while this one is suspended. Do not put a `Suspender` there.
@@ -172,6 +170,18 @@ impl Suspender {
         }
     }
 
+    /// What a scheduler keeps of it.
+    pub fn raw(&self) -> RawSuspender {
+        let link = match &self.link {
+            Link::Switch(suspender) => RawLink::Switch(suspender.raw()),
+            Link::Thread(suspender) => RawLink::Thread(suspender.raw()),
+        };
+        RawSuspender {
+            link,
+            not_send: PhantomData,
+        }
+    }
+
     /// Gives control back to whoever resumed the fiber; returns when it is resumed again.
     ///
     /// # Panics
@@ -182,6 +192,40 @@ impl Suspender {
         match &self.link {
             Link::Switch(suspender) => suspender.suspend(),
             Link::Thread(suspender) => suspender.suspend(),
+        }
+    }
+}
+
+/// A [`Suspender`] by value, without its lifetime and its check: what a scheduler keeps in its record of a fiber.
+///
+/// On the way from one fiber to the next each load waits for the one before. So this is one load less; and what
+/// the resumer has to know first is best said on the way out, in a register.
+#[derive(Copy, Clone)]
+pub struct RawSuspender {
+    link: RawLink,
+    not_send: PhantomData<*mut ()>,
+}
+
+#[derive(Copy, Clone)]
+enum RawLink {
+    Switch(switch::RawSuspender),
+    Thread(threads::RawSuspender),
+}
+
+impl RawSuspender {
+    /// As [`Suspender::suspend`], with a word for the resumer: a hint, since threads do not carry it.
+    ///
+    /// # Safety
+    ///
+    /// The body of *this* fiber is what runs on the current thread: it has started, has not returned, and is not
+    /// suspended. And nobody calls [`Suspender::suspend`] of it before this returns.
+    #[inline(always)]
+    pub unsafe fn suspend(self, word: usize) {
+        match self.link {
+            // SAFETY: by contract.
+            RawLink::Switch(suspender) => unsafe { suspender.suspend(word) },
+            // SAFETY: by contract.
+            RawLink::Thread(suspender) => unsafe { suspender.suspend() },
         }
     }
 }

@@ -70,7 +70,7 @@
 //!         suspender.suspend();
 //!         panic!("carried out as a value");
 //!     })?;
-//!     assert!(matches!(fiber.resume(), Resumed::Suspended));
+//!     assert!(matches!(fiber.resume(), Resumed::Suspended(_)));
 //!     let Resumed::Finished(Err(payload)) = fiber.resume() else { unreachable!() };
 //!     assert_eq!(payload.downcast_ref(), Some(&"carried out as a value"));
 //!     fiber.recycle(&mut pool);
@@ -85,7 +85,7 @@ mod pool;
 mod segment;
 mod settings;
 
-pub use fiber::{Fiber, Resumed, Suspender, leaked};
+pub use fiber::{Fiber, RawSuspender, Resumed, Suspender, leaked};
 pub use mechanism::Mechanism;
 pub use mechanism::overflow::{FaultStack, Witness, report_overflows, watch_own_stack};
 pub use pool::{StackDepot, StackPool};

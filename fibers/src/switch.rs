@@ -29,7 +29,7 @@ pub(crate) fn leaked() -> usize {
     LEAKED.load(Ordering::Relaxed)
 }
 
-type Switched = Coroutine<(), (), Result<(), Box<dyn Any + Send>>, Stack>;
+type Switched = Coroutine<(), usize, Result<(), Box<dyn Any + Send>>, Stack>;
 
 /// A coroutine that is leaked, not unwound, when it is dropped half way.
 pub(crate) struct Fiber {
@@ -57,7 +57,7 @@ impl Fiber {
     #[inline]
     pub(crate) fn resume(&mut self) -> Resumed {
         match self.coroutine.resume(()) {
-            CoroutineResult::Yield(()) => Resumed::Suspended,
+            CoroutineResult::Yield(word) => Resumed::Suspended(word),
             CoroutineResult::Return(result) => Resumed::Finished(result),
         }
     }
@@ -107,21 +107,41 @@ fn with_stack(
 /// The way out of a running coroutine. `with_stack` makes it and lends it to the body.
 pub(crate) struct Suspender {
     /// Also makes it neither `Send` nor `Sync`.
-    yielder: NonNull<Yielder<(), ()>>,
+    yielder: NonNull<Yielder<(), usize>>,
     is_suspended: Cell<bool>,
 }
 
 impl Suspender {
+    #[inline]
+    pub(crate) fn raw(&self) -> RawSuspender {
+        RawSuspender(self.yielder)
+    }
+
     #[inline]
     pub(crate) fn suspend(&self) {
         assert!(
             !self.is_suspended.replace(true),
             "a suspended fiber was suspended again"
         );
-        // SAFETY: the yielder lies at the base of the coroutine's stack while the body runs, and `with_stack`
-        // lends a `Suspender` for no longer than that.
-        let yielder = unsafe { self.yielder.as_ref() };
-        yielder.suspend(());
+        // SAFETY: `with_stack` lends a `Suspender` for no longer than the body runs, and the body is not
+        // suspended, as was just seen.
+        unsafe { self.raw().suspend(0) };
         self.is_suspended.set(false);
+    }
+}
+
+/// The same for who knows when the body runs.
+#[derive(Copy, Clone)]
+pub(crate) struct RawSuspender(NonNull<Yielder<(), usize>>);
+
+impl RawSuspender {
+    /// # Safety
+    ///
+    /// The coroutine's body runs, and is not suspended.
+    #[inline(always)]
+    pub(crate) unsafe fn suspend(self, word: usize) {
+        // SAFETY: the yielder lies at the base of the coroutine's stack while the body runs.
+        let yielder = unsafe { self.0.as_ref() };
+        yielder.suspend(word);
     }
 }

@@ -78,7 +78,7 @@ impl Fiber {
 
     pub(crate) fn resume(&mut self) -> Resumed {
         match self.0.resume() {
-            fallback::Resumed::Suspended => Resumed::Suspended,
+            fallback::Resumed::Suspended => Resumed::Suspended(0),
             fallback::Resumed::Finished(result) => Resumed::Finished(result),
         }
     }
@@ -96,9 +96,26 @@ impl Fiber {
 pub(crate) struct Suspender(NonNull<fallback::Suspender>);
 
 impl Suspender {
+    pub(crate) fn raw(&self) -> RawSuspender {
+        RawSuspender(self.0)
+    }
+
     pub(crate) fn suspend(&self) {
-        // SAFETY: the thread owns its `Suspender` for as long as it runs bodies, and `Fiber::new` lends this
-        // one for no longer than the body runs.
+        // SAFETY: `Fiber::new` lends this for no longer than the body runs.
+        unsafe { self.raw().suspend() };
+    }
+}
+
+/// The same for who knows when the body runs.
+#[derive(Copy, Clone)]
+pub(crate) struct RawSuspender(NonNull<fallback::Suspender>);
+
+impl RawSuspender {
+    /// # Safety
+    ///
+    /// The thread runs the body.
+    pub(crate) unsafe fn suspend(self) {
+        // SAFETY: the thread owns its `Suspender` for as long as it runs bodies.
         let suspender = unsafe { self.0.as_ref() };
         suspender.suspend();
     }

@@ -6,6 +6,8 @@
 use std::cell::{Cell, UnsafeCell};
 use std::ptr::{self, NonNull};
 
+use dagwood_fibers::RawSuspender;
+
 use super::attention::Attention;
 use super::fork::ForkList;
 use super::graph::{Awaited, Frame};
@@ -44,10 +46,10 @@ pub(crate) struct FiberRecord {
     pub(crate) next: Cell<*const FiberRecord>,
     /// The executor it works for (an identity, for comparison only; zero: none).
     executor: usize,
-    /// What the record lies in, if it belongs to a worker.
-    holder: Cell<NonNull<()>>,
     /// Its worker's, or a sequential run's own (attention.md).
     attention: *const Attention,
+    /// How it goes back to its worker's base; set when its body begins.
+    pub(super) suspender: Cell<Option<RawSuspender>>,
     /// What the fiber itself writes begins on another cache line.
     own: LineStart,
     /// The forked jobs that nobody else can see yet.
@@ -120,8 +122,8 @@ impl FiberRecord {
         FiberRecord {
             wake,
             executor,
-            holder: Cell::new(NonNull::dangling()),
             attention,
+            suspender: Cell::new(None),
             limit: Cell::new(0),
             segment_bytes,
             own: LineStart,
@@ -161,16 +163,6 @@ impl FiberRecord {
     pub(super) fn shortage(&self) -> Error {
         let worker = self.outermost().worker();
         worker.expect("only a worker gives up waits").shortage()
-    }
-
-    /// Says what the record lies in: for its worker, to find that again.
-    pub(crate) fn set_holder(&self, holder: NonNull<()>) {
-        self.holder.set(holder);
-    }
-
-    /// What [`set_holder`](Self::set_holder) was told.
-    pub(crate) fn holder(&self) -> NonNull<()> {
-        self.holder.get()
     }
 
     /// Whether a nested `run` is refused now.

@@ -136,31 +136,37 @@ impl ForkList {
     /// Takes the oldest work, for others to see: a fork, or a part of one.
     #[inline]
     pub(crate) fn take_oldest(&self) -> Option<JobRef> {
-        let has_new = self.link_new();
-        if !has_new && !self.has_work.get() {
+        if !self.has_new() && !self.has_work.get() {
             return None;
         }
+        self.link_new();
         let oldest = self.find_oldest();
         self.has_work.set(oldest.is_some());
         oldest
     }
 
-    /// Links what was pushed since the last look from the older to the newer (K9). Whether there was
-    /// any.
-    fn link_new(&self) -> bool {
+    /// Whether anything was pushed since the last look, and is still here.
+    #[inline]
+    fn has_new(&self) -> bool {
+        // SAFETY: null, or on the list and so in place (`push`).
+        let newest = unsafe { self.newest.get().as_ref() };
+        newest.is_some_and(|newest| newest.job.kind.get().linked.is_some())
+    }
+
+    /// Links what was pushed since the last look from the older to the newer (K9).
+    fn link_new(&self) {
         let mut newer = NEWEST;
         let mut place = self.newest.get();
         // SAFETY: null, or on the list and so in place (`push`).
         while let Some(fork) = unsafe { place.as_ref() } {
             let was_linked = fork.link(newer);
             if was_linked {
-                return !ptr::eq(newer, NEWEST);
+                return;
             }
             newer = place;
             place = fork.older.get();
         }
         self.oldest.set(newer);
-        !ptr::eq(newer, NEWEST)
     }
 
     fn find_oldest(&self) -> Option<JobRef> {

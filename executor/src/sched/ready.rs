@@ -2,7 +2,7 @@
 //! idle.md I4.
 
 use std::cell::Cell;
-use std::ptr;
+use std::ptr::{self, NonNull};
 
 use super::fiber::FiberRecord;
 use super::wait::link;
@@ -39,15 +39,30 @@ impl ReadyList {
         }
     }
 
-    pub(crate) fn pop(&self) -> Option<*const FiberRecord> {
-        let first = self.first.get();
+    /// The next, or null.
+    #[inline]
+    pub(crate) fn first(&self) -> *const FiberRecord {
+        self.first.get()
+    }
+
+    /// Takes the next off.
+    #[inline]
+    pub(crate) fn pop(&self) -> Option<NonNull<FiberRecord>> {
+        let first = NonNull::new(self.first.get().cast_mut())?;
+        self.take_off(first);
+        Some(first)
+    }
+
+    /// Takes `first` off, which is known to be the next.
+    #[inline]
+    pub(crate) fn take_off(&self, first: NonNull<FiberRecord>) {
+        debug_assert!(ptr::eq(first.as_ptr(), self.first.get()), "not the next");
         // SAFETY: as in `push`.
-        let next = unsafe { first.as_ref() }?.next.get();
+        let next = unsafe { first.as_ref() }.next.get();
         self.first.set(next);
         if next.is_null() {
             self.last.set(ptr::null());
         }
-        Some(first)
     }
 }
 

@@ -135,7 +135,7 @@ impl Worker {
                 if self.has_spares_enough() {
                     return;
                 }
-                self.switch_to_base(fiber, Left::Spare);
+                self.switch_to_base(&fiber.record, Left::Spare);
             } else if let Some(job) = self.take_job() {
                 self.run_job(job, &fiber.record);
             } else if !self.awaits_ready() && self.search(&fiber.record) {

@@ -23,7 +23,7 @@ pub(crate) fn each_mechanism(test: impl Fn(Mechanism, &mut StackPool)) {
 #[track_caller]
 pub(crate) fn expect_suspended(fiber: &mut Fiber) {
     match fiber.resume() {
-        Resumed::Suspended => assert!(!fiber.is_done()),
+        Resumed::Suspended(_) => assert!(!fiber.is_done()),
         Resumed::Finished(result) => panic!("finished with {result:?}, expected to suspend"),
     }
 }

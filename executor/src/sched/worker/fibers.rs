@@ -4,7 +4,8 @@
 //! Each fiber runs jobs, one after another on one stack; when a job suspends, the base goes on with
 //! another fiber.
 
-use std::cell::{Cell, UnsafeCell};
+use std::cell::UnsafeCell;
+use std::num::NonZero;
 use std::ptr::{self, NonNull};
 
 use dagwood_fibers::{Fiber, Resumed, Suspender, watch_own_stack};
@@ -29,10 +30,10 @@ pub(super) enum Left {
     Spare,
 }
 
-/// A fiber of a worker: the holder of its record.
+/// A fiber of a worker. It begins with its record, by whose address it is found ([`WorkerFiber::of`]).
+#[repr(C)]
 pub(super) struct WorkerFiber {
     pub(super) record: FiberRecord,
-    suspender: Cell<*const Suspender>,
     /// Where its memory is.
     home: records::Home<WorkerFiber>,
     /// Taken by the base only.
@@ -41,6 +42,16 @@ pub(super) struct WorkerFiber {
 
 // There may be a million of them.
 const _: () = assert!(size_of::<WorkerFiber>() <= 256);
+
+impl WorkerFiber {
+    /// The fiber with this record, if it is a worker's: an address alone, since each load between two fibers' turns
+    /// makes a switch longer.
+    #[inline]
+    fn of(record: NonNull<FiberRecord>) -> NonNull<WorkerFiber> {
+        // Such a record begins its fiber, and `add_spare`, the only maker, exposed it.
+        NonNull::with_exposed_provenance(record.addr())
+    }
+}
 
 /// A worker's address on its way into its fibers' bodies.
 struct Home(*const Worker, *const WorkerFiber);
@@ -56,7 +67,9 @@ impl Worker {
         let current = current_place();
         // SAFETY: this thread's own, and used on it only.
         let current = unsafe { current.as_ref() };
-        while let Some(fiber) = self.next_fiber().or_else(|| self.find_fiber()) {
+        let mut said = None;
+        while let Some(fiber) = self.next_fiber(said).or_else(|| self.find_fiber()) {
+            said = None;
             // SAFETY: on the ready queue or spare: suspended, alive, and nobody else resumes it.
             let worker_fiber = unsafe { fiber.as_ref() };
             // SAFETY: only the base touches the field, and the base is here.
@@ -70,10 +83,12 @@ impl Worker {
                 .expect("an unfinished fiber has its handle")
                 .resume()
             {
-                Resumed::Suspended if worker_fiber.record.is_spare.get() => {
-                    self.spares.borrow_mut().push(fiber)
+                Resumed::Suspended(word) => {
+                    said = NonZero::new(word);
+                    if worker_fiber.record.is_spare.get() {
+                        self.spares.borrow_mut().push(fiber);
+                    }
                 }
-                Resumed::Suspended => (),
                 Resumed::Finished(result) => {
                     result.expect("jobs carry their panics as values");
                     current.set(ptr::null());
@@ -89,18 +104,21 @@ impl Worker {
         }
     }
 
-    pub(super) fn next_fiber(&self) -> Option<NonNull<WorkerFiber>> {
+    /// `said`: the address of the first ready fiber, if the last one to run said that it goes next.
+    #[inline]
+    pub(super) fn next_fiber(&self, said: Option<NonZero<usize>>) -> Option<NonNull<WorkerFiber>> {
         self.collect_ready();
+        if let Some(said) = said {
+            let first = NonNull::with_exposed_provenance(said);
+            self.ready.take_off(first);
+            return Some(WorkerFiber::of(first));
+        }
         if self.has_next_job()
             && let Some(spare) = self.spares.borrow_mut().pop()
         {
             return Some(spare);
         }
-        // SAFETY: a listed fiber is suspended until its owner, here, takes it off.
-        let ready = self
-            .ready
-            .pop()
-            .map(|record| unsafe { &*record }.holder().cast::<WorkerFiber>());
+        let ready = self.ready.pop().map(WorkerFiber::of);
         ready.or_else(|| self.spares.borrow_mut().pop())
     }
 
@@ -115,13 +133,10 @@ impl Worker {
                 attention,
                 self.segments.borrow().segment_bytes(),
             ),
-            suspender: Cell::new(ptr::null()),
             fiber: UnsafeCell::new(None),
         });
-        // SAFETY: just made, and not shared yet.
-        unsafe { worker_fiber.as_ref() }
-            .record
-            .set_holder(worker_fiber.cast());
+        // For `WorkerFiber::of`.
+        let _ = worker_fiber.as_ptr().expose_provenance();
         let home = Home(self, worker_fiber.as_ptr());
         let stack_bytes = self.stacks.borrow().stack_bytes();
         let body = move |suspender: &Suspender| {
@@ -130,7 +145,7 @@ impl Worker {
             let worker = unsafe { &*home.0 };
             // SAFETY: a fiber's record is freed after the fiber has finished.
             let worker_fiber = unsafe { &*home.1 };
-            worker_fiber.suspender.set(suspender);
+            worker_fiber.record.suspender.set(Some(suspender.raw()));
             worker_fiber
                 .record
                 .change_stack(room::limit_from_top(stack_bytes));
@@ -177,12 +192,17 @@ impl Worker {
     }
 
     #[inline(always)]
-    pub(super) fn switch_to_base(&self, fiber: &WorkerFiber, left: Left) {
-        fiber.record.is_spare.set(left == Left::Spare);
-        // SAFETY: set by the body of this very fiber, which is running; a suspender lives as long
-        // as the body.
-        let suspender = unsafe { &*fiber.suspender.get() };
-        suspender.suspend();
+    pub(super) fn switch_to_base(&self, fiber: &FiberRecord, left: Left) {
+        fiber.is_spare.set(left == Left::Spare);
+        let suspender = fiber.suspender.get().expect("set when the body began");
+        // Said here, so that the base need not look first: who goes next.
+        let next = if self.has_next_job() {
+            0
+        } else {
+            self.ready.first().expose_provenance()
+        };
+        // SAFETY: the body of this very fiber is running, and nobody else has its suspender.
+        unsafe { suspender.suspend(next) };
     }
 
     /// Makes sure that there is a fiber to start a job on. `false`: there can be none.
@@ -193,16 +213,13 @@ impl Worker {
     /// Suspends the current fiber, which is listed as a waiter, until it is woken.
     pub(crate) fn suspend(&self, record: &FiberRecord) {
         self.publish_all(record);
-        // SAFETY: what holds a worker's record is a `WorkerFiber`, and this one is running
-        // (`add_spare` is the only maker).
-        let fiber = unsafe { record.holder().cast::<WorkerFiber>().as_ref() };
         let suspended = self.suspended.get() + 1;
         self.suspended.set(suspended);
         if self.pool().has_statistics() {
             self.counters().waits.add();
             self.counters().suspended_peak.raise_to(suspended as u64);
         }
-        self.switch_to_base(fiber, Left::Waiting);
+        self.switch_to_base(record, Left::Waiting);
         self.suspended.set(self.suspended.get() - 1);
     }
 
@@ -215,9 +232,7 @@ impl Worker {
             return false;
         }
         self.ready.push(record);
-        // SAFETY: as in `suspend`.
-        let fiber = unsafe { record.holder().cast::<WorkerFiber>().as_ref() };
-        self.switch_to_base(fiber, Left::Waiting);
+        self.switch_to_base(record, Left::Waiting);
         true
     }
 

@@ -13,7 +13,7 @@ impl Worker {
     /// A fiber to resume, when there was none (S1). `None`: the pool stops.
     pub(super) fn find_fiber(&self) -> Option<NonNull<WorkerFiber>> {
         while self.suspended.get() > 0 {
-            let fiber = self.next_fiber();
+            let fiber = self.next_fiber(None);
             if fiber.is_some() {
                 return fiber;
             }
