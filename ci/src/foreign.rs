@@ -98,6 +98,13 @@ pub(crate) const WITH_SWITCH: [Foreign; 5] = [
     foreign("i686", "i686-unknown-linux-gnu", "i386", None),
 ];
 
+/// Targets for which the libraries are compiled only: with fibers, but for the last, which has the sequential build.
+pub(crate) const CHECKED: [&str; 3] = [
+    "x86_64-pc-windows-gnu",
+    "aarch64-apple-darwin",
+    "wasm32-unknown-unknown",
+];
+
 impl Foreign {
     fn packages(&self) -> Vec<String> {
         let compiler = format!("gcc-{}-linux-gnu", self.name);
@@ -163,7 +170,13 @@ fn debians_cargo(packages: &[String]) -> Result<Command, String> {
 /// Nothing is linked or assembled, so no C compiler for the target is needed: build scripts are given one that does
 /// nothing.
 fn checking(triple: &str) -> Result<Command, String> {
-    let mut command = debians_cargo(&[])?;
+    // std's own import libraries are made by a tool of the target's.
+    let needed: &[&str] = match triple {
+        "x86_64-pc-windows-gnu" => &["binutils-mingw-w64-x86-64"],
+        _ => &[],
+    };
+    let needed: Vec<String> = needed.iter().map(|&name| name.to_owned()).collect();
+    let mut command = debians_cargo(&needed)?;
     let lower = triple.replace('-', "_");
     command
         .env("CARGO_TARGET_DIR", "target/foreign")

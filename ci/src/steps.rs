@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::foreign::{Foreign, Machine, WITH_SWITCH, WITHOUT_SWITCH};
+use crate::foreign::{CHECKED, Foreign, Machine, WITH_SWITCH, WITHOUT_SWITCH};
 use crate::plants::{PLANTS, Plant};
 
 /// The feature sets that are built and tested, besides the defaults.
@@ -263,22 +263,13 @@ fn tsan() -> Vec<Line> {
 }
 
 fn targets() -> Vec<Line> {
-    let libraries = "check -p dagwood -p dagwood-fibers";
-    let both = "--features dagwood/threads,dagwood-fibers/fibers";
-    vec![
-        cargo_for(
-            Machine::Checked("x86_64-pc-windows-gnu"),
-            &format!("{libraries} {both}"),
-        ),
-        cargo_for(
-            Machine::Checked("aarch64-apple-darwin"),
-            &format!("{libraries} {both}"),
-        ),
-        cargo_for(
-            Machine::Checked("wasm32-unknown-unknown"),
-            &format!("{libraries} --no-default-features"),
-        ),
-    ]
+    let check = |triple: &'static str, features: &str| {
+        let libraries = "check -p dagwood -p dagwood-fibers --no-default-features";
+        cargo_for(Machine::Checked(triple), &format!("{libraries} {features}"))
+    };
+    let both = "--features dagwood/fibers,dagwood/threads";
+    let [windows, macos, wasm] = CHECKED;
+    vec![check(windows, both), check(macos, both), check(wasm, "")]
 }
 
 fn context() -> Vec<Line> {
