@@ -33,6 +33,8 @@ pub(crate) enum Engine {
     Plain,
     /// `corosensei`, called directly.
     Corosensei,
+    /// `context`, as `dagwood-fibers` calls it.
+    Context,
     /// Two OS threads that spin on one cache line.
     CacheLine,
     /// Two OS threads that sleep until they are woken.
@@ -67,6 +69,7 @@ impl Engine {
         Engine::Calls,
         Engine::Plain,
         Engine::Corosensei,
+        Engine::Context,
         Engine::CacheLine,
         Engine::Park,
         Engine::Capacity,
@@ -85,6 +88,7 @@ impl Engine {
             Engine::Calls => "calls",
             Engine::Plain => "plain",
             Engine::Corosensei => "corosensei",
+            Engine::Context => "context",
             Engine::CacheLine => "cache-line",
             Engine::Park => "park",
             Engine::Capacity => "capacity",
@@ -110,6 +114,9 @@ impl Engine {
             Engine::Corosensei => {
                 "corosensei, called directly: the bare switch of stacks, no scheduler"
             }
+            Engine::Context => {
+                "a fiber without a scheduler, switched by the crate context (feature `context`; then `fibers` is, too)"
+            }
             Engine::CacheLine => "two OS threads that spin on one cache line, no library",
             Engine::Park => {
                 "two OS threads that sleep until they are woken (park, unpark), no library"
@@ -130,6 +137,7 @@ impl Engine {
             Engine::Calls
             | Engine::Plain
             | Engine::Corosensei
+            | Engine::Context
             | Engine::CacheLine
             | Engine::Park => Kind::Bare,
             Engine::Capacity => Kind::Machine,
@@ -151,6 +159,7 @@ impl Engine {
         match self.kind() {
             Kind::Ours(backend) => Executor::backends().contains(&backend),
             Kind::Bare if self == Engine::Corosensei => bare_switch::ROUND_TRIPS.is_some(),
+            Kind::Bare if self == Engine::Context => bare_switch::has_context(),
             Kind::Peer | Kind::Bare | Kind::Machine => true,
         }
     }

@@ -25,6 +25,8 @@ pub(crate) use crate::mechanism::stacks::{Depot, Stacks};
 
 pub(crate) const AVAILABLE: bool = true;
 
+pub(crate) const NAME: &str = "context";
+
 /// Bodies up to this size and alignment are written onto the new stack.
 const INLINE_BODY_BYTES: usize = 512;
 

@@ -161,4 +161,20 @@ impl Mechanism {
             (false, false) => &[],
         }
     }
+
+    /// The crate that switches stacks in this build on this target, if one does: `"corosensei"` or `"context"`.
+    ///
+    /// ```
+    /// use dagwood_fibers::Mechanism;
+    ///
+    /// let has_switch = Mechanism::available().contains(&Mechanism::Switch);
+    /// assert_eq!(Mechanism::switch_crate().is_some(), has_switch);
+    /// ```
+    pub const fn switch_crate() -> Option<&'static str> {
+        if switch::AVAILABLE {
+            Some(switch::NAME)
+        } else {
+            None
+        }
+    }
 }

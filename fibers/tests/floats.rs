@@ -177,7 +177,8 @@ mod control {
 
     #[test]
     fn the_control_state_is_the_threads_or_the_stacks() {
-        let is_of_stack = cfg!(feature = "context") && !cfg!(target_arch = "aarch64");
+        let is_of_stack =
+            Mechanism::switch_crate() == Some("context") && !cfg!(target_arch = "aarch64");
         each_mechanism(|mechanism, pool| {
             let seen = Arc::new([const { AtomicU64::new(u64::MAX) }; 2]);
             let in_fiber = Arc::clone(&seen);

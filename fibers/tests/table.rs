@@ -21,6 +21,10 @@ fn features_and_target_decide_the_mechanisms() {
         expected.push(Mechanism::Thread);
     }
     assert_eq!(Mechanism::available(), expected);
+    let has_context = cfg!(feature = "context") && std::env::consts::ARCH != "riscv64"
+        || cfg!(all(target_arch = "powerpc64", target_endian = "big"));
+    let name = if has_context { "context" } else { "corosensei" };
+    assert_eq!(Mechanism::switch_crate(), switch.then_some(name));
 }
 
 /// The condition of the arm of `mechanism.rs` that comes after this comment.

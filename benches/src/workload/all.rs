@@ -8,7 +8,7 @@ use super::{
     wavefront,
 };
 use crate::engine::Engine::{
-    CacheLine, Calls, Capacity, Chili, Corosensei, Fibers, Forte, Park, Plain, Rayon,
+    CacheLine, Calls, Capacity, Chili, Context, Corosensei, Fibers, Forte, Park, Plain, Rayon,
     RayonBlocking, Sequential, Threads,
 };
 
@@ -267,10 +267,10 @@ pub(crate) static ALL: &[Workload] = &[
         about: "two fibers of one worker take turns: what it costs to suspend to the next ready fiber",
         unit: "turn",
         size_means: "turns",
-        default_size: 5_000_000,
+        default_size: 200_000,
         sizes: 1..=1_000_000_000,
         baseline: Corosensei,
-        engines: &[Fibers, Corosensei],
+        engines: &[Fibers, Threads, Corosensei, Context],
         load: switch::load,
         ..FORKS
     },
