@@ -12,20 +12,25 @@
 //!
 //! # Which target uses what
 //!
-//! | target | mechanism | how tested |
+//! | target | a fiber is switched by | tested |
 //! | --- | --- | --- |
-//! | x86_64 | stack switch (corosensei); threads by feature | natively, each set of features; AddressSanitizer |
-//! | x86 | stack switch (corosensei); threads by feature | natively, as i686 |
-//! | aarch64, riscv64 | stack switch (corosensei); threads by feature | under emulation, both mechanisms |
-//! | arm, riscv32, loongarch64 | stack switch (corosensei); threads by feature | not yet |
-//! | powerpc64 little endian | stack switch (corosensei 0.3.4 opens `asm_experimental_arch` there, which a stable compiler refuses); threads by feature | under emulation, both mechanisms |
-//! | powerpc64 big endian | threads, until a second switch is added | under emulation |
-//! | powerpc, mips, mipsel | threads, until a second switch is added | not yet |
-//! | s390x | threads | under emulation, each set of features |
-//! | sparc64 | threads | under emulation |
-//! | everything else with `std::thread` | threads | not tested |
+//! | `x86_64-unknown-linux-gnu` | corosensei, or `context` by feature | natively, each time; each set of features, both sanitizers |
+//! | `i686-unknown-linux-gnu` | corosensei, or `context` by feature | natively, by name |
+//! | `aarch64-unknown-linux-gnu` | corosensei, or `context` by feature | emulated, by name |
+//! | `riscv64gc-unknown-linux-gnu` | corosensei | emulated, by name |
+//! | `powerpc64le-unknown-linux-gnu` | corosensei, which a stable compiler refuses there | emulated, by name |
+//! | `powerpc64-unknown-linux-gnu` | `context` | emulated, by name |
+//! | `s390x-unknown-linux-gnu`, `sparc64-unknown-linux-gnu` | threads | emulated, each time |
+//! | `x86_64-pc-windows-gnu`, `aarch64-apple-darwin` | corosensei | compiled, each time |
+//! | `wasm32-unknown-unknown` | threads, of which it has none: for the sequential build | compiled, each time; that build |
+//! | `armv7-unknown-linux-gnueabihf` | corosensei, or `context` by feature | not |
+//! | `riscv32gc-unknown-linux-gnu`, `loongarch64-unknown-linux-gnu` | corosensei | not |
+//! | `powerpc-unknown-linux-gnu`, `mips-unknown-linux-gnu`, `mipsel-unknown-linux-gnu` | `context` | not |
+//! | all others | threads | not |
 //!
-//! "Under emulation" means: `std` built from source for the target, the test programs run by `qemu-user`.
+//! The threads can be had on each of them, by feature. "Each time" and "by name" say when the gate does it (`ci/`,
+//! steps `foreign`, `targets` and `emulated`). "Emulated": `std` built from source for the target, the test programs
+//! run by `qemu-user`, with sizes cut to a tenth where the suite would take minutes.
 //! That shows byte order, page size, alignment and the least thread stack; it does not show weak memory
 //! order, since the emulator gives at least the order of the machine below it. Nothing here rests on memory
 //! order: all that passes between two threads passes under one mutex.

@@ -1,4 +1,5 @@
-//! The baseline of `switch`: a bare round trip between two stacks.
+//! The baselines of `switch`: a bare round trip between two stacks, by corosensei called directly, and by what
+//! `dagwood-fibers` makes of the crate `context`.
 //!
 //! Used by the engine `corosensei`, which exists where the library compiles. The condition stands
 //! here and in Cargo.toml, as it does in `fibers/`; a test compares them.
@@ -14,6 +15,32 @@ cfg_select! {
     }
 }
 
+use dagwood_fibers::{Fiber, Mechanism, Resumed, StackPool};
+
+/// Whether this build switches by the crate `context`.
+pub(crate) fn has_context() -> bool {
+    Mechanism::switch_crate() == Some("context")
+}
+
+/// The same round trips by a fiber of `dagwood-fibers`.
+///
+/// # Errors
+///
+/// There is no switch, or no stack.
+pub(crate) fn round_trips_by_contract(count: u64) -> std::io::Result<u64> {
+    let mut pool = StackPool::new(Mechanism::Switch, 256 << 10)?;
+    let mut other = Fiber::new(&mut pool, move |suspender| {
+        for _ in 0..count {
+            suspender.suspend();
+        }
+    })?;
+    let mut yields = 0;
+    while let Resumed::Suspended = other.resume() {
+        yields += 1;
+    }
+    Ok(yields)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -23,6 +50,13 @@ mod tests {
         if let Some(round_trips) = ROUND_TRIPS {
             assert_eq!(round_trips(1000), 1000);
         }
+    }
+
+    #[test]
+    fn each_round_trip_of_the_contract_is_counted() {
+        let has_switch = Mechanism::switch_crate().is_some();
+        let counted = round_trips_by_contract(1000).ok();
+        assert_eq!(counted, has_switch.then_some(1000));
     }
 
     #[test]

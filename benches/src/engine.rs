@@ -46,6 +46,8 @@ pub(crate) enum Engine {
     Plain,
     /// `corosensei`, called directly.
     Corosensei,
+    /// `context`, as `dagwood-fibers` calls it.
+    Context,
     /// Two OS threads that spin on one cache line.
     CacheLine,
     /// Two OS threads that sleep until they are woken.
@@ -88,6 +90,7 @@ impl Engine {
         Engine::Calls,
         Engine::Plain,
         Engine::Corosensei,
+        Engine::Context,
         Engine::CacheLine,
         Engine::Park,
         Engine::Capacity,
@@ -112,6 +115,7 @@ impl Engine {
             Engine::Calls => "calls",
             Engine::Plain => "plain",
             Engine::Corosensei => "corosensei",
+            Engine::Context => "context",
             Engine::CacheLine => "cache-line",
             Engine::Park => "park",
             Engine::Capacity => "capacity",
@@ -147,6 +151,9 @@ impl Engine {
             Engine::Corosensei => {
                 "corosensei, called directly: the bare switch of stacks, no scheduler"
             }
+            Engine::Context => {
+                "a fiber without a scheduler, switched by the crate context (feature `context`; then `fibers` is, too)"
+            }
             Engine::CacheLine => "two OS threads that spin on one cache line, no library",
             Engine::Park => {
                 "two OS threads that sleep until they are woken (park, unpark), no library"
@@ -176,6 +183,7 @@ impl Engine {
             Engine::Calls
             | Engine::Plain
             | Engine::Corosensei
+            | Engine::Context
             | Engine::CacheLine
             | Engine::Park => Kind::Bare,
             Engine::Capacity => Kind::Machine,
@@ -198,6 +206,7 @@ impl Engine {
             Kind::Ours(backend) => Executor::backends().contains(&backend),
             Kind::Bare if self == Engine::Corosensei => bare_switch::ROUND_TRIPS.is_some(),
             Kind::OtherBuild => vintage::program().is_some(),
+            Kind::Bare if self == Engine::Context => bare_switch::has_context(),
             Kind::Peer | Kind::Bare | Kind::Machine => true,
         }
     }

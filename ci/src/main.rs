@@ -1,6 +1,8 @@
 //! The gate: what must pass before a change is taken. The same program on a developer's machine and
 //! in CI.
 
+mod debian;
+mod foreign;
 mod plants;
 mod steps;
 
@@ -12,8 +14,8 @@ use crate::steps::{STEPS, Step};
 
 /// Runs the checks of the gate, in order, and stops at the first that fails.
 ///
-/// Needs Cargo with rustfmt and clippy, and a C linker; nothing else is installed or fetched but
-/// crates.
+/// Needs Cargo with rustfmt and clippy, and a C compiler to link with. Crates are fetched; for other machines and
+/// for ThreadSanitizer packages of Debian are installed, or named if that takes rights that are missing.
 #[derive(Debug, Parser)]
 #[command(name = "dagwood-ci")]
 struct Cli {

@@ -1,8 +1,9 @@
 //! The steps of the gate: each a name, why it is there, and the commands.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use crate::foreign::{CHECKED, Foreign, Machine, WITH_SWITCH, WITHOUT_SWITCH};
 use crate::plants::{PLANTS, Plant};
 
 /// The feature sets that are built and tested, besides the defaults.
@@ -22,12 +23,15 @@ pub(crate) struct Step {
 
 /// One call of Cargo.
 pub(crate) struct Line {
+    machine: Machine,
     arguments: Vec<String>,
     environment: Vec<(&'static str, &'static str)>,
     /// If set, the call must fail as this says.
     plant: Option<&'static Plant>,
     /// If set, the call must fail, and say this.
     last_words: Option<&'static str>,
+    /// If set, the call must print the same there.
+    as_on: Option<Machine>,
 }
 
 /// All steps, the quick ones first.
@@ -100,9 +104,39 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "asan",
-        is_extra: true,
+        is_extra: false,
         about: "the suite of the stacks under AddressSanitizer (x86-64 Linux), and a bug that it must find",
         commands: asan,
+    },
+    Step {
+        name: "tsan",
+        is_extra: false,
+        about: "the suite on threads under ThreadSanitizer (x86-64 Linux), and a race that it must find",
+        commands: tsan,
+    },
+    Step {
+        name: "targets",
+        is_extra: false,
+        about: "the libraries compile for Windows and macOS, the sequential build for WebAssembly",
+        commands: targets,
+    },
+    Step {
+        name: "context",
+        is_extra: false,
+        about: "the suite on the switch of the crate `context`",
+        commands: context,
+    },
+    Step {
+        name: "foreign",
+        is_extra: false,
+        about: "the suite on threads, emulated: s390x and sparc64; and rust-source prints there what it prints here",
+        commands: foreign,
+    },
+    Step {
+        name: "emulated",
+        is_extra: true,
+        about: "the suite on powerpc64, aarch64, riscv64 and powerpc64le, emulated, and on i686",
+        commands: emulated,
     },
     Step {
         name: "large",
@@ -114,10 +148,19 @@ pub(crate) const STEPS: &[Step] = &[
 
 fn cargo(arguments: &str) -> Line {
     Line {
+        machine: Machine::Here,
         arguments: arguments.split_whitespace().map(str::to_owned).collect(),
         environment: Vec::new(),
         plant: None,
         last_words: None,
+        as_on: None,
+    }
+}
+
+fn cargo_for(machine: Machine, arguments: &str) -> Line {
+    Line {
+        machine,
+        ..cargo(arguments)
     }
 }
 
@@ -206,6 +249,78 @@ fn asan() -> Vec<Line> {
     vec![suite, planted]
 }
 
+/// The suite on threads under ThreadSanitizer, of which fibers know nothing; then a race between two halves of a join.
+/// (An overflow's signal is not for the sanitizer; a limited address space is too small for it.)
+fn tsan() -> Vec<Line> {
+    let suite = "--lib --tests -- --skip f6_ --skip f7_no_memory";
+    let packages = "test -p dagwood-tests --no-default-features --features threads";
+    let with_tsan = |rest: &str| cargo_for(Machine::ThreadSanitizer, &format!("{packages} {rest}"));
+    let mut planted = with_tsan("--test plant");
+    planted.environment = vec![("DAGWOOD_PLANT", "race")];
+    planted.last_words = Some("ThreadSanitizer: data race");
+    vec![
+        cargo_for(
+            Machine::ThreadSanitizer,
+            "test -p dagwood-arch-fallback --tests",
+        ),
+        with_tsan(suite),
+        planted,
+    ]
+}
+
+fn targets() -> Vec<Line> {
+    let check = |triple: &'static str, features: &str| {
+        let libraries = "check -p dagwood -p dagwood-fibers --no-default-features";
+        cargo_for(Machine::Checked(triple), &format!("{libraries} {features}"))
+    };
+    let both = "--features dagwood/fibers,dagwood/threads";
+    let [windows, macos, wasm] = CHECKED;
+    vec![check(windows, both), check(macos, both), check(wasm, "")]
+}
+
+fn context() -> Vec<Line> {
+    vec![
+        cargo("test -p dagwood-fibers --features context,threads"),
+        cargo("test -p dagwood-tests --features dagwood-fibers/context"),
+    ]
+}
+
+/// Without the documentation's examples, which would want another compiler driver, and the models, which are about
+/// orders of events that no emulator shows.
+fn suite_on(foreign: &'static Foreign, features: &str) -> [Line; 2] {
+    let on = |arguments: &str| {
+        cargo_for(
+            Machine::Foreign(foreign),
+            &format!("{arguments} --no-default-features --features {features}"),
+        )
+    };
+    [
+        on("test -p dagwood -p dagwood-fibers --lib"),
+        on("test -p dagwood-arch-fallback -p dagwood-fibers -p dagwood-tests --lib --tests"),
+    ]
+}
+
+fn foreign() -> Vec<Line> {
+    let threads = "dagwood/threads,dagwood-fibers/threads";
+    let suites = WITHOUT_SWITCH.iter();
+    let mut lines: Vec<Line> = suites
+        .flat_map(|target| suite_on(target, threads))
+        .collect();
+    let mut same = cargo_for(
+        Machine::Foreign(&WITHOUT_SWITCH[0]),
+        "run -p dagwood-bench -- run rust-source --size 20000 --engine threads --workers 2",
+    );
+    same.as_on = Some(Machine::Here);
+    lines.push(same);
+    lines
+}
+
+fn emulated() -> Vec<Line> {
+    let both = "dagwood/fibers,dagwood/threads,dagwood-fibers/fibers,dagwood-fibers/threads";
+    let suites = WITH_SWITCH.iter();
+    suites.flat_map(|target| suite_on(target, both)).collect()
+}
+
 /// The sizes that the suite leaves out: a million that wait take some 6 GiB.
 fn large() -> Vec<Line> {
     let tests = "--test many --test overflow -- --include-ignored w3_ d2_ f7_";
@@ -279,12 +394,20 @@ impl Step {
 }
 
 impl Line {
-    fn run(&self) -> Result<(), String> {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut command = Command::new(cargo);
+    /// The call for a machine.
+    fn command(&self, machine: Machine) -> Result<Command, String> {
+        let mut command = machine.cargo()?;
         command
             .args(&self.arguments)
             .envs(self.environment.iter().copied());
+        Ok(command)
+    }
+
+    fn run(&self) -> Result<(), String> {
+        let mut command = self.command(self.machine)?;
+        if let Some(there) = self.as_on {
+            return prints_the_same(&mut command, &mut self.command(there)?);
+        }
         if let Some(words) = self.last_words {
             let run = command.output().map_err(|error| error.to_string())?;
             let said = String::from_utf8_lossy(&run.stderr);
@@ -308,8 +431,26 @@ impl Line {
     }
 }
 
+/// Runs both; what they print on stdout is something, and the same.
+fn prints_the_same(one: &mut Command, other: &mut Command) -> Result<(), String> {
+    let outputs = [one, other].map(|command| command.stderr(Stdio::inherit()).output());
+    let [one, other] = outputs.map(|output| output.map_err(|error| error.to_string()));
+    let (one, other) = (one?, other?);
+    if !one.status.success() || !other.status.success() {
+        return Err(format!("{} and {}", one.status, other.status));
+    }
+    if one.stdout.is_empty() || one.stdout != other.stdout {
+        let [one, other] =
+            [one, other].map(|run| String::from_utf8_lossy(&run.stdout).into_owned());
+        return Err(format!("the outputs differ:\n{one}\n---\n{other}"));
+    }
+    eprintln!("both print {} equal bytes", one.stdout.len());
+    Ok(())
+}
+
 impl std::fmt::Display for Line {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.machine)?;
         for (name, value) in &self.environment {
             write!(f, "{name}='{value}' ")?;
         }

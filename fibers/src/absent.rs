@@ -13,6 +13,8 @@ use crate::settings::StackSettings;
 
 pub(crate) const AVAILABLE: bool = false;
 
+pub(crate) const NAME: &str = "";
+
 #[derive(Clone)]
 pub(crate) struct Depot(Infallible);
 

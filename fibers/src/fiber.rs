@@ -225,7 +225,7 @@ impl RawSuspender {
             // SAFETY: by contract.
             RawLink::Switch(suspender) => unsafe { suspender.suspend(word) },
             // SAFETY: by contract.
-            RawLink::Thread(suspender) => unsafe { suspender.suspend() },
+            RawLink::Thread(suspender) => unsafe { suspender.suspend(word) },
         }
     }
 }

@@ -2,14 +2,36 @@
 //!
 //! Used by `fiber.rs`, `pool.rs` and `segment.rs`, which know both mechanisms by the names `switch` and `threads` in every
 //! build: one that is not there is its twin in `absent.rs`, of which no value can exist. This is the only
-//! source file of the crate that names a target. A second switch, for targets that the first lacks, is one
-//! more arm here, with an adapter file of the same shape as `switch.rs`. `segment.rs` finds here how to call on
-//! another stack, whatever features are on.
+//! source file of the crate that names a target. There are two adapters of a switch of the same shape, `switch.rs` over
+//! corosensei and `context.rs`; a build has one of them. `segment.rs` finds here how to call on another stack,
+//! whatever features are on: by corosensei where the build has it, else by psm.
 //!
 //! Stacks of our own making, and words for their overflow, exist on Linux; elsewhere stand their twins.
 
 cfg_select! {
-    // The targets of `switch.rs`; the same words as in Cargo.toml (tests/table.rs compares them).
+    // Chosen by a feature, where both crates have a switch; the same words as in Cargo.toml (tests/table.rs compares them).
+    all(feature = "context", all(target_os = "linux", any(all(target_arch = "x86_64", target_pointer_width = "64"), target_arch = "x86", target_arch = "aarch64", target_arch = "arm"))) => {
+        pub(crate) use dagwood_context_by_choice as context_crate;
+        #[path = "context.rs"]
+        pub(crate) mod switch;
+        #[path = "context/jump.rs"]
+        pub(crate) mod jump;
+
+        #[path = "on_stack.rs"]
+        pub(crate) mod segments;
+
+        #[cfg(feature = "threads")]
+        #[path = "threads.rs"]
+        pub(crate) mod threads;
+        #[cfg(not(feature = "threads"))]
+        pub(crate) use crate::absent as threads;
+
+        #[path = "depot.rs"]
+        pub(crate) mod depot;
+        #[path = "stacks.rs"]
+        pub(crate) mod stacks;
+    }
+    // The targets of `switch.rs`; the same words as in Cargo.toml.
     all(any(unix, windows), any(target_arch = "x86_64", target_arch = "x86", all(not(windows), any(target_arch = "aarch64", all(target_arch = "arm", not(target_vendor = "apple")), target_arch = "riscv64", target_arch = "riscv32", target_arch = "loongarch64", all(target_arch = "powerpc64", target_endian = "little"))))) => {
         #[cfg(feature = "fibers")]
         #[path = "switch.rs"]
@@ -17,13 +39,14 @@ cfg_select! {
         #[cfg(not(feature = "fibers"))]
         pub(crate) use crate::absent as switch;
 
-        // Calls on another stack, in every build. On powerpc64 a stable compiler refuses corosensei.
-        #[cfg(not(target_arch = "powerpc64"))]
+        #[cfg(feature = "fibers")]
         #[path = "on_stack.rs"]
         pub(crate) mod segments;
-        #[cfg(target_arch = "powerpc64")]
+        #[cfg(all(unix, not(feature = "fibers")))]
         #[path = "portable.rs"]
         pub(crate) mod segments;
+        #[cfg(not(any(unix, feature = "fibers")))]
+        pub(crate) use crate::absent as segments;
 
         #[cfg(feature = "threads")]
         #[path = "threads.rs"]
@@ -42,6 +65,40 @@ cfg_select! {
         mod own_stack;
         #[cfg(all(feature = "fibers", not(target_os = "linux")))]
         #[path = "switch/plain_stacks.rs"]
+        pub(crate) mod stacks;
+    }
+    // Where only `context` has a switch; the same words as in Cargo.toml.
+    all(target_os = "linux", any(all(target_arch = "powerpc64", target_endian = "big"), all(target_arch = "powerpc", not(target_abi = "spe")), target_arch = "mips")) => {
+        #[cfg(feature = "fibers")]
+        pub(crate) use ::context as context_crate;
+        #[cfg(feature = "fibers")]
+        #[path = "context.rs"]
+        pub(crate) mod switch;
+        #[cfg(not(feature = "fibers"))]
+        pub(crate) use crate::absent as switch;
+
+        // On powerpc64 its switch does not keep all registers.
+        #[cfg(all(feature = "fibers", target_arch = "powerpc64"))]
+        #[path = "context/jump_powerpc64.rs"]
+        pub(crate) mod jump;
+        #[cfg(all(feature = "fibers", not(target_arch = "powerpc64")))]
+        #[path = "context/jump.rs"]
+        pub(crate) mod jump;
+
+        #[path = "portable.rs"]
+        pub(crate) mod segments;
+
+        #[cfg(feature = "threads")]
+        #[path = "threads.rs"]
+        pub(crate) mod threads;
+        #[cfg(not(feature = "threads"))]
+        pub(crate) use crate::absent as threads;
+
+        #[cfg(feature = "fibers")]
+        #[path = "depot.rs"]
+        pub(crate) mod depot;
+        #[cfg(feature = "fibers")]
+        #[path = "stacks.rs"]
         pub(crate) mod stacks;
     }
     // No switch: either feature means threads.
@@ -102,6 +159,22 @@ impl Mechanism {
             (true, false) => &[Mechanism::Switch],
             (false, true) => &[Mechanism::Thread],
             (false, false) => &[],
+        }
+    }
+
+    /// The crate that switches stacks in this build on this target, if one does: `"corosensei"` or `"context"`.
+    ///
+    /// ```
+    /// use dagwood_fibers::Mechanism;
+    ///
+    /// let has_switch = Mechanism::available().contains(&Mechanism::Switch);
+    /// assert_eq!(Mechanism::switch_crate().is_some(), has_switch);
+    /// ```
+    pub const fn switch_crate() -> Option<&'static str> {
+        if switch::AVAILABLE {
+            Some(switch::NAME)
+        } else {
+            None
         }
     }
 }

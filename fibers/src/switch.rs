@@ -19,6 +19,8 @@ use crate::mechanism::stacks::Stack;
 
 pub(crate) const AVAILABLE: bool = true;
 
+pub(crate) const NAME: &str = "corosensei";
+
 /// Bodies up to this size are written onto the new stack; corosensei takes at most 1,024 bytes there.
 const INLINE_BODY_BYTES: usize = 512;
 

@@ -102,7 +102,7 @@ impl Suspender {
 
     pub(crate) fn suspend(&self) {
         // SAFETY: `Fiber::new` lends this for no longer than the body runs.
-        unsafe { self.raw().suspend() };
+        unsafe { self.raw().suspend(0) };
     }
 }
 
@@ -114,7 +114,7 @@ impl RawSuspender {
     /// # Safety
     ///
     /// The thread runs the body.
-    pub(crate) unsafe fn suspend(self) {
+    pub(crate) unsafe fn suspend(self, _word: usize) {
         // SAFETY: the thread owns its `Suspender` for as long as it runs bodies.
         let suspender = unsafe { self.0.as_ref() };
         suspender.suspend();

@@ -1,24 +1,48 @@
-//! For scenarios that end their process.
+//! For scenarios that end their process, or need one of their own.
+//!
+//! Used by the suite, and by the tests of `fibers`, which include this file. Needs std alone.
 
 use std::env;
+use std::ffi::OsString;
 use std::process::Command;
 
-/// This test program, to run one ignored test of it, through the emulator that `XTEST_RUNNER` names on a foreign
-/// architecture.
+/// The environment variable that holds the emulator's command line.
+const RUNNER: &str = "XTEST_RUNNER";
+
+/// This test program, to run one test of it, ignored or not, through the emulator that `XTEST_RUNNER` names on a
+/// foreign architecture.
 ///
 /// That a child failed proves nothing, it may not have started: assert what it says and how it ends.
 pub fn child_process(test: &str) -> Command {
-    let program = env::current_exe().expect("this program");
-    let runner = env::var("XTEST_RUNNER").unwrap_or_default();
-    let mut words = runner.split_whitespace();
-    let mut command = match words.next() {
-        Some(emulator) => {
-            let mut command = Command::new(emulator);
-            command.args(words).arg(program);
-            command
-        }
-        None => Command::new(program),
-    };
-    command.args(["--exact", test, "--ignored", "--nocapture"]);
+    let mut words = command_line(test);
+    let mut command = Command::new(words.remove(0));
+    command.args(words);
     command
+}
+
+/// The same with so many KiB of address space, by the shell; under an emulator they are its own as well.
+pub fn limited_child_process(test: &str, address_space_kib: u32) -> Command {
+    let script = format!("ulimit -v {address_space_kib} && exec \"$0\" \"$@\"");
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(script).args(command_line(test));
+    command
+}
+
+/// Whether the tests were built for an emulator, some thirty times slower than the machine.
+pub const fn is_emulated() -> bool {
+    option_env!("XTEST_RUNNER").is_some()
+}
+
+/// A size or a number of rounds: a tenth under an emulator.
+pub const fn scaled(full: usize) -> usize {
+    if is_emulated() { full / 10 } else { full }
+}
+
+fn command_line(test: &str) -> Vec<OsString> {
+    let runner = env::var(RUNNER).unwrap_or_default();
+    let program = env::current_exe().expect("this program");
+    let options = ["--exact", test, "--include-ignored", "--nocapture"];
+    let emulator = runner.split_whitespace().map(OsString::from);
+    let words = emulator.chain([program.into_os_string()]);
+    words.chain(options.map(OsString::from)).collect()
 }

@@ -13,7 +13,7 @@ mod random;
 pub mod refused;
 
 pub use bed::{Bed, run_scenario};
-pub use child::child_process;
+pub use child::{child_process, is_emulated, limited_child_process, scaled};
 pub use count::Count;
 pub use dag::{Dag, Node, Outcome, Step};
 pub use gate::{

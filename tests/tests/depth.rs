@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use dagwood::{Cx, Database, Query, Scope, Task};
-use dagwood_tests::{Bed, Meeting, fail_quietly, scenarios};
+use dagwood::{Cx, Database, Executor, Query, Scope, Task};
+use dagwood_tests::{Bed, Meeting, fail_quietly, scaled, scenarios};
 
 scenarios! {
     all [1, 4]: d1_a_chain_of_queries;
@@ -21,7 +21,13 @@ scenarios! {
 }
 
 /// How deep the tests of this file go by default: over several segments also in optimised builds.
-const LEVELS: usize = 100_000;
+const LEVELS: usize = scaled(100_000);
+
+/// With stacks, and so segments, as the levels are.
+fn executor(bed: &Bed) -> Executor {
+    let builder = bed.builder().stack_bytes(scaled(8 << 20));
+    builder.build().expect("an executor can be made")
+}
 
 /// The bottom of a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,7 +55,7 @@ impl Query<Bottom> for Link {
 }
 
 fn ask_chain(bed: &Bed, levels: usize) {
-    let executor = bed.executor();
+    let executor = executor(bed);
     let db = Database::new(Bottom::Ends);
     let asked = executor.run(&db, |cx| *cx.get(Link(levels)));
     assert_eq!(asked.expect("memory is enough"), levels);
@@ -80,7 +86,7 @@ fn d1_nested_joins(bed: &Bed) {
 }
 
 /// How many tasks and children depend on each other.
-const TASKS: usize = 20_000;
+const TASKS: usize = scaled(20_000);
 
 fn spawn_children<'s, 'e, 'db: 'e>(
     cx: &Cx<'db, ()>,
@@ -99,7 +105,7 @@ fn spawn_tasks(cx: &Cx<'_, ()>, left: usize) {
 }
 
 fn d1_children_and_tasks_that_spawn_the_next(bed: &Bed) {
-    let spawned = bed.executor().run(&Database::new(()), |cx| {
+    let spawned = executor(bed).run(&Database::new(()), |cx| {
         cx.scope(|cx, scope| spawn_children(cx, scope, TASKS));
         spawn_tasks(cx, TASKS);
     });
@@ -107,7 +113,7 @@ fn d1_children_and_tasks_that_spawn_the_next(bed: &Bed) {
 }
 
 fn d1_tasks_that_wait_for_the_one_before(bed: &Bed) {
-    let counted = bed.executor().run(&Database::new(()), |cx| {
+    let counted = executor(bed).run(&Database::new(()), |cx| {
         let mut last: Option<Task<'_, usize>> = None;
         for _ in 0..TASKS {
             let before = last.take();
@@ -171,7 +177,7 @@ fn d1_plain_recursion_that_deepens(bed: &Bed) {
 }
 
 fn d1_a_chain_that_is_a_cycle(bed: &Bed) {
-    let executor = bed.executor();
+    let executor = executor(bed);
     let db = Database::new(Bottom::AsksTop(LEVELS));
     let error = executor
         .run(&db, |cx| *cx.get(Link(LEVELS)))
@@ -181,7 +187,7 @@ fn d1_a_chain_that_is_a_cycle(bed: &Bed) {
 }
 
 fn d1_a_panic_at_the_bottom(bed: &Bed) {
-    let executor = bed.executor();
+    let executor = executor(bed);
     let db = Database::new(Bottom::Panics);
     let error = executor
         .run(&db, |cx| *cx.get(Link(LEVELS)))
@@ -207,7 +213,7 @@ fn d1_a_panic_below_joins(bed: &Bed) {
         };
         cx.join(|cx| comb(cx, levels - 1), count);
     }
-    let executor = bed.executor();
+    let executor = executor(bed);
     let db = Database::new(AtomicUsize::new(0));
     let run = || executor.run(&db, |cx| comb(cx, LEVELS));
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).expect_err("the bottom panics");
@@ -222,7 +228,7 @@ fn d1_a_panic_below_joins(bed: &Bed) {
 const FIBERS: usize = 5;
 
 /// Deep enough for several segments, in debug builds.
-const LEVELS_OF_EACH: usize = 20_000;
+const LEVELS_OF_EACH: usize = scaled(20_000);
 
 fn descend_and<'db>(
     cx: &Cx<'db, Meeting>,
@@ -245,7 +251,7 @@ fn d1_fibers_wait_at_the_bottom(bed: &Bed) {
         }
     };
     let db = Database::new(Meeting::new(FIBERS));
-    let sums = bed.executor().run(&db, |cx| {
+    let sums = executor(bed).run(&db, |cx| {
         cx.par_map(0..FIBERS, |cx, _| {
             descend_and(cx, LEVELS_OF_EACH, &at_bottom)
         })
@@ -260,7 +266,7 @@ fn d1_fibers_wait_on_the_way(bed: &Bed) {
         }
     };
     let db = Database::new(Meeting::new(FIBERS));
-    let sums = bed.executor().run(&db, |cx| {
+    let sums = executor(bed).run(&db, |cx| {
         cx.par_map(0..FIBERS, |cx, _| {
             descend_and(cx, LEVELS_OF_EACH, &yield_often)
         })

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dagwood::{Backend, Cx, Database, Executor, Query};
-use dagwood_tests::{Bed, Dag, Node, Outcome, Random, at_once_from_tasks, scenarios};
+use dagwood_tests::{Bed, Dag, Node, Outcome, Random, at_once_from_tasks, scaled, scenarios};
 
 scenarios! {
     all [1, 2, 3, 8, 16]: c6_random_graphs_without_cycles;
@@ -22,7 +22,7 @@ fn fresh(seed: u64) -> Dag {
 
 fn c6_random_graphs_without_cycles(bed: &Bed) {
     let executor = bed.executor();
-    for seed in 0..40 {
+    for seed in 0..scaled(40) as u64 {
         let db = Database::new(fresh(seed));
         let len = db.data().len();
         let values = executor.run(&db, |cx| {
@@ -57,7 +57,7 @@ fn in_program_order(dag: Dag, first: usize) -> Vec<Outcome> {
 /// Compares what all nodes give, entered at once, to program order from each entry. `check_runs` sees how often each ran.
 fn check(bed: &Bed, make: impl Fn(&mut Random, usize) -> Dag, check_runs: impl Fn(Vec<usize>)) {
     let executor = bed.executor();
-    for seed in 0..200 {
+    for seed in 0..scaled(200) as u64 {
         let fresh = || {
             let mut random = Random::new(seed);
             let len = 2 + random.below(20);

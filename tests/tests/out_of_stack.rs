@@ -1,16 +1,18 @@
 //! F7: the system gives no memory for more stack. In a child process whose address space is limited, by the shell.
 #![cfg(unix)]
 
-use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dagwood::{Backend, Cx, Database, Executor};
+use dagwood_tests::{is_emulated, limited_child_process};
 
 /// Says in the child which test is meant, and that it is the child.
 const CHILD: &str = "DAGWOOD_TEST_OUT_OF_STACK";
 
-/// The child's address space, in KiB.
-const ADDRESS_SPACE_KIB: u32 = 768 << 10;
+/// The child's address space, in KiB. An emulator takes minutes to fill as much, and some of it itself.
+fn address_space_kib() -> u32 {
+    if is_emulated() { 448 << 10 } else { 768 << 10 }
+}
 
 fn comb(cx: &Cx<'_, ()>, levels: usize) -> usize {
     if levels == 0 {
@@ -100,12 +102,7 @@ fn in_limited_child(name: &str, backend: Backend, body: fn(Backend)) {
         println!("the limited child is through");
         return;
     }
-    let program = std::env::current_exe().expect("a test has a program");
-    let script = format!("ulimit -v {ADDRESS_SPACE_KIB} && exec \"$0\" --exact {name} --nocapture");
-    let output = Command::new("sh")
-        .arg("-c")
-        .arg(script)
-        .arg(program)
+    let output = limited_child_process(name, address_space_kib())
         .env(CHILD, name)
         .output()
         .expect("there is a shell");

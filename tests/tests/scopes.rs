@@ -1,7 +1,7 @@
 //! Scopes: every child runs once with what it captured, however many, large or deep they are, and whoever spawns them.
 
 use dagwood::{Cx, Database, Event, Scope};
-use dagwood_tests::{Bed, Count, Meeting, open, scenarios};
+use dagwood_tests::{Bed, Count, Meeting, open, scaled, scenarios};
 
 scenarios! {
     all [1, 2, 4, 8]: children_find_what_they_captured;
@@ -15,7 +15,7 @@ scenarios! {
 /// Children's memory is used again: not before they have read it. Other workers take parts of the same memory, and spawn.
 fn children_find_what_they_captured(bed: &Bed) {
     const CHILDREN: usize = 1000;
-    const ROUNDS: usize = 400;
+    const ROUNDS: usize = scaled(400);
     let executor = bed.executor();
     for _ in 0..ROUNDS {
         let ran = Count::default();
@@ -100,7 +100,7 @@ fn children_of_all_shapes(bed: &Bed) {
     assert!(EMPTY.get() >= empty_before + ROUNDS);
 }
 
-const MANY: usize = 100_000;
+const MANY: usize = scaled(100_000);
 
 fn d3_a_hundred_thousand_children(bed: &Bed) {
     let mut squares = vec![0; MANY];

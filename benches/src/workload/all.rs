@@ -8,8 +8,8 @@ use super::{
     trickle, uts, wake, wavefront,
 };
 use crate::engine::Engine::{
-    CacheLine, Calls, Capacity, Chili, Corosensei, Dashmap, Fibers, Forte, Papaya, Park, Plain,
-    Rayon, RayonBlocking, Salsa, SalsaTuple, Sequential, Shards, Threads,
+    CacheLine, Calls, Capacity, Chili, Context, Corosensei, Dashmap, Fibers, Forte, Papaya, Park,
+    Plain, Rayon, RayonBlocking, Salsa, SalsaTuple, Sequential, Shards, Threads,
 };
 use crate::vintage;
 
@@ -386,10 +386,10 @@ pub(crate) static ALL: &[Workload] = &[
         about: "two fibers of one worker take turns: what it costs to suspend to the next ready fiber",
         unit: "turn",
         size_means: "turns",
-        default_size: 5_000_000,
+        default_size: 200_000,
         sizes: 1..=1_000_000_000,
         baseline: Corosensei,
-        engines: &[Fibers, Corosensei],
+        engines: &[Fibers, Threads, Corosensei, Context],
         load: switch::load,
         ..FORKS
     },

@@ -3,8 +3,8 @@
 //! A yield suspends the fiber and resumes the next that is ready, one round trip of a bare switch,
 //! which is the baseline. Whose turn it is stands in a shared word, so that a yield that lets
 //! nobody else run is found out. With more workers the others are kept busy meanwhile, or one of
-//! them would take the second fiber. Not on the threads backend: a switch is a hand-over between OS
-//! threads there, thousands of times slower, and no count of turns suits both.
+//! them would take the second fiber. On the threads backend a turn is a hand-over between OS threads,
+//! thousands of times slower: the size is one at which that ends, and the others are well above the clock.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -13,7 +13,7 @@ use dagwood::{Cx, Database, Event};
 use super::job::cannot_run;
 use super::meeting::{Meeting, OwnLine, spin_until};
 use super::{Job, Loaded, Number, Request, Setup};
-use crate::bare_switch::ROUND_TRIPS;
+use crate::bare_switch::{ROUND_TRIPS, round_trips_by_contract};
 use crate::engine::Engine;
 use crate::failure::Failure;
 
@@ -51,7 +51,7 @@ impl Loaded for Switch {
             value,
         };
         match setup.engine {
-            Engine::Fibers => Job::on_executor(setup, None, move |executor| {
+            Engine::Fibers | Engine::Threads => Job::on_executor(setup, None, move |executor| {
                 let db = Database::new(());
                 executor
                     .run(&db, |cx| ours(cx, turns, setup.workers))
@@ -61,6 +61,12 @@ impl Loaded for Switch {
                 let round_trips = ROUND_TRIPS.ok_or_else(|| cannot_run(setup.engine))?;
                 Ok(Job::other(move || answer(round_trips(turns))))
             }
+            Engine::Context => Ok(Job::fallible(move || {
+                let round_trips = round_trips_by_contract(turns);
+                round_trips
+                    .map(answer)
+                    .map_err(|error| error.to_string().into())
+            })),
             other => Err(cannot_run(other)),
         }
     }
