@@ -66,6 +66,7 @@ fn help_and_list_name_everything() {
         "plain",
         "switch",
         "corosensei",
+        "context",
         "wake",
         "cache-line",
         "park",

@@ -204,7 +204,14 @@ fn thread_sanitizer() -> Result<Command, String> {
                 "-Zsanitizer=thread -Zexternal-clangrt {before} -Clink-arg=-Wl,--export-dynamic"
             ),
         )
-        .env("TSAN_OPTIONS", "halt_on_error=1");
+        .env(
+            "TSAN_OPTIONS",
+            concat!(
+                "halt_on_error=1:suppressions=",
+                env!("CARGO_MANIFEST_DIR"),
+                "/tsan.supp"
+            ),
+        );
     Ok(command)
 }
 

@@ -256,6 +256,11 @@ fn the_gate_is_what_ci_runs() {
         script.contains("-p dagwood-ci"),
         ".ci/run does not call the gate"
     );
+    let hosted = fs::read_to_string(root().join(".github/workflows/ci.yml"));
+    assert!(
+        hosted.expect("hosted CI is there").contains("run: .ci/run"),
+        "hosted CI does not run the gate"
+    );
     let readme = fs::read_to_string(root().join("README.md")).expect("README.md is there");
     for command in ["cargo test --workspace", "cargo run --release -- compare"] {
         assert!(readme.contains(command), "README does not give `{command}`");

@@ -170,6 +170,11 @@ fn probe() -> io::Result<()> {
         let installed = memory::map(bytes).and_then(|start| {
             // SAFETY: a page just mapped.
             let installed = unsafe { memory::install_guard(start, bytes) };
+            // An emulator may take advice that it does not know, and do nothing.
+            let installed = installed.and_then(|()| match memory::is_guarded(start) {
+                true => Ok(()),
+                false => Err(memory::unsupported()),
+            });
             // SAFETY: the same page, still unused.
             unsafe { memory::unmap(start, bytes) };
             installed

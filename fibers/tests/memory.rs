@@ -43,6 +43,10 @@ fn w3_more_guarded_stacks_than_mappings() {
 #[test]
 fn memory_above_the_mark_goes_back() {
     let _alone = ALONE.lock();
+    if option_env!("XTEST_RUNNER").is_some() {
+        println!("not tried: an emulator may keep memory that is given back");
+        return;
+    }
     for depot in depots(StackSettings::new(SMALL_BYTES)) {
         let mut pool = depot.pool();
         let before = resident_kib();

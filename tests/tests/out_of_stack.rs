@@ -4,15 +4,13 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dagwood::{Backend, Cx, Database, Executor};
-use dagwood_tests::{is_emulated, limited_child_process};
+use dagwood_tests::limited_child_process;
 
 /// Says in the child which test is meant, and that it is the child.
 const CHILD: &str = "DAGWOOD_TEST_OUT_OF_STACK";
 
-/// The child's address space, in KiB. An emulator takes minutes to fill as much, and some of it itself.
-fn address_space_kib() -> u32 {
-    if is_emulated() { 448 << 10 } else { 768 << 10 }
-}
+/// The child's address space, in KiB. An emulator takes some of it itself.
+const ADDRESS_SPACE_KIB: u32 = 768 << 10;
 
 fn comb(cx: &Cx<'_, ()>, levels: usize) -> usize {
     if levels == 0 {
@@ -102,7 +100,7 @@ fn in_limited_child(name: &str, backend: Backend, body: fn(Backend)) {
         println!("the limited child is through");
         return;
     }
-    let output = limited_child_process(name, address_space_kib())
+    let output = limited_child_process(name, ADDRESS_SPACE_KIB)
         .env(CHILD, name)
         .output()
         .expect("there is a shell");

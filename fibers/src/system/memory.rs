@@ -53,6 +53,13 @@ pub(crate) unsafe fn install_guard(start: NonNull<u8>, bytes: usize) -> io::Resu
     result(code)
 }
 
+/// Whether an access to this page of ours is a fault. The kernel tries it for us: it would read the name of a file there.
+pub(crate) fn is_guarded(page: NonNull<u8>) -> bool {
+    // SAFETY: asks only. What is there, if it can be read, is a page of zeros: an empty name.
+    let code = unsafe { libc::access(page.as_ptr().cast_const().cast(), libc::F_OK) };
+    code == -1 && io::Error::last_os_error().raw_os_error() == Some(libc::EFAULT)
+}
+
 /// The same for several parts in one call. An error where the kernel cannot (before Linux 6.14): nothing may have
 /// been done then, or a part.
 ///
@@ -130,6 +137,11 @@ fn result(code: libc::c_int) -> io::Result<()> {
     } else {
         Err(io::Error::last_os_error())
     }
+}
+
+/// What a kernel says to advice that it does not know.
+pub(crate) fn unsupported() -> io::Error {
+    io::Error::from_raw_os_error(libc::EINVAL)
 }
 
 /// What a call says when there is no more memory, address space, or mapping.
