@@ -138,7 +138,7 @@ impl<D> Database<D> {
         memory
     }
 
-    fn check_thread(&self) {
+    pub(super) fn check_thread(&self) {
         assert!(
             self.bound.is_here(),
             "the sequential build uses a database only on the thread that made it"
@@ -162,7 +162,7 @@ impl<D: 'static> Database<D> {
     /// or was not recorded ([`record_all`](Self::record_all)).
     ///
     /// The order, and which asks stand in which branch, is a function of the program: the same for
-    /// every backend, worker count and schedule.
+    /// every backend, worker count and schedule ([`Step`](crate::Step) has the details).
     ///
     /// # Examples
     ///
@@ -204,7 +204,8 @@ impl<D: 'static> Database<D> {
         if !self.is_recording || !slot.is_ready() {
             return None;
         }
-        Some(slot.record().map_or_else(Vec::new, Asked::steps_of))
+        let steps_of = |record| Asked::steps_of(self, record);
+        Some(slot.record().map_or_else(Vec::new, steps_of))
     }
 }
 
