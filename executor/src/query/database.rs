@@ -38,7 +38,8 @@ pub struct QueryMemory {
     pub query: &'static str,
     /// How many results are ready.
     pub ready: usize,
-    /// The bytes that its tables, keys and values take, without what those own on the heap.
+    /// The bytes that its tables take, with the keys and values in them, places for more, and errors and records; without
+    /// what keys, values and errors own on the heap. (Of places for more the system gives memory when they are used.)
     pub bytes: usize,
 }
 
