@@ -21,8 +21,13 @@ pub(crate) const NAME: &str = "vintage";
 /// One line for `--help`.
 pub(crate) const ABOUT: &str = "rust-source, grid-hashed and provider-1us on the sequential build, the parallel one with 1 worker, and plain";
 
-/// What it compares.
-const WORKLOADS: [&str; 3] = ["rust-source", "grid-hashed", "provider-1us"];
+/// What it compares, and at which size unless another is given: each engine starts in each round anew, so that many
+/// rounds tell more than long ones.
+const WORKLOADS: [(&str, u64); 3] = [
+    ("rust-source", 50_000),
+    ("grid-hashed", 400),
+    ("provider-1us", 30_000),
+];
 
 /// The folder of this harness's sources.
 const SOURCES: &str = env!("CARGO_MANIFEST_DIR");
@@ -35,7 +40,7 @@ const SOURCES: &str = env!("CARGO_MANIFEST_DIR");
 /// It cannot be built.
 pub(crate) fn workloads() -> Result<Vec<&'static Workload>, Failure> {
     build()?;
-    let against = |name: &str| {
+    let against = |(name, default_size): (&str, u64)| {
         let workload = workload::find(name).expect("named in the table");
         let able = |engine: &Engine| workload.engines.contains(engine);
         let engines: Vec<Engine> = [
@@ -49,9 +54,10 @@ pub(crate) fn workloads() -> Result<Vec<&'static Workload>, Failure> {
         .filter(|engine| *engine != Engine::Threads || !Engine::Fibers.is_compiled_in())
         .collect();
         // Made once a process, and needed to its end.
-        &*Box::leak(Box::new(
-            workload.against(Engine::SequentialBuild, engines.leak()),
-        ))
+        &*Box::leak(Box::new(Workload {
+            default_size,
+            ..workload.against(Engine::SequentialBuild, engines.leak())
+        }))
     };
     Ok(WORKLOADS.into_iter().map(against).collect())
 }
@@ -111,6 +117,11 @@ impl Place {
 /// Whether a workload is compared with the sequential build.
 pub(crate) fn is_vintage(workload: &Workload) -> bool {
     workload.baseline == Engine::SequentialBuild
+}
+
+/// The size that a child must be told: its own default is another.
+pub(crate) fn size(workload: &Workload) -> Option<u64> {
+    is_vintage(workload).then_some(workload.default_size)
 }
 
 /// The other binary, if it is there.

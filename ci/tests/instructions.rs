@@ -4,6 +4,8 @@
 //! Ignored by default: it needs valgrind, and x86-64 (elsewhere an atomic is not one instruction). The gate's step
 //! `instructions` builds the harness in both ways and runs this.
 
+#![cfg(target_arch = "x86_64")]
+
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};

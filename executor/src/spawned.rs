@@ -121,7 +121,10 @@ impl<T> TaskCell<T> {
         fail: None,
     };
 
-    pub(crate) fn new<D>(location: &'static Location<'static>, database: &Database<D>) -> Arc<Self> {
+    pub(crate) fn new<D>(
+        location: &'static Location<'static>,
+        database: &Database<D>,
+    ) -> Arc<Self> {
         Arc::new(TaskCell {
             awaited: Awaited::new(ptr::null()),
             location,

@@ -54,13 +54,11 @@ fn sketches(len_max: usize) -> impl Strategy<Value = Sketch> {
     let nodes = vec(vec(step, 0..4), 1..=len_max);
     let reach = prop_oneof![1..4_usize, 1..=len_max];
     let entries = vec(any::<usize>(), 0..6);
-    (nodes, reach, entries, any::<bool>()).prop_map(|(nodes, reach, entries, is_recorded)| {
-        Sketch {
-            nodes,
-            reach,
-            entries,
-            is_recorded,
-        }
+    (nodes, reach, entries, any::<bool>()).prop_map(|(nodes, reach, entries, is_recorded)| Sketch {
+        nodes,
+        reach,
+        entries,
+        is_recorded,
     })
 }
 

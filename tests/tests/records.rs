@@ -219,10 +219,7 @@ fn s1_records_of_tasks(bed: &Bed) {
 }
 
 fn s1_records_of_failed_tasks(bed: &Bed) {
-    assert_eq!(
-        record_of(bed, Shape::FailedTask),
-        "[Square(1), Square(2)]"
-    );
+    assert_eq!(record_of(bed, Shape::FailedTask), "[Square(1), Square(2)]");
 }
 
 /// A branch for each worker, also for one that panics.

@@ -1,8 +1,10 @@
-//! Records: what queries asked, in program order, with the branches of joins and loops kept (series-parallel).
+//! Records: what queries asked, in program order, with the branches of joins and loops kept
+//! (series-parallel).
 //!
-//! Who asks in a database that records has a [`Recorder`], reached by its `Cx`; what a branch asks elsewhere is put in by
-//! who forked, in the order of the program. Used by `ask.rs` (and by joins, loops and scopes, who tell of branches), and read
-//! through `Database::record`. Knows no type of query.
+//! Who asks in a database that records has a [`Recorder`], reached by its `Cx`; what a branch asks
+//! elsewhere is put in by who forked, in the order of the program. Used by `ask.rs` (and by joins,
+//! loops and scopes, who tell of branches), and read through `Database::record`. Knows no type of
+//! query.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -19,8 +21,8 @@ use super::table::{Head, Table};
 pub(crate) struct Entry {
     /// The table of what was asked for; null for a mark and for a task.
     table: *const Head,
-    /// The slot of what was asked for; or [`FORK`], [`NEXT`] or [`JOIN`]; or the record of a task, which who has the entry
-    /// keeps alive.
+    /// The slot of what was asked for; or [`FORK`], [`NEXT`] or [`JOIN`]; or the record of a task,
+    /// which who has the entry keeps alive.
     slot: *const (),
 }
 
@@ -70,10 +72,11 @@ impl Entry {
     }
 }
 
-/// What the provider of one query, or a task, asked for. Aligned, so that a pointer to it has a bit to spare, and is no
-/// mark.
+/// What the provider of one query, or a task, asked for. Aligned, so that a pointer to it has a bit
+/// to spare, and is no mark.
 ///
-/// A place for what reuse needs to know of a result, too: when it was verified, and when it changed.
+/// A place for what reuse needs to know of a result, too: when it was verified, and when it
+/// changed.
 #[repr(align(8))]
 pub(crate) struct Record {
     entries: Box<[Entry]>,
@@ -116,7 +119,8 @@ pub(crate) struct Recorder {
 struct Log {
     entries: Vec<Entry>,
     tasks: Vec<Arc<Record>>,
-    /// The slots and tasks in `entries`, once there are many: an open hash table, at most half of it filled.
+    /// The slots and tasks in `entries`, once there are many: an open hash table, at most half of
+    /// it filled.
     known: Vec<*const ()>,
     known_len: usize,
 }
@@ -191,8 +195,8 @@ impl Recorder {
         self.log.borrow_mut().ask(Entry { table, slot });
     }
 
-    /// Branches begin; gives the level that [`next`](Self::next) and [`join`](Self::join) are told. (Level zero is that of
-    /// a fork of which some branches only are recorded here.)
+    /// Branches begin; gives the level that [`next`](Self::next) and [`join`](Self::join) are told.
+    /// (Level zero is that of a fork of which some branches only are recorded here.)
     #[cold]
     #[inline(never)]
     pub(crate) fn fork(&self) -> usize {
@@ -201,7 +205,8 @@ impl Recorder {
         self.depth.get()
     }
 
-    /// A branch of the fork with this level has ended, and another begins. One that asked for nothing leaves no trace.
+    /// A branch of the fork with this level has ended, and another begins. One that asked for
+    /// nothing leaves no trace.
     #[cold]
     #[inline(never)]
     pub(crate) fn next(&self, level: usize) {
@@ -294,27 +299,29 @@ pub type Steps<'db, D> = Vec<Step<'db, D>>;
 ///
 /// What counts is the program, not who ran what where:
 ///
-/// - What a [task](crate::Cx::spawn) asked for stands where it is waited for first, as if it had been asked for there. A
-///   task that the provider does not wait for is no part of its record: its result is not known to the provider.
-/// - A [broadcast](crate::Cx::broadcast) is a fork with a branch for each worker, so its record depends on their number,
-///   as its results do.
-/// - Children that concurrent branches spawn into the scope around them stand in the order in which they came: they are
-///   concurrent, so neither needs the other's answers.
+/// - What a [task](crate::Cx::spawn) asked for stands where it is waited for first, as if it had
+///   been asked for there. A task that the provider does not wait for is no part of its record: its
+///   result is not known to the provider.
+/// - A [broadcast](crate::Cx::broadcast) is a fork with a branch for each worker, so its record
+///   depends on their number, as its results do.
+/// - Children that concurrent branches spawn into the scope around them stand in the order in which
+///   they came: they are concurrent, so neither needs the other's answers.
 ///
-/// Not recorded is what a provider does through a `run` of its own (of another executor, on whatever database): to this
-/// database that is like reading a file. Nor is an ask that [had no memory](crate::Error::is_exhausted) to wait: it had no
-/// answer.
+/// Not recorded is what a provider does through a `run` of its own (of another executor, on
+/// whatever database): to this database that is like reading a file. Nor is an ask that [had no
+/// memory](crate::Error::is_exhausted) to wait: it had no answer.
 pub enum Step<'db, D> {
     /// It asked for a query, whether that has a value or failed.
     Ask(Asked<'db, D>),
-    /// It forked, by a join, a parallel loop, a scope or a broadcast. The branches that asked for something, in program
-    /// order; in a loop each item is one. A scope's first branch is its body.
+    /// It forked, by a join, a parallel loop, a scope or a broadcast. The branches that asked for
+    /// something, in program order; in a loop each item is one. A scope's first branch is its body.
     Fork(Vec<Steps<'db, D>>),
 }
 
 /// A query that was asked for. Its `Debug` is that of the key.
 ///
-/// In the sequential build it can be looked at only on the database's own thread; elsewhere that panics.
+/// In the sequential build it can be looked at only on the database's own thread; elsewhere that
+/// panics.
 pub struct Asked<'db, D> {
     entry: Entry,
     database: &'db Database<D>,
@@ -352,7 +359,8 @@ impl<'db, D: 'static> Asked<'db, D> {
         let mut known = FxHashSet::default();
         // The branches of the open forks, each of which ends with the steps of its open branch.
         let mut open: Vec<Vec<Steps<'db, D>>> = vec![vec![Vec::new()]];
-        // What is left of the record, and of those of the tasks that are waited for in it, the innermost last.
+        // What is left of the record, and of those of the tasks that are waited for in it, the
+        // innermost last.
         let mut left = vec![record.entries.iter()];
         while let Some(entries) = left.last_mut() {
             let Some(entry) = entries.next() else {
