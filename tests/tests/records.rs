@@ -245,6 +245,11 @@ fn s1_records_of_a_long_chain_of_tasks(bed: &Bed) {
         };
         assert_eq!(asked.key(), Some(Square(number)));
     }
+    drop(steps);
+    // Nor on this one.
+    let small = std::thread::Builder::new().stack_size(64 << 10);
+    let dropped = small.spawn(|| drop(db)).expect("a thread can be started");
+    dropped.join().expect("no panic");
 }
 
 /// Waits for a task that comes from outside.
