@@ -54,10 +54,9 @@ pub(crate) fn workloads() -> Result<Vec<&'static Workload>, Failure> {
         .filter(|engine| *engine != Engine::Threads || !Engine::Fibers.is_compiled_in())
         .collect();
         // Made once a process, and needed to its end.
-        &*Box::leak(Box::new(Workload {
-            default_size,
-            ..workload.against(Engine::SequentialBuild, engines.leak())
-        }))
+        let mut workload = workload.against(Engine::SequentialBuild, engines.leak());
+        workload.default_size = default_size;
+        &*Box::leak(Box::new(workload))
     };
     Ok(WORKLOADS.into_iter().map(against).collect())
 }
