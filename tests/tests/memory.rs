@@ -67,12 +67,11 @@ number!(Asking, Storage::Hashed, |cx: &Cx<'_, ()>, number| {
 });
 number!(Failing, Storage::Hashed, |_, _| fail_quietly(""));
 
+/// Asks for what has this number.
+type Ask = fn(&Cx<'_, ()>, usize);
+
 /// What is reported and what is counted, after `ask` was called on each worker with each number.
-fn reported_and_counted(
-    executor: &Executor,
-    is_recorded: bool,
-    ask: impl Fn(&Cx<'_, ()>, usize) + Sync,
-) -> (usize, usize) {
+fn reported_and_counted(executor: &Executor, is_recorded: bool, ask: Ask) -> (usize, usize) {
     let fill = |db: &Database<()>, len| {
         let each = |cx: &Cx<'_, ()>| {
             cx.broadcast(|cx, _| (0..len).for_each(|number| ask(cx, number)));
@@ -100,10 +99,10 @@ fn memory_is_what_the_allocator_gave() {
         run_scenario("memory", *backend, &[1, 2], |bed| {
             let executor = bed.executor();
             for is_recorded in [false, true] {
-                let asks: [&(dyn Fn(&Cx<'_, ()>, usize) + Sync); 3] = [
-                    &|cx, number| assert_eq!(*cx.get(Hashed(number)), number),
-                    &|cx, number| assert_eq!(*cx.get(Dense(number)), number),
-                    &|cx, number| assert!(*cx.get(Asking(number)) > 0),
+                let asks: [Ask; 3] = [
+                    |cx, number| assert_eq!(*cx.get(Hashed(number)), number),
+                    |cx, number| assert_eq!(*cx.get(Dense(number)), number),
+                    |cx, number| assert!(*cx.get(Asking(number)) > 0),
                 ];
                 for (which, ask) in asks.into_iter().enumerate() {
                     let (reported, counted) = reported_and_counted(&executor, is_recorded, ask);
@@ -115,7 +114,7 @@ fn memory_is_what_the_allocator_gave() {
                 }
             }
             // An error owns its text and its stack.
-            let ask = |cx: &Cx<'_, ()>, number| assert!(cx.try_get(Failing(number)).is_err());
+            let ask: Ask = |cx, number| assert!(cx.try_get(Failing(number)).is_err());
             let (reported, counted) = reported_and_counted(&executor, false, ask);
             assert!(reported < counted, "{reported} {counted}");
         });
