@@ -12,8 +12,8 @@ use crate::steps::{STEPS, Step};
 
 /// Runs the checks of the gate, in order, and stops at the first that fails.
 ///
-/// Needs Cargo with rustfmt and clippy, and a C linker; nothing else is installed or fetched but
-/// crates.
+/// Needs Cargo with rustfmt and clippy, a C linker and, on x86-64, valgrind; nothing else is
+/// installed or fetched but crates.
 #[derive(Debug, Parser)]
 #[command(name = "dagwood-ci")]
 struct Cli {
