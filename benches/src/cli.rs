@@ -58,6 +58,12 @@ How to read it:
   With `capacity` among the engines there is a line for each parallel engine: its speed-up over `sequential`, what
   as many independent sequential processes reach together, and the part of that which the engine gets.
 
+compare vintage:
+  Can the parallel build be always on? Cargo first builds this program once more without backends (no atomics, no
+  locks, no threads): the engine `sequential-build`, the baseline. Against it run the parallel build with one worker, and
+  `plain`, on three workloads, each engine in processes of its own. Below each table stand the median ratios with
+  their 95 % intervals.
+
 Exit code: 0; 1 if answers differ or an engine of ours fails (a failing peer only gets an error row); 2 if the
 command line asks for what cannot be.";
 

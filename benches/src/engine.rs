@@ -9,7 +9,6 @@ use clap::builder::PossibleValue;
 use dagwood::{Backend, Executor};
 
 use crate::bare_switch;
-use crate::vintage;
 
 /// One way of doing a workload's job.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
@@ -205,7 +204,8 @@ impl Engine {
         match self.kind() {
             Kind::Ours(backend) => Executor::backends().contains(&backend),
             Kind::Bare if self == Engine::Corosensei => bare_switch::ROUND_TRIPS.is_some(),
-            Kind::OtherBuild => vintage::program().is_some(),
+            // Built when it is needed.
+            Kind::OtherBuild => true,
             Kind::Bare if self == Engine::Context => bare_switch::has_context(),
             Kind::Peer | Kind::Bare | Kind::Machine => true,
         }

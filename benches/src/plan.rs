@@ -56,12 +56,12 @@ pub(crate) fn check(workload: &Workload, engine: Engine) -> Result<(), Failure> 
     if able.contains(&engine) {
         return Ok(());
     }
-    let why = if engine.is_compiled_in() {
-        format!("{engine} cannot run {}", workload.name)
-    } else {
-        format!(
+    let why = match engine.kind() {
+        Kind::OtherBuild => format!("{engine} runs in `compare vintage` only"),
+        _ if engine.is_compiled_in() => format!("{engine} cannot run {}", workload.name),
+        _ => format!(
             "{engine} is not compiled into this build (it was built without --features {engine})"
-        )
+        ),
     };
     Err(Failure::Usage(format!(
         "{why}; engines for {}: {}",

@@ -204,7 +204,7 @@ fn command(errand: &Errand<'_>) -> std::io::Result<Command> {
         .args(["__child", errand.workload.name])
         .args(["--engine", engine.name()])
         .args(["--workers", &errand.subject.workers.to_string()]);
-    if let Some(size) = errand.scale.size {
+    if let Some(size) = errand.scale.size.or(vintage::size(errand.workload)) {
         command.args(["--size", &size.to_string()]);
     }
     if let Some(input) = &errand.scale.input {

@@ -20,6 +20,10 @@ fn what_cannot_be_is_refused_with_the_valid_names() {
         ("compare fork-join --size 1", "2 to 60"),
         ("compare shared --engines capacity", "sequential"),
         (
+            "compare shared --engines sequential-build",
+            "compare vintage",
+        ),
+        (
             "compare fork-join --input .",
             "--input means nothing to fork-join",
         ),
@@ -95,4 +99,20 @@ fn run_without_an_engine_takes_one_of_ours() {
     let finished = dagwood("run shared --size 3 --workers 2");
     assert_eq!(finished.code, 0, "{}", finished.stderr);
     assert!(finished.stdout.starts_with("sum over 3 diamonds = "));
+}
+
+/// Without the sequential build there is nothing to compare with: what was tried is said.
+#[test]
+fn a_sequential_build_that_cannot_be_made_is_said() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_dagwood"))
+        .args(["compare", "vintage"])
+        .env("CARGO", "no-such-cargo")
+        .output()
+        .expect("dagwood starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for part in ["sequential build", "no-such-cargo", "--no-default-features"] {
+        assert!(said.contains(part), "{said}");
+    }
+    assert!(output.stdout.is_empty());
 }

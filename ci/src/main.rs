@@ -14,8 +14,9 @@ use crate::steps::{STEPS, Step};
 
 /// Runs the checks of the gate, in order, and stops at the first that fails.
 ///
-/// Needs Cargo with rustfmt and clippy, and a C compiler to link with. Crates are fetched; for other machines and
-/// for ThreadSanitizer packages of Debian are installed, or named if that takes rights that are missing.
+/// Needs Cargo with rustfmt and clippy, and a C compiler to link with. Crates are fetched; valgrind (on x86-64), and what
+/// other machines and ThreadSanitizer take, are packages of Debian, which are installed, or named if that takes rights that
+/// are missing.
 #[derive(Debug, Parser)]
 #[command(name = "dagwood-ci")]
 struct Cli {

@@ -81,7 +81,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "scale",
         is_extra: false,
-        about: "the large sizes: D1 in full, ten thousand blocked threads",
+        about: "the large sizes: D1 in full, ten thousand blocked threads, ten million results",
         commands: scale,
     },
     Step {
@@ -98,8 +98,8 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "instructions",
-        is_extra: true,
-        about: "what hits and misses cost, counted by valgrind (x86-64)",
+        is_extra: false,
+        about: "what hits, misses and the parallel build cost, counted by valgrind (x86-64)",
         commands: instructions,
     },
     Step {
@@ -336,7 +336,7 @@ fn large() -> Vec<Line> {
 }
 
 fn scale() -> Vec<Line> {
-    ["depth", "blocked_threads"]
+    ["depth", "blocked_threads", "storage"]
         .map(|file| {
             cargo(&format!(
                 "test --release -p dagwood-tests --test {file} -- --ignored --test-threads 1"
@@ -375,6 +375,9 @@ fn harness() -> Vec<Line> {
 fn instructions() -> Vec<Line> {
     vec![
         cargo("build --release -p dagwood-bench"),
+        cargo(
+            "build --release -p dagwood-bench --no-default-features --target-dir target/sequential-build",
+        ),
         cargo("test -p dagwood-ci --test instructions -- --ignored --nocapture --test-threads 1"),
     ]
 }

@@ -6,6 +6,7 @@ use crate::cx::Cx;
 use crate::error::{Error, Payload, discard};
 use crate::local::Binding;
 use crate::part::{Given, Taken, Work};
+use crate::query::record::Branches;
 use crate::run::Run;
 use crate::sched::fiber::FiberRecord;
 use crate::sched::pool::Worker;
@@ -15,6 +16,8 @@ struct Call<'b, 'db, D, B> {
     run: *const Run<'db, D>,
     locals: *const Binding,
     worker: usize,
+    /// Whether what it asks for is recorded.
+    is_recorded: bool,
     body: &'b B,
 }
 
@@ -22,12 +25,14 @@ impl<'db, D, B, R> Work for Call<'_, 'db, D, B>
 where
     B: Fn(&Cx<'db, D>, usize) -> R + Sync,
 {
-    type Done = Result<R, Payload>;
+    type Done = (Result<R, Payload>, Branches);
 
     fn run(self, fiber: &FiberRecord) -> Self::Done {
         // SAFETY: the current fiber; run and bindings outlive the broadcast, which waits for us.
         let cx = unsafe { Cx::new(self.run, fiber, self.locals) };
-        catch_unwind(AssertUnwindSafe(|| (self.body)(&cx, self.worker)))
+        cx.with_recorder(self.is_recorded, |cx| {
+            catch_unwind(AssertUnwindSafe(|| (self.body)(cx, self.worker)))
+        })
     }
 }
 
@@ -56,13 +61,15 @@ impl<'db, D: 'static> Cx<'db, D> {
     /// ```
     pub fn broadcast<R: Send>(&self, body: impl Fn(&Cx<'db, D>, usize) -> R + Sync) -> Vec<R> {
         let Some(worker) = self.fiber().worker() else {
-            return vec![body(self, 0)];
+            return vec![self.call_here(&body)];
         };
         if std::thread::panicking() {
             Error::unwinding().raise();
         }
         self.settle_item();
-        let (results, failure) = self.call_on_each(worker, &body);
+        let level = self.note_fork();
+        let (results, failure) = self.call_on_each(worker, &body, level);
+        self.note_join(level);
         match failure {
             Some(payload) => {
                 discard(results);
@@ -72,18 +79,28 @@ impl<'db, D: 'static> Cx<'db, D> {
         }
     }
 
+    /// The one call of the sequential backend.
+    fn call_here<R>(&self, body: &impl Fn(&Cx<'db, D>, usize) -> R) -> R {
+        let level = self.note_fork();
+        let result = catch_unwind(AssertUnwindSafe(|| body(self, 0)));
+        self.note_join(level);
+        result.unwrap_or_else(|payload| resume_unwind(payload))
+    }
+
     /// The results of the calls that did not fail, and what the first of the others failed with.
-    /// Never unwinds.
+    /// Never unwinds. What they ask for is recorded at `level`.
     fn call_on_each<R: Send>(
         &self,
         worker: &Worker,
         body: &(impl Fn(&Cx<'db, D>, usize) -> R + Sync),
+        level: usize,
     ) -> (Vec<R>, Option<Payload>) {
         let give = |index| {
             let call = Call {
                 run: self.run(),
                 locals: self.locals(),
                 worker: index,
+                is_recorded: self.recorder().is_some(),
                 body,
             };
             // SAFETY: body and run are `Sync`, results are `Send`, and all calls are taken below.
@@ -99,9 +116,10 @@ impl<'db, D: 'static> Cx<'db, D> {
             Some(_) => discard(payload),
         };
         for call in calls {
-            let Taken::Done(done, cycle) = call.take(self.fiber()) else {
+            let Taken::Done((done, branches), cycle) = call.take(self.fiber()) else {
                 unreachable!("a call is never in the deque of who broadcasts");
             };
+            self.note_branches(level, branches);
             match done {
                 Ok(result) => results.push(result),
                 Err(payload) => fail(payload),

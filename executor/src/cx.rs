@@ -126,7 +126,7 @@ impl<'db, D> Cx<'db, D> {
             ..self.with_item(self.item)
         };
         let result = body(&cx);
-        (result, recorder.map(Recorder::into_entries))
+        (result, recorder.map(Recorder::into_notes))
     }
 
     /// What takes down the asks, if they are to be recorded.

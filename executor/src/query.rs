@@ -63,15 +63,19 @@ pub trait Query<D>: Clone + Debug + Eq + Hash + Send + Sync + 'static {
     /// What the provider computes. It is never changed and never moved.
     type Value: Send + Sync + 'static;
 
-    /// Where the results of this type are kept: hashed, unless it says that its keys are small numbers.
+    /// Where the results of this type are kept: hashed, unless it says that its keys are small
+    /// numbers.
     const STORAGE: Storage<Self> = Storage::Hashed;
 
     /// Computes the value.
     fn provide(self, cx: &Cx<'_, D>) -> Self::Value;
 
-    /// The hash that a hashed key is found by; equal keys have equal hashes, and the lower 32 bits are used. By default a fast one of the key's [`Hash`]
-    /// that is *not* made for hostile keys: whoever chooses them can make all of them collide, and each ask as slow as a
-    /// walk through all. For keys that come from outside and whose number is not limited either, give a keyed hash:
+    /// The hash by which a hashed key is found; its lower 32 bits are used. Equal keys must always
+    /// have equal hashes, else a provider may run more than once for them.
+    ///
+    /// By default it is a fast hash (FxHash) of what the key's [`Hash`] says. That is *not* made for
+    /// hostile keys: whoever chooses them can make them collide, and an ask then walks through all
+    /// that do. Where keys come from outside, and nothing limits their number, use a keyed hash:
     ///
     /// ```
     /// use std::hash::{BuildHasher, RandomState};
@@ -136,10 +140,13 @@ pub enum Storage<Q> {
     /// In a hash table, under the whole key.
     Hashed,
     /// In a table by index: for keys that are numbers and lie close together, such as those of an
-    /// [`Interner`](crate::Interner). Such a hit costs less than half as much, a miss a third. Memory is taken for
-    /// neighbours too, some hundred at a time. An index is less than 2^32: an ask for a larger one panics.
+    /// [`Interner`](crate::Interner). A hit costs about half as much as a hashed one, a miss a
+    /// third. Memory is taken for neighbours, too, some hundred at a time.
+    ///
+    /// An ask for a key whose index is 2^32 or more panics.
     Dense {
-        /// The number of a key. Keys with the same number are the same query.
+        /// The number of a key, always the same. Keys with one number are one query: all get the
+        /// result of the one that was asked for first.
         index: fn(&Q) -> usize,
         /// The key with this number, for reports.
         key: fn(usize) -> Q,

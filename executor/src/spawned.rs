@@ -8,6 +8,8 @@ use std::sync::Arc;
 use crate::cx::Cx;
 use crate::error::{Error, discard};
 use crate::local::Binding;
+use crate::query::database::Database;
+use crate::query::record::{Notes, Record};
 use crate::run::{OpenTask, Run};
 use crate::sched::fiber::{FiberRecord, without_runs};
 use crate::sched::graph::{Awaited, Frame, Kind, Name, Subject};
@@ -97,6 +99,10 @@ pub(crate) struct TaskCell<T> {
     result: UnsafeCell<Option<Result<T, Error>>>,
     /// The error of the cycle that decided the closure while it ran; written as `result` is.
     cycle: UnsafeCell<Option<Error>>,
+    /// What the closure asked for; written as `result` is.
+    record: UnsafeCell<Option<Arc<Record>>>,
+    /// The address of the database that records it, or zero.
+    recorded_by: usize,
     /// Whether somebody has seen the failure.
     is_observed: AtomicBool,
     bound: ThreadBound,
@@ -115,12 +121,21 @@ impl<T> TaskCell<T> {
         fail: None,
     };
 
-    pub(crate) fn new(location: &'static Location<'static>) -> Arc<Self> {
+    pub(crate) fn new<D>(
+        location: &'static Location<'static>,
+        database: &Database<D>,
+    ) -> Arc<Self> {
         Arc::new(TaskCell {
             awaited: Awaited::new(ptr::null()),
             location,
             result: UnsafeCell::new(None),
             cycle: UnsafeCell::new(None),
+            record: UnsafeCell::new(None),
+            recorded_by: if database.is_recording() {
+                ptr::from_ref(database).addr()
+            } else {
+                0
+            },
             is_observed: AtomicBool::new(false),
             bound: ThreadBound::new(),
         })
@@ -154,11 +169,16 @@ impl<T> TaskCell<T> {
         self.awaited.set_owner(fiber);
         // SAFETY: `describe` takes a living cell of this type.
         let subject = unsafe { Subject::new(Self::TASK, self) };
+        let mut record = None;
         let (result, cycle) = Frame::enter_as(fiber, &self.awaited, subject, || {
             // SAFETY: the current fiber; run and bindings outlive the closure, since a run waits
             // for its tasks and a scope for its children.
             let cx = unsafe { Cx::new(run, fiber, locals) };
-            catch_unwind(AssertUnwindSafe(|| body(&cx)))
+            let (result, notes) = cx.with_recorder(self.recorded_by != 0, |cx| {
+                catch_unwind(AssertUnwindSafe(|| body(cx)))
+            });
+            record = notes.and_then(Notes::into_record);
+            result
         });
         let result = match &cycle {
             // Whatever the closure made of it: it was for a query that is decided.
@@ -173,6 +193,10 @@ impl<T> TaskCell<T> {
         unsafe { *self.result.get() = Some(result) };
         // SAFETY: as above.
         unsafe { *self.cycle.get() = cycle };
+        if let Some(record) = record {
+            // SAFETY: as above.
+            unsafe { *self.record.get() = Some(Arc::new(record)) };
+        }
         is_failed
     }
 
@@ -187,6 +211,17 @@ impl<T> TaskCell<T> {
         // SAFETY: closed: nobody writes any more.
         let cycle = unsafe { &*self.cycle.get() }.as_ref()?;
         Frame::is_innermost_in(fiber, cycle).then(|| cycle.clone())
+    }
+
+    /// What the closure asked for, if this database records it, and anything was: a handle may come to a provider of
+    /// another one.
+    pub(crate) fn record<D>(&self, database: &Database<D>) -> Option<Arc<Record>> {
+        if self.recorded_by != ptr::from_ref(database).addr() {
+            return None;
+        }
+        self.awaited.list.outcome()?;
+        // SAFETY: closed: nobody writes any more.
+        unsafe { &*self.record.get() }.clone()
     }
 
     /// What asks see of the result.

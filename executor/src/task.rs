@@ -51,7 +51,7 @@ impl<'db, D: 'static> Cx<'db, D> {
         F: FnOnce(&Cx<'db, D>) -> T + Send + 'db,
         T: Send + Sync + 'db,
     {
-        let cell = TaskCell::new(Location::caller());
+        let cell = TaskCell::new(Location::caller(), self.database());
         let run = SendPtr(self.run());
         self.run().task_spawned(&cell);
         let own = Arc::clone(&cell);
@@ -100,7 +100,7 @@ impl<T: Send + Sync> Task<'_, T> {
     /// ([`Error::is_exhausted`]).
     pub fn try_wait<D>(&self, cx: &Cx<'_, D>) -> Result<&T, Error> {
         if self.is_done() {
-            return self.cell.observe();
+            return self.observe(cx);
         }
         let here = 0_u8;
         if cx.is_deep(&raw const here) {
@@ -119,6 +119,16 @@ impl<T: Send + Sync> Task<'_, T> {
                 Err(Stopped::Cycle(error)) => error.raise(),
                 Err(Stopped::Refused(error)) => return Err(error),
             }
+        }
+        self.observe(cx)
+    }
+
+    /// The result, which is there: who sees it depends on what the task asked for.
+    fn observe<D>(&self, cx: &Cx<'_, D>) -> Result<&T, Error> {
+        if let Some(recorder) = cx.recorder()
+            && let Some(record) = self.cell.record(cx.database())
+        {
+            recorder.wait(record);
         }
         self.cell.observe()
     }

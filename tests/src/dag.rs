@@ -54,15 +54,6 @@ impl Dag {
         Dag::new((0..len).map(node).collect())
     }
 
-    /// A random graph without cycles and tasks, for what is recorded: a task belongs to nobody's record.
-    pub fn random_without_tasks(random: &mut Random, len: usize) -> Self {
-        let node = |index: usize| match index {
-            0 => Vec::new(),
-            _ => steps(random, index, 4),
-        };
-        Dag::new((0..len).map(node).collect())
-    }
-
     /// The same as [`random`](Self::random) with nodes that panic.
     pub fn random_with_panics(random: &mut Random, len: usize) -> Self {
         let node = |index: usize| match index {
@@ -143,7 +134,8 @@ impl Step {
             }
         }
         match self {
-            Step::Get(_) | Step::Panic | Step::Tasks(_) => asks.concat(),
+            // A task's ask stands where the task is waited for.
+            Step::Get(_) | Step::Panic | Step::Tasks(_) => asks.join(", "),
             _ if asks.is_empty() => String::new(),
             Step::Join(..) | Step::Loop(_) | Step::Scope(_) => {
                 let branches: Vec<String> = asks.iter().map(|ask| format!("[{ask}]")).collect();

@@ -184,6 +184,32 @@
 //! }
 //! ```
 //!
+//! nor does it stay when its database forgets it, nor the steps of a record:
+//!
+//! ```compile_fail,E0502
+//! fn body(mut db: dagwood::Database<u32>, executor: &dagwood::Executor) {
+//!     let data = executor.run(&db, |cx| cx.data());
+//!     db.forget();
+//!     drop(data);
+//! }
+//! ```
+//!
+//! ```compile_fail,E0502
+//! fn body<Q: dagwood::Query<u32>>(mut db: dagwood::Database<u32>, query: Q) {
+//!     let steps = db.record(&query);
+//!     db.forget();
+//!     drop(steps);
+//! }
+//! ```
+//!
+//! ```
+//! fn body<Q: dagwood::Query<u32>>(mut db: dagwood::Database<u32>, query: Q) {
+//!     let steps = db.record(&query);
+//!     drop(steps);
+//!     db.forget();
+//! }
+//! ```
+//!
 //! A value that is bound to a thread does not leave a branch:
 //!
 //! ```compile_fail,E0277

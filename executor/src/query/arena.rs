@@ -59,8 +59,12 @@ static IDENTITIES: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsi
 
 impl<T> Arena<T> {
     pub(crate) fn new() -> Self {
+        use std::sync::atomic::Ordering::Relaxed;
+        let next = |identity: usize| identity.checked_add(1);
+        // It may not begin anew: threads keep blocks of arenas that are gone.
+        let identity = IDENTITIES.fetch_update(Relaxed, Relaxed, next);
         Arena {
-            identity: IDENTITIES.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
+            identity: identity.expect("fewer tables are made than a word can count"),
             buckets: [const { AtomicPtr::new(ptr::null_mut()) }; BUCKETS],
             used: AtomicUsize::new(0),
             growth: Mutex::new(()),

@@ -16,6 +16,15 @@ use crate::sync::ThreadBound;
 /// In the sequential build (neither `fibers` nor `threads`) a database can be used only on the
 /// thread that made it.
 ///
+/// # How results end
+///
+/// Keys and values are dropped with the database, or when it [forgets](Self::forget) them, by the
+/// thread that does that, in no order that means anything. Where none of a query type's keys and
+/// values has a destructor, no time is spent on them. Values that hold each other in a long chain
+/// (each an `Arc` of the result before it, say) need a `Drop` that does not recur, as a linked list
+/// does anywhere. If a destructor panics, that panic goes on, and what was not dropped yet stays in
+/// memory.
+///
 /// # Examples
 ///
 /// ```
@@ -38,7 +47,9 @@ pub struct QueryMemory {
     pub query: &'static str,
     /// How many results are ready.
     pub ready: usize,
-    /// The bytes that its tables, keys and values take, without what those own on the heap.
+    /// The bytes that its tables take, with the keys and values in them, places for more, and
+    /// errors and records; without what keys, values and errors own on the heap. (Of places for
+    /// more the system gives memory when they are used.)
     pub bytes: usize,
 }
 
@@ -138,7 +149,7 @@ impl<D> Database<D> {
         memory
     }
 
-    fn check_thread(&self) {
+    pub(super) fn check_thread(&self) {
         assert!(
             self.bound.is_here(),
             "the sequential build uses a database only on the thread that made it"
@@ -162,7 +173,7 @@ impl<D: 'static> Database<D> {
     /// or was not recorded ([`record_all`](Self::record_all)).
     ///
     /// The order, and which asks stand in which branch, is a function of the program: the same for
-    /// every backend, worker count and schedule.
+    /// every backend, worker count and schedule ([`Step`](crate::Step) has the details).
     ///
     /// # Examples
     ///
@@ -204,7 +215,8 @@ impl<D: 'static> Database<D> {
         if !self.is_recording || !slot.is_ready() {
             return None;
         }
-        Some(slot.record().map_or_else(Vec::new, Asked::steps_of))
+        let steps_of = |record| Asked::steps_of(self, record);
+        Some(slot.record().map_or_else(Vec::new, steps_of))
     }
 }
 

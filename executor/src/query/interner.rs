@@ -1,6 +1,7 @@
 //! The interner: small numbers for values, and the values for the numbers.
 //!
-//! For users, and for their keys. It is a table like those of queries, read without a lock; knows no query.
+//! For users, and for their keys. It is a table like those of queries, read without a lock; knows
+//! no query.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -12,14 +13,15 @@ use rustc_hash::FxHasher;
 use super::pointers::Pointers;
 use crate::sync::{AtomicPtr, Mutex, Ordering, ThreadBound};
 
-/// Values, each of which gets a small number that stands for it: cheap to copy, to compare and to hash, and an index for
-/// [`Storage::Dense`](crate::Storage::Dense).
+/// Values, each of which gets a small number that stands for it: cheap to copy, to compare and to
+/// hash, and an index for [`Storage::Dense`](crate::Storage::Dense).
 ///
-/// Looking up a value that is there, and the value of a number, takes no lock and writes nothing shared. Numbers are given
-/// from zero on, *in the order in which threads come*: decide nothing by it that others can see, sort by the values. (So
-/// an [`Id`] has no order.)
+/// Looking up a value that is there, and the value of a number, takes no lock and writes nothing
+/// shared. Numbers are given from zero on, *in the order in which threads come*: decide nothing by
+/// it that others can see, sort by the values. (So an [`Id`] has no order.)
 ///
-/// The hash is fast, and not made for hostile values, as that of [`Query::hash_key`](crate::Query::hash_key).
+/// The hash is fast, and not made for hostile values, as that of
+/// [`Query::hash_key`](crate::Query::hash_key).
 ///
 /// In the sequential build an interner can be used only on the thread that made it.
 ///
@@ -62,8 +64,8 @@ struct Growth<T> {
 
 /// The number of a value in an [`Interner`].
 ///
-/// It has no order, since numbers are given in the order in which threads come; and its `Debug` shows only the number:
-/// [`Interner::debug`] shows the value.
+/// It has no order, since numbers are given in the order in which threads come; and its `Debug`
+/// shows only the number: [`Interner::debug`] shows the value.
 pub struct Id<T> {
     number: u32,
     of: PhantomData<fn() -> T>,
@@ -98,8 +100,8 @@ impl<T: Eq + Hash> Interner<T> {
     ///
     /// # Panics
     ///
-    /// If `Hash`, `Eq` or `to_owned` panics; there are 2^32 values already; or (sequential build) the interner belongs to
-    /// another thread.
+    /// If `Hash`, `Eq` or `to_owned` panics; there are 2^32 values already; or (sequential build)
+    /// the interner belongs to another thread.
     pub fn intern<V>(&self, value: &V) -> Id<T>
     where
         V: ?Sized + Eq + Hash + ToOwned<Owned = T>,
@@ -151,8 +153,8 @@ impl<T: Eq + Hash> Interner<T> {
     ///
     /// # Panics
     ///
-    /// If the number comes from another interner, which has more values; or (sequential build) the interner belongs to
-    /// another thread.
+    /// If the number comes from another interner, which has more values; or (sequential build) the
+    /// interner belongs to another thread.
     pub fn value(&self, id: Id<T>) -> &T {
         self.check();
         let numbers = pointers::<T>(&self.by_number);
@@ -217,8 +219,8 @@ impl<T: Eq + Hash> Interner<T> {
         }
     }
 
-    /// Gives a value a number. Its `Eq` runs under no lock: what has come meanwhile is compared before the lock is taken,
-    /// until nothing more has come.
+    /// Gives a value a number. Its `Eq` runs under no lock: what has come meanwhile is compared
+    /// before the lock is taken, until nothing more has come.
     #[cold]
     fn add(&self, hash: u32, value: T) -> Id<T> {
         let node = Box::new(Node {
@@ -249,14 +251,16 @@ impl<T: Eq + Hash> Interner<T> {
         let node = Box::into_raw(node);
         // SAFETY: long enough (`make_room`).
         let by_number = unsafe { pointers::<T>(&self.by_number).at(number as usize) };
-        // Release: pairs with the Acquire in `value`. First, so that who finds the number finds the value.
+        // Release: pairs with the Acquire in `value`. First, so that who finds the number finds the
+        // value.
         by_number.store(node, Ordering::Release);
         // SAFETY: has a gap (`make_room`).
         unsafe { place(pointers::<T>(&self.by_value), hash, node) };
         number
     }
 
-    /// Sees to it that all numbers have a place, and that at most half of the other table is filled. The lock is held.
+    /// Sees to it that all numbers have a place, and that at most half of the other table is
+    /// filled. The lock is held.
     fn make_room(&self, growth: &mut Growth<T>) {
         let numbers = pointers::<T>(&self.by_number);
         // SAFETY: freed with the interner.

@@ -1,29 +1,40 @@
-//! Records: what queries asked, in program order, with the branches of joins and loops kept (series-parallel).
+//! Records: what queries asked, in program order, with the branches of joins and loops kept
+//! (series-parallel).
 //!
-//! Who asks in a database that records has a [`Recorder`], reached by its `Cx`; what a branch asks elsewhere is put in by
-//! who forked, in the order of the program. Used by `ask.rs` (and by joins, loops and scopes, who tell of branches), and read
-//! through `Database::record`. Knows no type of query.
+//! Who asks in a database that records has a [`Recorder`], reached by its `Cx`; what a branch asks
+//! elsewhere is put in by who forked, in the order of the program. Used by `ask.rs` (and by joins,
+//! loops and scopes, who tell of branches), and read through `Database::record`. Knows no type of
+//! query.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::marker::PhantomData;
+use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
 use super::Query;
+use super::database::Database;
 use super::table::{Head, Table};
 
-/// An ask, or a mark.
+/// An ask, a mark, or a wait for a task.
 #[derive(Copy, Clone)]
 pub(crate) struct Entry {
-    /// The table of what was asked for; null for a mark.
+    /// The table of what was asked for; null for a mark and for a task.
     table: *const Head,
-    /// The slot of what was asked for, or [`FORK`], [`NEXT`] or [`JOIN`].
+    /// The slot of what was asked for; or [`FORK`], [`NEXT`] or [`JOIN`]; or the record of a task,
+    /// which who has the entry keeps alive.
     slot: *const (),
 }
 
+/// What was taken down: entries, and the records of tasks that they name.
+#[derive(Default)]
+pub(crate) struct Notes {
+    entries: Vec<Entry>,
+    tasks: Vec<Arc<Record>>,
+}
+
 /// What branches of a fork asked for, if the fork is recorded.
-pub(crate) type Branches = Option<Vec<Entry>>;
+pub(crate) type Branches = Option<Notes>;
 
 /// Branches begin.
 const FORK: Entry = Entry::mark(0);
@@ -50,14 +61,48 @@ impl Entry {
     fn is(&self, mark: Entry) -> bool {
         self.table.is_null() && self.slot == mark.slot
     }
+
+    fn is_mark(&self) -> bool {
+        self.table.is_null() && self.slot.addr() <= JOIN.slot.addr()
+    }
+
+    /// The record of the task that was waited for, if it is no ask and no mark.
+    fn task(&self) -> Option<*const Record> {
+        (self.table.is_null() && !self.is_mark()).then(|| self.slot.cast())
+    }
 }
 
-/// What the provider of one query asked for. Aligned, so that a pointer to it has a bit to spare.
+/// What the provider of one query, or a task, asked for. Aligned, so that a pointer to it has a bit
+/// to spare, and is no mark.
 ///
-/// A place for what reuse needs to know of a result, too: when it was verified, and when it changed.
+/// A place for what reuse needs to know of a result, too: when it was verified, and when it
+/// changed.
 #[repr(align(8))]
 pub(crate) struct Record {
     entries: Box<[Entry]>,
+    /// Those that entries name.
+    tasks: Vec<Arc<Record>>,
+}
+
+impl Record {
+    /// The memory it takes, in bytes, without that of the tasks, which others may share.
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Self>()
+            + size_of_val(&*self.entries)
+            + self.tasks.capacity() * size_of::<Arc<Record>>()
+    }
+}
+
+impl Drop for Record {
+    /// Without recursion: tasks that wait for tasks may be a long chain.
+    fn drop(&mut self) {
+        let mut open = std::mem::take(&mut self.tasks);
+        while let Some(task) = open.pop() {
+            if let Some(mut last) = Arc::into_inner(task) {
+                open.append(&mut last.tasks);
+            }
+        }
+    }
 }
 
 /// So many entries are taken down without a look for those that are there.
@@ -70,20 +115,25 @@ pub(crate) struct Recorder {
     depth: Cell<usize>,
 }
 
-/// What was taken down.
+/// What is being taken down.
 struct Log {
     entries: Vec<Entry>,
-    /// The slots in `entries`, once there are many: an open hash table, at most half of it filled.
+    tasks: Vec<Arc<Record>>,
+    /// The slots and tasks in `entries`, once there are many: an open hash table, at most half of
+    /// it filled.
     known: Vec<*const ()>,
     known_len: usize,
 }
 
 impl Log {
+    /// Whether it was not there, as far as is known.
     #[inline]
-    fn ask(&mut self, entry: Entry) {
-        if self.entries.len() < FEW || self.is_new(entry.slot) {
+    fn ask(&mut self, entry: Entry) -> bool {
+        let is_new = self.entries.len() < FEW || self.is_new(entry.slot);
+        if is_new {
             self.entries.push(entry);
         }
+        is_new
     }
 
     #[inline]
@@ -102,7 +152,7 @@ impl Log {
             .next_power_of_two()
             .max(2 * self.known.len());
         let mut known = vec![std::ptr::null(); len];
-        let slots = self.entries.iter().filter(|entry| !entry.table.is_null());
+        let slots = self.entries.iter().filter(|entry| !entry.is_mark());
         self.known_len = slots.filter(|entry| put(&mut known, entry.slot)).count();
         self.known = known;
     }
@@ -131,6 +181,7 @@ impl Recorder {
         Recorder {
             log: RefCell::new(Log {
                 entries: Vec::new(),
+                tasks: Vec::new(),
                 known: Vec::new(),
                 known_len: 0,
             }),
@@ -144,8 +195,8 @@ impl Recorder {
         self.log.borrow_mut().ask(Entry { table, slot });
     }
 
-    /// Branches begin; gives the level that [`next`](Self::next) and [`join`](Self::join) are told. (Level zero is that of
-    /// a fork of which some branches only are recorded here.)
+    /// Branches begin; gives the level that [`next`](Self::next) and [`join`](Self::join) are told.
+    /// (Level zero is that of a fork of which some branches only are recorded here.)
     #[cold]
     #[inline(never)]
     pub(crate) fn fork(&self) -> usize {
@@ -154,7 +205,8 @@ impl Recorder {
         self.depth.get()
     }
 
-    /// A branch of the fork with this level has ended, and another begins. One that asked for nothing leaves no trace.
+    /// A branch of the fork with this level has ended, and another begins. One that asked for
+    /// nothing leaves no trace.
     #[cold]
     #[inline(never)]
     pub(crate) fn next(&self, level: usize) {
@@ -191,23 +243,51 @@ impl Recorder {
     /// Takes down what the next branches of the fork with this level asked for elsewhere.
     #[cold]
     #[inline(never)]
-    pub(crate) fn append(&self, level: usize, branches: Vec<Entry>) {
+    pub(crate) fn append(&self, level: usize, branches: Notes) {
         self.next(level);
-        self.log.borrow_mut().entries.extend(branches);
+        let mut log = self.log.borrow_mut();
+        log.entries.extend(branches.entries);
+        log.tasks.extend(branches.tasks);
+    }
+
+    /// Takes down the wait for a task that asked for this: as if it had been asked for here.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn wait(&self, task: Arc<Record>) {
+        let mut log = self.log.borrow_mut();
+        let entry = Entry {
+            table: std::ptr::null(),
+            slot: Arc::as_ptr(&task).cast(),
+        };
+        if log.ask(entry) {
+            log.tasks.push(task);
+        }
     }
 
     /// What was taken down.
-    pub(crate) fn into_entries(self) -> Vec<Entry> {
+    pub(crate) fn into_notes(self) -> Notes {
         self.close_above(0);
-        let mut entries = self.log.into_inner().entries;
+        let Log {
+            mut entries, tasks, ..
+        } = self.log.into_inner();
         entries.pop_if(|last| last.is(NEXT));
-        entries
+        Notes { entries, tasks }
     }
 
     /// The record, if anything was asked for.
     pub(crate) fn finish(self) -> Option<Box<Record>> {
-        let entries = self.into_entries().into_boxed_slice();
-        (!entries.is_empty()).then(|| Box::new(Record { entries }))
+        self.into_notes().into_record().map(Box::new)
+    }
+}
+
+impl Notes {
+    /// The record, if anything was asked for.
+    pub(crate) fn into_record(self) -> Option<Record> {
+        let Notes { entries, tasks } = self;
+        (!entries.is_empty()).then(|| Record {
+            entries: entries.into_boxed_slice(),
+            tasks,
+        })
     }
 }
 
@@ -216,18 +296,35 @@ impl Recorder {
 pub type Steps<'db, D> = Vec<Step<'db, D>>;
 
 /// A step of a provider.
+///
+/// What counts is the program, not who ran what where:
+///
+/// - What a [task](crate::Cx::spawn) asked for stands where it is waited for first, as if it had
+///   been asked for there. A task that the provider does not wait for is no part of its record: its
+///   result is not known to the provider.
+/// - A [broadcast](crate::Cx::broadcast) is a fork with a branch for each worker, so its record
+///   depends on their number, as its results do.
+/// - Children that concurrent branches spawn into the scope around them stand in the order in which
+///   they came: they are concurrent, so neither needs the other's answers.
+///
+/// Not recorded is what a provider does through a `run` of its own (of another executor, on
+/// whatever database): to this database that is like reading a file. Nor is an ask that [had no
+/// memory](crate::Error::is_exhausted) to wait: it had no answer.
 pub enum Step<'db, D> {
-    /// It asked for a query.
+    /// It asked for a query, whether that has a value or failed.
     Ask(Asked<'db, D>),
-    /// It forked, by a join, a parallel loop or a scope. The branches that asked for something, in program order; in a
-    /// loop each item is one. A scope's first branch is its body.
+    /// It forked, by a join, a parallel loop, a scope or a broadcast. The branches that asked for
+    /// something, in program order; in a loop each item is one. A scope's first branch is its body.
     Fork(Vec<Steps<'db, D>>),
 }
 
 /// A query that was asked for. Its `Debug` is that of the key.
+///
+/// In the sequential build it can be looked at only on the database's own thread; elsewhere that
+/// panics.
 pub struct Asked<'db, D> {
     entry: Entry,
-    database: PhantomData<&'db fn(D) -> D>,
+    database: &'db Database<D>,
 }
 
 impl<D> Clone for Asked<'_, D> {
@@ -240,7 +337,12 @@ impl<D> Copy for Asked<'_, D> {}
 
 impl<'db, D: 'static> Asked<'db, D> {
     /// The query, if it is of this type.
+    ///
+    /// # Panics
+    ///
+    /// In the sequential build: if the database belongs to another thread.
     pub fn key<Q: Query<D>>(&self) -> Option<Q> {
+        self.database.check_thread();
         // SAFETY: tables live as long as the database.
         let head = unsafe { &*self.entry.table };
         if head.query != std::any::TypeId::of::<Q>() {
@@ -252,12 +354,19 @@ impl<'db, D: 'static> Asked<'db, D> {
         Some(unsafe { table.key_of(self.entry.slot) })
     }
 
-    /// The steps of a record.
-    pub(super) fn steps_of(record: &'db Record) -> Steps<'db, D> {
+    /// The steps of a record of this database.
+    pub(super) fn steps_of(database: &'db Database<D>, record: &'db Record) -> Steps<'db, D> {
         let mut known = FxHashSet::default();
         // The branches of the open forks, each of which ends with the steps of its open branch.
         let mut open: Vec<Vec<Steps<'db, D>>> = vec![vec![Vec::new()]];
-        for entry in &record.entries {
+        // What is left of the record, and of those of the tasks that are waited for in it, the
+        // innermost last.
+        let mut left = vec![record.entries.iter()];
+        while let Some(entries) = left.last_mut() {
+            let Some(entry) = entries.next() else {
+                left.pop();
+                continue;
+            };
             let branches = open
                 .last_mut()
                 .expect("forks are joined as often as they begin");
@@ -274,10 +383,14 @@ impl<'db, D: 'static> Asked<'db, D> {
                     around.expect("it began").push(Step::Fork(branches));
                 }
             } else if known.insert(entry.slot) {
-                steps.push(Step::Ask(Asked {
-                    entry: *entry,
-                    database: PhantomData,
-                }));
+                match entry.task() {
+                    // SAFETY: kept by the record that has the entry, as that is by the slot.
+                    Some(task) => left.push(unsafe { &*task }.entries.iter()),
+                    None => steps.push(Step::Ask(Asked {
+                        entry: *entry,
+                        database,
+                    })),
+                }
             }
         }
         open.pop()
@@ -288,6 +401,7 @@ impl<'db, D: 'static> Asked<'db, D> {
 
 impl<D> fmt::Debug for Asked<'_, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.database.check_thread();
         // SAFETY: tables live as long as the database.
         let describe = unsafe { &*self.entry.table }.describe;
         // SAFETY: an ask was for a slot of this table, which lives.
@@ -345,7 +459,7 @@ mod tests {
         recorder.next(outer);
         recorder.join(outer);
         ask(&recorder, 'b');
-        assert_eq!(text(&recorder.into_entries()), "{a}b");
+        assert_eq!(text(&recorder.into_notes().entries), "{a}b");
     }
 
     #[test]
@@ -355,15 +469,11 @@ mod tests {
         ask(&recorder, 'a');
         recorder.fork();
         ask(&recorder, 'b');
-        recorder.append(
-            outer,
-            vec![Entry {
-                table: std::ptr::without_provenance(8),
-                slot: std::ptr::without_provenance('c' as usize),
-            }],
-        );
+        let elsewhere = Recorder::new();
+        ask(&elsewhere, 'c');
+        recorder.append(outer, elsewhere.into_notes());
         recorder.fork();
         ask(&recorder, 'd');
-        assert_eq!(text(&recorder.into_entries()), "{a{b}|c{d}}");
+        assert_eq!(text(&recorder.into_notes().entries), "{a{b}|c{d}}");
     }
 }

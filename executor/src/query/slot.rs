@@ -171,6 +171,19 @@ impl<V> Slot<V> {
         }
     }
 
+    /// The memory that its error or its record takes, in bytes.
+    pub(crate) fn extra_bytes(&self) -> usize {
+        let record = self.awaited.past().map(|past| past.cast::<Record>());
+        // SAFETY: null, or kept by `keep`, and freed with the slot.
+        let record = record.and_then(|record| unsafe { record.as_ref() });
+        let error = if self.awaited.list.is(Outcome::FAILED) {
+            size_of::<Error>()
+        } else {
+            0
+        };
+        error + record.map_or(0, Record::bytes)
+    }
+
     /// Whether there is a value.
     pub(crate) fn is_ready(&self) -> bool {
         self.awaited.list.is(Outcome::READY)

@@ -156,14 +156,17 @@ impl<Q: Query<D>, D: 'static> Table<Q, D> {
     }
 
     fn measure(&self) -> Measured {
-        let mut ready = 0;
-        let mut count = |slot: &Slot<Q::Value>| ready += usize::from(slot.is_ready());
+        let (mut ready, mut extra) = (0, 0);
+        let mut count = |slot: &Slot<Q::Value>| {
+            ready += usize::from(slot.is_ready());
+            extra += slot.extra_bytes();
+        };
         self.hashed.for_each(|entry| count(&entry.slot));
         self.dense.for_each(count);
         Measured {
             query: std::any::type_name::<Q>(),
             ready,
-            bytes: size_of::<Self>() + self.hashed.bytes() + self.dense.bytes(),
+            bytes: size_of::<Self>() + self.hashed.bytes() + self.dense.bytes() + extra,
         }
     }
 
