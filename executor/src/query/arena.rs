@@ -115,7 +115,9 @@ impl<T> Arena<T> {
         let place = place.as_ptr();
         let offset = place.addr() % Self::BLOCK_BYTES;
         let number = offset / size_of::<T>();
-        let notes = place.wrapping_byte_sub(offset).wrapping_byte_add(Self::NOTES);
+        let notes = place
+            .wrapping_byte_sub(offset)
+            .wrapping_byte_add(Self::NOTES);
         // SAFETY: inside the block, which the place's pointer is good for; zeroed memory is a number.
         unsafe { &*notes.cast::<AtomicU32>().wrapping_add(number) }
     }
@@ -215,7 +217,8 @@ impl<T> Arena<T> {
             (0..blocks).flat_map(move |number| {
                 let first = Self::block(start, number);
                 // Wrapping: never behind the block's end.
-                (0..Self::BLOCK_LEN).filter_map(move |place| NonNull::new(first.wrapping_add(place)))
+                (0..Self::BLOCK_LEN)
+                    .filter_map(move |place| NonNull::new(first.wrapping_add(place)))
             })
         })
     }
@@ -292,7 +295,10 @@ mod tests {
             }
             assert_eq!(taken.len(), 400);
             let ends = taken.iter().map(|(start, len)| start + len);
-            assert!(ends.zip(taken.keys().skip(1)).all(|(end, next)| end <= *next));
+            assert!(
+                ends.zip(taken.keys().skip(1))
+                    .all(|(end, next)| end <= *next)
+            );
         }
         check::<u8>();
         check::<[u64; 4]>();

@@ -311,7 +311,9 @@ impl<Q: Query<D>, D> Hashed<Q, D> {
         for pointer in pointers {
             // Acquire: the entry's note.
             let pointer = pointer.load(Ordering::Acquire);
-            if let (true, Some(place)) = (pointer.addr() & TAG != 0, NonNull::new(untagged(pointer))) {
+            if let (true, Some(place)) =
+                (pointer.addr() & TAG != 0, NonNull::new(untagged(pointer)))
+            {
                 // SAFETY: entries live as long as the table.
                 let note = unsafe { Arena::note(place) };
                 // SAFETY: freed with the table.

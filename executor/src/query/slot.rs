@@ -114,7 +114,11 @@ impl<V> Slot<V> {
     ///
     /// The caller owns the claim.
     #[inline]
-    pub(crate) unsafe fn complete(&self, value: V, record: Option<Option<Box<Record>>>) -> Ready<'_, V> {
+    pub(crate) unsafe fn complete(
+        &self,
+        value: V,
+        record: Option<Option<Box<Record>>>,
+    ) -> Ready<'_, V> {
         // SAFETY: the owner alone writes before the close (C3), and nobody reads.
         let stored = unsafe { &mut *self.result.get() };
         stored.value = ManuallyDrop::new(value);
