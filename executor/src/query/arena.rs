@@ -41,13 +41,8 @@ pub(crate) struct Arena<T> {
     used: AtomicUsize,
     /// Held while a bucket is made.
     growth: Mutex<()>,
-    places: PhantomData<*mut T>,
+    places: PhantomData<fn(T) -> T>,
 }
-
-// SAFETY: only memory; who uses a place answers for what lies there.
-unsafe impl<T> Send for Arena<T> {}
-// SAFETY: as above; each place is given once.
-unsafe impl<T> Sync for Arena<T> {}
 
 /// What a thread has left of a block.
 #[derive(Copy, Clone)]

@@ -78,7 +78,7 @@ enum End {
 }
 
 /// Walks through an array from the hash's place until `is_it` says yes or there is nothing. There is a gap: an array is
-/// never filled by much more than half.
+/// longer than there are places for entries, and about twice as long once it is not small.
 ///
 /// # Safety
 ///
