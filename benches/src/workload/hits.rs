@@ -21,6 +21,9 @@ use crate::failure::Failure;
 /// So many asks a worker and run, about.
 const ASKS: u64 = 1 << 22;
 
+/// The most rounds: a run over few keys is a short one.
+const ROUNDS_MAX: u64 = 1 << 12;
+
 /// In what order keys are asked for.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 enum Shape {
@@ -52,7 +55,7 @@ fn hits<K: Key>(request: &Request, shape: Shape) -> Result<Hits<K>, Failure> {
         keys.fill(K::of(0));
     }
     Ok(Hits {
-        rounds: (ASKS / u64::from(len)).max(1) as u32,
+        rounds: (ASKS / u64::from(len)).clamp(1, ROUNDS_MAX) as u32,
         ring,
         keys,
         shape,
@@ -127,11 +130,12 @@ impl<K: Key> Hits<K> {
             has_ids,
             is_hot: self.shape == Shape::Hot,
         };
-        // The results under ids are numbers, whatever they are under our keys.
-        let offset = match has_ids {
-            true => self.sum::<K>().wrapping_sub(self.sum::<Dense>()),
-            false => 0,
+        // The results under ids are numbers, those under pairs are spread, whatever they are under our keys.
+        let theirs = match has_ids {
+            true => self.sum::<Dense>(),
+            false => self.sum::<Hashed>(),
         };
+        let offset = self.sum::<K>().wrapping_sub(theirs);
         Job::other(move || {
             let sum = agreed(db.walk_on(workers, plan));
             Number {

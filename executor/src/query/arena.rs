@@ -1,20 +1,32 @@
 //! Memory for the entries of one hashed table: buckets that double in size, handed out in blocks and freed together.
 //!
 //! Used by `hashed.rs`. An entry never moves, and costs no allocation of its own; a thread keeps the block that it fills
-//! to itself, so that a place costs no read-modify-write. Knows nothing of entries; what lies in them is dropped by their
-//! user.
+//! to itself, so that a place costs no read-modify-write. To each place belongs a *note*, a number; those of a block lie
+//! together at its end, where they take no room in the cache lines of who looks at entries. Knows nothing of entries and
+//! of what notes say; what lies in places is dropped by their user.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::cell::Cell;
+use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 
-use crate::sync::{AtomicPtr, AtomicUsize, Mutex, Ordering};
+use crate::sync::{AtomicPtr, AtomicU32, AtomicUsize, Mutex, Ordering};
 
-/// Places in a block, and in the first bucket; each bucket has twice as many as the one before.
-pub(crate) const BLOCK_LEN: usize = 32;
+/// The places of a block, at least: what is left at a block's end is less than one, and must be little of it.
+const BLOCK_LEN_MIN: usize = 24;
 
-/// Enough for every number of places.
-const BUCKETS: usize = (usize::BITS - BLOCK_LEN.ilog2()) as usize;
+/// A block has so many bytes at least.
+const BLOCK_BYTES_MIN: usize = 1024;
+
+/// Enough for every number of blocks.
+const BUCKETS: usize = (usize::BITS - BLOCK_BYTES_MIN.ilog2()) as usize;
+
+/// From this one on a bucket is allocated with some bytes more than its blocks, to be aligned by us: zeroed memory that
+/// is aligned to more than a few words the allocator does not take as the system gives it, for nothing, but writes.
+const LARGE_BUCKET: usize = 5;
+
+/// What the allocator aligns such a bucket to.
+const ALIGN: usize = align_of::<usize>();
 
 /// So many arenas a thread has a block of at once.
 const BLOCKS_KEPT: usize = 8;
@@ -23,10 +35,13 @@ const BLOCKS_KEPT: usize = 8;
 pub(crate) struct Arena<T> {
     /// A number that no other arena of the process has, ever.
     identity: usize,
-    buckets: [AtomicPtr<T>; BUCKETS],
+    /// What was allocated: the first has one block, each other one twice as many as that before.
+    buckets: [AtomicPtr<u8>; BUCKETS],
+    /// The blocks that were handed out.
     used: AtomicUsize,
     /// Held while a bucket is made.
     growth: Mutex<()>,
+    places: PhantomData<fn(T) -> T>,
 }
 
 /// What a thread has left of a block.
@@ -58,17 +73,52 @@ pub(crate) fn this_thread() -> usize {
 static IDENTITIES: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(1);
 
 impl<T> Arena<T> {
+    /// The size of a block, and what its address is a multiple of: so a place says where its block begins.
+    const BLOCK_BYTES: usize = {
+        let mut bytes = BLOCK_BYTES_MIN;
+        while bytes / (size_of::<T>() + size_of::<AtomicU32>()) < BLOCK_LEN_MIN {
+            bytes *= 2;
+        }
+        bytes
+    };
+
+    /// The places of a block.
+    pub(crate) const BLOCK_LEN: usize =
+        Self::BLOCK_BYTES / (size_of::<T>() + size_of::<AtomicU32>());
+
+    /// Where the notes of a block begin, in bytes.
+    const NOTES: usize = Self::BLOCK_BYTES - Self::BLOCK_LEN * size_of::<AtomicU32>();
+
     pub(crate) fn new() -> Self {
         use std::sync::atomic::Ordering::Relaxed;
         let next = |identity: usize| identity.checked_add(1);
         // It may not begin anew: threads keep blocks of arenas that are gone.
         let identity = IDENTITIES.fetch_update(Relaxed, Relaxed, next);
+        const { assert!(size_of::<T>() > 0, "what lies here has an address") };
         Arena {
             identity: identity.expect("fewer tables are made than a word can count"),
             buckets: [const { AtomicPtr::new(ptr::null_mut()) }; BUCKETS],
             used: AtomicUsize::new(0),
             growth: Mutex::new(()),
+            places: PhantomData,
         }
+    }
+
+    /// The note of a place; zero at first.
+    ///
+    /// # Safety
+    ///
+    /// The place was given by an arena of this type that lives as long as `'a`.
+    #[inline]
+    pub(crate) unsafe fn note<'a>(place: NonNull<T>) -> &'a AtomicU32 {
+        let place = place.as_ptr();
+        let offset = place.addr() % Self::BLOCK_BYTES;
+        let number = offset / size_of::<T>();
+        let notes = place
+            .wrapping_byte_sub(offset)
+            .wrapping_byte_add(Self::NOTES);
+        // SAFETY: inside the block, which the place's pointer is good for; zeroed memory is a number.
+        unsafe { &*notes.cast::<AtomicU32>().wrapping_add(number) }
     }
 
     /// A zeroed place that nobody else has, and that stays until the arena is dropped. `block_begun` hears how many
@@ -101,40 +151,45 @@ impl<T> Arena<T> {
         })
     }
 
-    /// Keeps a new block for this thread. What is left of another arena's block is lost.
+    /// Keeps a new block for this thread, and says how many places there are with it. What is left of another arena's
+    /// block is lost.
     #[cold]
     fn begin_block(&self) -> usize {
         // Relaxed: only the number counts.
-        let index = self.used.fetch_add(BLOCK_LEN, Ordering::Relaxed);
+        let index = self.used.fetch_add(1, Ordering::Relaxed);
         let (bucket, offset) = locate(index);
         // Acquire: pairs with the Release in `add_bucket`.
         let mut start = self.buckets[bucket].load(Ordering::Acquire);
         if start.is_null() {
             start = self.add_bucket(bucket);
         }
-        // SAFETY: `offset` is less than the bucket's length (`locate`).
-        let next = unsafe { start.add(offset) };
         KEPT.with(|kept| {
             kept[self.identity % BLOCKS_KEPT].set(Kept {
                 arena: self.identity,
-                next: next.cast(),
-                left: BLOCK_LEN,
+                next: Self::block(start, offset).cast(),
+                left: Self::BLOCK_LEN,
             });
         });
-        index + BLOCK_LEN
+        (index + 1) * Self::BLOCK_LEN
+    }
+
+    /// The block with this number in the bucket that was allocated at `start`.
+    fn block(start: *mut u8, number: usize) -> *mut T {
+        let first = start.map_addr(|address| address.next_multiple_of(Self::BLOCK_BYTES));
+        // Wrapping: there are so many (`locate`).
+        first.wrapping_add(number * Self::BLOCK_BYTES).cast()
     }
 
     #[cold]
-    fn add_bucket(&self, bucket: usize) -> *mut T {
+    fn add_bucket(&self, bucket: usize) -> *mut u8 {
         let _guard = self.growth.lock();
         let start = self.buckets[bucket].load(Ordering::Acquire);
         if !start.is_null() {
             return start;
         }
-        let layout = layout_of::<T>(bucket);
-        assert!(layout.size() > 0, "what lies here has an address");
+        let layout = Self::layout_of(bucket);
         // SAFETY: the size is not zero.
-        let start = unsafe { alloc_zeroed(layout) }.cast::<T>();
+        let start = unsafe { alloc_zeroed(layout) };
         if start.is_null() {
             handle_alloc_error(layout);
         }
@@ -152,14 +207,18 @@ impl<T> Arena<T> {
             .map(|start| start.load(Ordering::Acquire));
         let mut left = self.used.load(Ordering::Acquire);
         starts.enumerate().flat_map(move |(bucket, start)| {
-            let len = if start.is_null() {
+            let blocks = if start.is_null() {
                 0
             } else {
-                left.min(BLOCK_LEN << bucket)
+                left.min(1 << bucket)
             };
-            left -= left.min(BLOCK_LEN << bucket);
-            // Wrapping: never behind the bucket's end.
-            (0..len).filter_map(move |offset| NonNull::new(start.wrapping_add(offset)))
+            left -= left.min(1 << bucket);
+            (0..blocks).flat_map(move |number| {
+                let first = Self::block(start, number);
+                // Wrapping: never behind the block's end.
+                (0..Self::BLOCK_LEN)
+                    .filter_map(move |place| NonNull::new(first.wrapping_add(place)))
+            })
         })
     }
 
@@ -168,8 +227,18 @@ impl<T> Arena<T> {
         let is_there = |bucket: &usize| !self.buckets[*bucket].load(Ordering::Relaxed).is_null();
         (0..BUCKETS)
             .filter(is_there)
-            .map(|bucket| layout_of::<T>(bucket).size())
+            .map(|bucket| Self::layout_of(bucket).size())
             .sum()
+    }
+
+    fn layout_of(bucket: usize) -> Layout {
+        let (more, align) = if bucket < LARGE_BUCKET {
+            (0, Self::BLOCK_BYTES)
+        } else {
+            (Self::BLOCK_BYTES - ALIGN, ALIGN)
+        };
+        Layout::from_size_align((Self::BLOCK_BYTES << bucket) + more, align)
+            .expect("blocks were asked for one by one")
     }
 }
 
@@ -179,25 +248,21 @@ impl<T> Drop for Arena<T> {
             let start = start.load(Ordering::Relaxed);
             if !start.is_null() {
                 // SAFETY: allocated by `add_bucket` with this layout, and freed once.
-                unsafe { dealloc(start.cast(), layout_of::<T>(bucket)) };
+                unsafe { dealloc(start, Self::layout_of(bucket)) };
             }
         }
     }
 }
 
-/// The bucket that has the place with this number, and where in it.
+/// The bucket that has the block with this number, and where in it.
 fn locate(index: usize) -> (usize, usize) {
-    let bucket = (index / BLOCK_LEN + 1).ilog2() as usize;
-    (bucket, index - BLOCK_LEN * ((1 << bucket) - 1))
-}
-
-fn layout_of<T>(bucket: usize) -> Layout {
-    Layout::array::<T>(BLOCK_LEN << bucket).expect("so many were asked for one by one")
+    let bucket = (index + 1).ilog2() as usize;
+    (bucket, index + 1 - (1 << bucket))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Arena, BLOCK_LEN, locate};
+    use super::{Arena, locate};
 
     /// Numbers fill bucket after bucket without a gap or an overlap.
     #[test]
@@ -206,10 +271,39 @@ mod tests {
         for index in 0..10_000 {
             assert_eq!(locate(index), expected);
             expected.1 += 1;
-            if expected.1 == BLOCK_LEN << expected.0 {
+            if expected.1 == 1 << expected.0 {
                 expected = (expected.0 + 1, 0);
             }
         }
+    }
+
+    /// A place's note is its own, whatever the size of places; and no place shares memory with a note.
+    #[test]
+    fn each_place_has_a_note_of_its_own() {
+        fn check<T>() {
+            let arena = Arena::<T>::new();
+            let places: Vec<_> = (0..200).map(|_| arena.place(|_| ())).collect();
+            let mut taken = std::collections::BTreeMap::new();
+            for place in &places {
+                // SAFETY: the arena lives.
+                let note = unsafe { Arena::note(*place) };
+                assert_eq!(note.load(super::Ordering::Relaxed), 0);
+                taken.insert(place.addr().get(), size_of::<T>());
+                taken.insert(std::ptr::from_ref(note).addr(), 4);
+                assert_eq!(place.addr().get() % align_of::<T>(), 0);
+            }
+            assert_eq!(taken.len(), 400);
+            let ends = taken.iter().map(|(start, len)| start + len);
+            assert!(
+                ends.zip(taken.keys().skip(1))
+                    .all(|(end, next)| end <= *next)
+            );
+        }
+        check::<u8>();
+        check::<[u64; 4]>();
+        check::<[u64; 5]>();
+        check::<[u32; 77]>();
+        check::<[u64; 1000]>();
     }
 
     /// More arenas than a thread keeps blocks of, in turn: each place is given once, and `places` has it.

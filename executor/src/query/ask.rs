@@ -7,7 +7,7 @@ use std::ptr::NonNull;
 
 use super::Query;
 use super::record::{Record, Recorder};
-use super::slot::{Found, Slot};
+use super::slot::{Found, Ready, Slot};
 use super::table::{Place, Placed, Table, name_of};
 use crate::cx::Cx;
 use crate::error::{Error, Payload, discard};
@@ -29,15 +29,16 @@ pub(crate) fn ask<'db, Q: Query<D>, D: 'static>(
 ) -> Result<&'db Q::Value, Error> {
     let table = cx.database().table::<Q>();
     let place = Table::place(&key);
-    match table.find(place, &key) {
+    let ready = match table.find(place, &key) {
         None => ask_first(cx, table, place, key),
-        Some(slot) => match slot.value_if(cx.hit_tag()) {
-            Some(value) => Ok(value),
+        Some(slot) => match slot.ready_if(cx.hit_tag()) {
+            Some(ready) => Ok(ready),
             // A slot by index may stand for all that are not there yet.
             None if Table::<Q, D>::IS_DENSE => ask_first(cx, table, place, key),
             None => ask_again(cx, table, slot, key),
         },
-    }
+    };
+    ready.map(Ready::value)
 }
 
 /// The ask for a query that has no slot yet.
@@ -48,7 +49,7 @@ fn ask_first<'db, Q: Query<D>, D: 'static>(
     table: &'db Table<Q, D>,
     place: Place,
     key: Q,
-) -> Result<&'db Q::Value, Error> {
+) -> Result<Ready<'db, Q::Value>, Error> {
     match table.find_or_claim(place, &key, cx.fiber()) {
         Placed::Claimed(slot) => {
             let key = &key;
@@ -68,11 +69,11 @@ fn ask_again<'db, Q: Query<D>, D: 'static>(
     table: &'db Table<Q, D>,
     slot: &'db Slot<Q::Value>,
     key: Q,
-) -> Result<&'db Q::Value, Error> {
+) -> Result<Ready<'db, Q::Value>, Error> {
     match slot.look() {
-        Found::Ready(value) if !cx.run().has_statistics() => {
+        Found::Ready(ready) if !cx.run().has_statistics() => {
             record(cx, table, slot);
-            Ok(value)
+            Ok(ready)
         }
         _ => ask_slowly(cx, table, slot, key),
     }
@@ -86,17 +87,17 @@ fn ask_slowly<'db, Q: Query<D>, D: 'static>(
     table: &'db Table<Q, D>,
     slot: &'db Slot<Q::Value>,
     key: Q,
-) -> Result<&'db Q::Value, Error> {
+) -> Result<Ready<'db, Q::Value>, Error> {
     let key = &key;
     let mut is_hit = true;
     loop {
         match slot.look() {
-            Found::Ready(value) => {
+            Found::Ready(ready) => {
                 if is_hit {
                     cx.count(|counters| &counters.hits);
                 }
                 record(cx, table, slot);
-                return Ok(value);
+                return Ok(ready);
             }
             Found::Failed(error) => {
                 record(cx, table, slot);
@@ -177,7 +178,7 @@ impl<Q: Query<D>, D: 'static> Asked<'_, '_, Q, D> {
 fn compute<'db, Q: Query<D>, D: 'static>(
     cx: &Cx<'db, D>,
     asked: &Asked<'_, 'db, Q, D>,
-) -> Result<&'db Q::Value, Error> {
+) -> Result<Ready<'db, Q::Value>, Error> {
     let here = 0_u8;
     if cx.is_deep(&raw const here) {
         return compute_deeper(cx, asked);
@@ -195,7 +196,7 @@ fn compute<'db, Q: Query<D>, D: 'static>(
 fn compute_recorded<'db, Q: Query<D>, D: 'static>(
     cx: &Cx<'db, D>,
     asked: &Asked<'_, 'db, Q, D>,
-) -> Result<&'db Q::Value, Error> {
+) -> Result<Ready<'db, Q::Value>, Error> {
     let recorder = Recorder::new();
     let (result, cycle) = provide(cx, asked, || Some(&recorder));
     record(cx, asked.table, asked.slot);
@@ -236,7 +237,7 @@ fn publish<'db, Q: Query<D>, D: 'static>(
     result: Result<Q::Value, Payload>,
     cycle: Option<Error>,
     record: impl FnOnce() -> Option<Option<Box<Record>>>,
-) -> Result<&'db Q::Value, Error> {
+) -> Result<Ready<'db, Q::Value>, Error> {
     if let Some(cycle) = cycle {
         without_runs(|| discard(result));
         return Err(decided(cx, asked, cycle));
@@ -254,7 +255,7 @@ fn publish<'db, Q: Query<D>, D: 'static>(
 fn compute_deeper<'db, Q: Query<D>, D: 'static>(
     cx: &Cx<'db, D>,
     asked: &Asked<'_, 'db, Q, D>,
-) -> Result<&'db Q::Value, Error> {
+) -> Result<Ready<'db, Q::Value>, Error> {
     match room::deeper(cx.fiber(), || compute(cx, asked)) {
         Ok(Ok(result)) => result,
         Ok(Err(payload)) => resume_unwind(payload),

@@ -77,8 +77,8 @@ impl<V> Dense<V> {
         let page = unsafe { directory.at(index / PAGE_LEN) };
         // Acquire: pairs with the Release in `add_chunk`: the page is zeroed.
         let page = page.load(Ordering::Acquire);
-        // SAFETY: inside the page.
-        let slot = unsafe { page.add(index % PAGE_LEN) };
+        // Wrapping: inside the page (`displaced`).
+        let slot = page.wrapping_add(index);
         // SAFETY: a directory that has a length has a page everywhere, if only the absent one.
         let slot = unsafe { NonNull::new_unchecked(slot) };
         // SAFETY: pages are freed with the table, and zeroed memory is an empty slot.
@@ -94,9 +94,8 @@ impl<V> Dense<V> {
         let directory = self.directory();
         // SAFETY: directories are freed with the table.
         let pages = unsafe { directory.all() };
-        if let (Some(page), Some(last)) = (pages.get(index / PAGE_LEN), pages.last())
-            && !ptr::eq(page.load(Ordering::Acquire), last.load(Ordering::Acquire))
-        {
+        let (page, last) = (index / PAGE_LEN, pages.len().saturating_sub(1));
+        if page < last && !ptr::eq(start_of(pages, page), start_of(pages, last)) {
             return self.find(index).expect("its page is there");
         }
         self.add_page(index)
@@ -115,8 +114,8 @@ impl<V> Dense<V> {
             self.lengthen(page + 2, &mut kept);
         }
         // SAFETY: as above, and long enough now.
-        let is_absent = unsafe { self.directory().at(page) }.load(Ordering::Relaxed) == kept.absent;
-        if is_absent {
+        let pages = unsafe { self.directory().all() };
+        if start_of(pages, page) == kept.absent {
             self.add_chunk(page, &mut kept);
         }
         drop(kept);
@@ -140,7 +139,10 @@ impl<V> Dense<V> {
                 .get(number)
                 .map(|page| page.load(Ordering::Relaxed));
             // Relaxed: written under the lock; the store below publishes.
-            page.store(old.unwrap_or(kept.absent), Ordering::Relaxed);
+            page.store(
+                old.unwrap_or_else(|| displaced(kept.absent, number)),
+                Ordering::Relaxed,
+            );
         }
         kept.replaced.push(old);
         // Release: pairs with the Acquire in `directory`.
@@ -154,8 +156,8 @@ impl<V> Dense<V> {
         // SAFETY: directories are freed with the table.
         let pages = unsafe { self.directory().all() };
         let so_far: usize = kept.chunks.iter().map(|chunk| chunk.pages).sum();
-        let is_absent = |page: &&AtomicPtr<Slot<V>>| page.load(Ordering::Relaxed) == kept.absent;
-        let absent = pages[page..pages.len() - 1].iter().take_while(is_absent);
+        let is_absent = |page: &usize| start_of(pages, *page) == kept.absent;
+        let absent = (page..pages.len() - 1).take_while(is_absent);
         let count = absent.take(so_far.clamp(1, CHUNK_PAGES_MAX)).count();
         let start = allocate(count);
         kept.chunks.push(Chunk {
@@ -163,11 +165,11 @@ impl<V> Dense<V> {
             pages: count,
             start,
         });
-        for (number, page) in pages[page..page + count].iter().enumerate() {
+        for number in 0..count {
             // SAFETY: inside the chunk.
             let start = unsafe { start.add(number * PAGE_LEN) };
             // Release: pairs with the Acquire in `find`.
-            page.store(start, Ordering::Release);
+            pages[page + number].store(displaced(start, page + number), Ordering::Release);
         }
     }
 
@@ -250,6 +252,19 @@ impl<V> Drop for Dense<V> {
             }
         }
     }
+}
+
+/// What a directory has of the page with this number that begins at `start`: where its table would begin if all pages
+/// lay in one row. So an index need not be cut to the page.
+fn displaced<V>(start: *mut Slot<V>, page: usize) -> *mut Slot<V> {
+    start.wrapping_sub(page * PAGE_LEN)
+}
+
+/// Where the page with this number begins.
+fn start_of<V>(directory: &[AtomicPtr<Slot<V>>], page: usize) -> *mut Slot<V> {
+    // Acquire: as in `find`.
+    let displaced = directory[page].load(Ordering::Acquire);
+    displaced.wrapping_add(page * PAGE_LEN)
 }
 
 /// So many pages of empty slots.

@@ -26,8 +26,6 @@ pub(crate) struct Entry<Q: Query<D>, D> {
     /// First, so that a slot's address is its entry's.
     pub(super) slot: Slot<Q::Value>,
     pub(super) key: Q,
-    /// Bits of the key's hash: enough for a table of 2^31 entries. Not zero, which is what an unused place has.
-    hash: u32,
 }
 
 /// The slots of one query type.
@@ -35,6 +33,7 @@ pub(crate) struct Hashed<Q: Query<D>, D> {
     /// The array: as [`Pointers`] to entries, with some bits of the hash where such a pointer has none; null or
     /// [`frozen`] where there is no entry.
     current: AtomicPtr<()>,
+    /// The entries. The note of each place is bits of the key's hash ([`nonzero`]), or zero where there is no entry.
     entries: Arena<Entry<Q, D>>,
     /// The thread that inserts, or [`MANY`] (C2). Written under the growth lock.
     inserter: AtomicUsize,
@@ -79,7 +78,7 @@ enum End {
 }
 
 /// Walks through an array from the hash's place until `is_it` says yes or there is nothing. There is a gap: an array is
-/// never filled by more than half.
+/// longer than there are places for entries, and about twice as long once it is not small.
 ///
 /// # Safety
 ///
@@ -147,10 +146,10 @@ fn freeze<E>(pointers: &[AtomicPtr<E>]) {
     }
 }
 
-/// How long an array must be for `len` entries. (Longer ones are looked through faster, but caches hold less of them:
-/// measured, it was no gain.)
-fn entries_for(len: usize) -> usize {
-    (len * 2).next_power_of_two()
+/// How long an array must be for the entries of so many places, those of the last block not counted: twice as long, and
+/// never full. (Longer ones are looked through faster, but caches hold less of them: measured, it was no gain.)
+fn entries_for(len: usize, last_block: usize) -> usize {
+    (2 * (len - last_block)).max(len + 1).next_power_of_two()
 }
 
 impl<Q: Query<D>, D> Hashed<Q, D> {
@@ -243,11 +242,14 @@ impl<Q: Query<D>, D> Hashed<Q, D> {
         let entry = Entry {
             slot: Slot::claimed(owner),
             key: key.clone(),
-            hash: nonzero(hash),
         };
         let place = self.entries.place(|len| self.block_begun(len));
         // SAFETY: ours alone, and large enough.
         unsafe { place.write(entry) };
+        // SAFETY: places live as long as the table.
+        let note = unsafe { Arena::note(place) };
+        // Relaxed: the insertion publishes it.
+        note.store(nonzero(hash), Ordering::Relaxed);
         place
     }
 
@@ -256,8 +258,10 @@ impl<Q: Query<D>, D> Hashed<Q, D> {
     fn forget(&self, lost: NonNull<Entry<Q, D>>) {
         // SAFETY: made by `make`, and never shown to anybody.
         let entry = unsafe { lost.read() };
-        // SAFETY: as above. Zero: the table's drop passes the place by.
-        unsafe { (*lost.as_ptr()).hash = 0 };
+        // SAFETY: places live as long as the table.
+        let note = unsafe { Arena::note(lost) };
+        // Zero: the table's drop passes the place by.
+        note.store(0, Ordering::Relaxed);
         drop(entry);
     }
 
@@ -275,38 +279,45 @@ impl<Q: Query<D>, D> Hashed<Q, D> {
         self.make_room(len);
     }
 
-    /// Sees to it that `len` entries fill at most half of the array.
+    /// How long an array must be for the entries of so many places.
+    fn entries_for(len: usize) -> usize {
+        entries_for(len, Arena::<Entry<Q, D>>::BLOCK_LEN)
+    }
+
+    /// Sees to it that the entries of `len` places fill about half of the array at most.
     #[inline]
     fn make_room(&self, len: usize) {
         // SAFETY: arrays are freed with the table.
-        if entries_for(len) > unsafe { self.array().len() } {
+        if Self::entries_for(len) > unsafe { self.array().len() } {
             self.grow(len);
         }
     }
 
-    /// Replaces the array by a larger one. No user code runs: hashes are in the entries.
+    /// Replaces the array by a larger one. No user code runs: hashes are in the notes.
     #[cold]
     fn grow(&self, len: usize) {
         let mut replaced = self.replaced.lock();
         let old = self.array();
         // SAFETY: arrays are freed with the table.
         let pointers = unsafe { old.all() };
-        if entries_for(len) <= pointers.len() {
+        if Self::entries_for(len) <= pointers.len() {
             return;
         }
-        let new = Pointers::new(entries_for(len));
+        let new = Pointers::new(Self::entries_for(len));
         if self.inserter.load(Ordering::Relaxed) == MANY {
             freeze(pointers);
         }
         // A loop of its own, without read-modify-writes: the processor then fetches many entries at once.
         for pointer in pointers {
-            // Acquire: the entry's hash.
+            // Acquire: the entry's note.
             let pointer = pointer.load(Ordering::Acquire);
-            if pointer.addr() & TAG != 0 {
+            if let (true, Some(place)) =
+                (pointer.addr() & TAG != 0, NonNull::new(untagged(pointer)))
+            {
                 // SAFETY: entries live as long as the table.
-                let hash = unsafe { &*untagged(pointer) }.hash;
+                let note = unsafe { Arena::note(place) };
                 // SAFETY: freed with the table.
-                unsafe { put(new, hash, pointer) };
+                unsafe { put(new, note.load(Ordering::Relaxed), pointer) };
             }
         }
         // Release: pairs with the Acquire in `array`.
@@ -338,10 +349,10 @@ impl<Q: Query<D>, D> Hashed<Q, D> {
     /// Drops the entries, in the order in which their places were given.
     pub(crate) fn drop_entries(&mut self) {
         for place in self.entries.places() {
-            // SAFETY: zeroed, or written by `make`.
-            let is_used = unsafe { (*place.as_ptr()).hash } != 0;
+            // SAFETY: places live as long as the table.
+            let is_used = unsafe { Arena::note(place) }.load(Ordering::Relaxed) != 0;
             if is_used {
-                // SAFETY: ours alone now, and dropped once; its memory is the arena's.
+                // SAFETY: written by `make`, ours alone now, and dropped once; its memory is the arena's.
                 unsafe { place.drop_in_place() };
             }
         }

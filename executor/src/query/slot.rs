@@ -15,12 +15,26 @@ use crate::sched::wait::{Outcome, Waiters};
 /// What a look at a slot finds.
 #[must_use]
 pub(crate) enum Found<'s, V> {
-    Ready(&'s V),
+    Ready(Ready<'s, V>),
     Failed(&'s Error),
     /// Somebody computes it.
     InProgress,
     /// Nobody has begun, or its computation was abandoned.
     Empty,
+}
+
+/// A slot that is ready. (Known by the slot's address rather than by the value's, so that a hit and what comes of a miss
+/// have one place to read at, and no addition before it.)
+pub(crate) struct Ready<'s, V>(&'s Slot<V>);
+
+impl<'s, V> Ready<'s, V> {
+    #[inline]
+    pub(crate) fn value(self) -> &'s V {
+        // SAFETY: nobody writes after the close (C3).
+        let stored = unsafe { &*self.0.result.get() };
+        // SAFETY: the value was written before the close as ready (C3).
+        unsafe { &stored.value }
+    }
 }
 
 /// The result of one query, or who computes it. Zeroed memory is an empty slot.
@@ -61,34 +75,18 @@ impl<V> Slot<V> {
         &self.awaited
     }
 
-    /// The value, if the slot is closed as `ready`: [`Outcome::READY`], or what never is (so that
-    /// each hit is seen elsewhere).
+    /// The slot, if it is closed as `ready`: [`Outcome::READY`], or what never is (so that each hit is seen elsewhere).
     #[inline]
-    pub(crate) fn value_if(&self, ready: Outcome) -> Option<&V> {
-        // SAFETY: a slot is never closed with any other outcome that an asker's tag can be.
-        self.awaited
-            .list
-            .is(ready)
-            .then(|| unsafe { self.value_unchecked() })
-    }
-
-    /// # Safety
-    ///
-    /// The slot is ready.
-    #[inline]
-    unsafe fn value_unchecked(&self) -> &V {
-        // SAFETY: nobody writes after the close (C3).
-        let stored = unsafe { &*self.result.get() };
-        // SAFETY: the value was written before the close as ready (C3).
-        unsafe { &stored.value }
+    pub(crate) fn ready_if(&self, ready: Outcome) -> Option<Ready<'_, V>> {
+        // A slot is never closed with any other outcome that an asker's tag can be.
+        self.awaited.list.is(ready).then_some(Ready(self))
     }
 
     /// Looks at the slot.
     pub(crate) fn look(&self) -> Found<'_, V> {
         match self.awaited.list.outcome() {
             None => Found::InProgress,
-            // SAFETY: just seen to be ready.
-            Some(Outcome::READY) => Found::Ready(unsafe { self.value_unchecked() }),
+            Some(Outcome::READY) => Found::Ready(Ready(self)),
             Some(Outcome::EMPTY) => Found::Empty,
             Some(_) => {
                 // SAFETY: nobody writes after the close (C3).
@@ -116,7 +114,11 @@ impl<V> Slot<V> {
     ///
     /// The caller owns the claim.
     #[inline]
-    pub(crate) unsafe fn complete(&self, value: V, record: Option<Option<Box<Record>>>) -> &V {
+    pub(crate) unsafe fn complete(
+        &self,
+        value: V,
+        record: Option<Option<Box<Record>>>,
+    ) -> Ready<'_, V> {
         // SAFETY: the owner alone writes before the close (C3), and nobody reads.
         let stored = unsafe { &mut *self.result.get() };
         stored.value = ManuallyDrop::new(value);
@@ -125,8 +127,7 @@ impl<V> Slot<V> {
             self.keep(record);
         }
         waiters.wake();
-        // SAFETY: just written and closed.
-        unsafe { self.value_unchecked() }
+        Ready(self)
     }
 
     /// Publishes a failure; the waiters must be woken.

@@ -9,7 +9,7 @@ use crate::sync::{AtomicPtr, Ordering};
 
 /// How a wait list ended: a small number that its user names.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Outcome(u8);
+pub(crate) struct Outcome(usize);
 
 impl Outcome {
     /// Nobody computes, or not yet: the list can be opened by [`WaitList::reopen`]. Zero, so that
@@ -25,13 +25,13 @@ impl Outcome {
 
     /// An outcome's number is no address: a fiber's record is aligned to eight and more.
     fn as_word(self) -> *mut FiberRecord {
-        ptr::without_provenance_mut(usize::from(self.0))
+        ptr::without_provenance_mut(self.0)
     }
 
     fn from_word(word: *mut FiberRecord) -> Option<Outcome> {
         match word.addr() {
             OPEN | WAITER_MIN.. => None,
-            small => Some(Outcome(small as u8)),
+            small => Some(Outcome(small)),
         }
     }
 }
@@ -84,7 +84,7 @@ impl WaitList {
     #[inline]
     pub(crate) fn is(&self, outcome: Outcome) -> bool {
         // Acquire: as in `outcome`.
-        self.0.load(Ordering::Acquire).addr() == usize::from(outcome.0)
+        self.0.load(Ordering::Acquire).addr() == outcome.0
     }
 
     /// Lists a fiber (W2). Gives the one that was listed last before it, or null.

@@ -43,6 +43,7 @@ macro_rules! cell_atomic {
 
 cell_atomic!(AtomicBool, bool);
 cell_atomic!(AtomicUsize, usize);
+cell_atomic!(AtomicU32, u32);
 cell_atomic!(AtomicU64, u64);
 
 impl AtomicUsize {
