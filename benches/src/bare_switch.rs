@@ -35,7 +35,7 @@ pub(crate) fn round_trips_by_contract(count: u64) -> std::io::Result<u64> {
         }
     })?;
     let mut yields = 0;
-    while let Resumed::Suspended = other.resume() {
+    while let Resumed::Suspended(_) = other.resume() {
         yields += 1;
     }
     Ok(yields)

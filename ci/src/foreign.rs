@@ -31,6 +31,8 @@ pub(crate) enum Machine {
     Checked(&'static str),
     /// This one (x86-64 Linux), all of it built for ThreadSanitizer.
     ThreadSanitizer,
+    /// This one (x86-64 Linux), with valgrind.
+    Valgrind,
 }
 
 /// A machine that Debian has a C compiler and library for.
@@ -239,6 +241,10 @@ impl Machine {
     /// What is missing.
     pub(crate) fn cargo(self) -> Result<Command, String> {
         match self {
+            Machine::Valgrind => {
+                debian::install(&["valgrind".to_owned()])?;
+                Machine::Here.cargo()
+            }
             Machine::Here => {
                 let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
                 Ok(Command::new(cargo))
@@ -253,7 +259,7 @@ impl Machine {
 impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Machine::Here => Ok(()),
+            Machine::Here | Machine::Valgrind => Ok(()),
             Machine::Foreign(foreign) => write!(f, "[for {}] ", foreign.triple),
             Machine::Checked(triple) => write!(f, "[for {triple}] "),
             Machine::ThreadSanitizer => write!(f, "[with ThreadSanitizer] "),

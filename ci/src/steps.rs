@@ -378,7 +378,10 @@ fn instructions() -> Vec<Line> {
         cargo(
             "build --release -p dagwood-bench --no-default-features --target-dir target/sequential-build",
         ),
-        cargo("test -p dagwood-ci --test instructions -- --ignored --nocapture --test-threads 1"),
+        cargo_for(
+            Machine::Valgrind,
+            "test -p dagwood-ci --test instructions -- --ignored --nocapture --test-threads 1",
+        ),
     ]
 }
 

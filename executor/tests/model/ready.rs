@@ -48,7 +48,7 @@ fn resume(pool: &Pool, fibers: &[Arc<Frame<Suspended>>]) {
         let record = ready.pop().expect("just seen");
         let fiber = fibers
             .iter()
-            .find(|fiber| std::ptr::eq(&fiber.record, record));
+            .find(|fiber| std::ptr::eq(&fiber.record, record.as_ptr()));
         let fiber = fiber.expect("one of those that were woken, and once");
         // SAFETY: its waker has written before it pushed.
         assert_eq!(fiber.answer.with(|answer| unsafe { *answer }), 7);
