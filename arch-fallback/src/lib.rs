@@ -15,11 +15,11 @@
 //! | target | a fiber is switched by | tested |
 //! | --- | --- | --- |
 //! | `x86_64-unknown-linux-gnu` | corosensei, or `context` by feature | natively, each time; each set of features, both sanitizers |
-//! | `i686-unknown-linux-gnu` | corosensei, or `context` by feature | natively, by name |
-//! | `aarch64-unknown-linux-gnu` | corosensei, or `context` by feature | emulated, by name |
-//! | `riscv64gc-unknown-linux-gnu` | corosensei | emulated, by name |
-//! | `powerpc64le-unknown-linux-gnu` | corosensei, which a stable compiler refuses there | emulated, by name |
-//! | `powerpc64-unknown-linux-gnu` | `context` | emulated, by name |
+//! | `i686-unknown-linux-gnu` | corosensei, or `context` by feature | natively, by name; not green yet |
+//! | `aarch64-unknown-linux-gnu` | corosensei, or `context` by feature | emulated, by name; not run yet |
+//! | `riscv64gc-unknown-linux-gnu` | corosensei | emulated, by name; not run yet |
+//! | `powerpc64le-unknown-linux-gnu` | corosensei, which a stable compiler refuses there | emulated, by name; not run yet |
+//! | `powerpc64-unknown-linux-gnu` | `context` | emulated, by name; not green yet |
 //! | `s390x-unknown-linux-gnu`, `sparc64-unknown-linux-gnu` | threads | emulated, each time |
 //! | `x86_64-pc-windows-gnu`, `aarch64-apple-darwin` | corosensei | compiled, each time |
 //! | `wasm32-unknown-unknown` | threads, of which it has none: for the sequential build | compiled, each time; that build |
