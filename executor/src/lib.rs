@@ -12,6 +12,7 @@
 //! | wait for something else | [`Event`] |
 //! | bind a value to the running work | [`FiberLocal`] |
 //! | see why there is no result | [`Error`] |
+//! | see a race again | [`Schedule`]: one worker at a time, in an order that a seed says |
 //!
 //! # Examples
 //!
@@ -83,6 +84,7 @@ mod query;
 mod rest;
 mod run;
 mod sched;
+mod schedule;
 mod scope;
 mod spawned;
 mod stacks;
@@ -100,6 +102,7 @@ pub use query::interner::{Id, Interner, Shown};
 pub use query::record::{Asked, Step, Steps};
 pub use query::{Query, Storage};
 pub use sched::stats::Statistics;
+pub use schedule::{Exhaustive, Schedule, ScheduleLog};
 pub use scope::Scope;
 #[doc(hidden)]
 pub use stacks::StackFaults;
