@@ -38,13 +38,21 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
+/// The harness of a plain build, and of one with `--cfg no_schedule`.
+const PLAIN: &str = "target/release/dagwood";
+const NO_SCHEDULE: &str = "target/no-schedule/release/dagwood";
+
 /// Runs a workload once under callgrind.
 fn count(workload: &str, engine: &str, size: u32) -> Events {
+    count_with(PLAIN, workload, engine, size)
+}
+
+fn count_with(program: &str, workload: &str, engine: &str, size: u32) -> Events {
     let out = root().join(format!("target/callgrind-{workload}-{engine}-{size}"));
     let run = Command::new("valgrind")
         .args(["--tool=callgrind", "--cache-sim=yes", "--collect-bus=yes"])
         .arg(format!("--callgrind-out-file={}", out.display()))
-        .arg(root().join("target/release/dagwood"))
+        .arg(root().join(program))
         .args(["run", workload, "--engine", engine, "--workers", "1"])
         .args(["--size", &size.to_string()])
         .output()
@@ -145,4 +153,44 @@ fn a_miss_is_a_claim_and_a_close() {
     let hashed = misses("miss-hashed", "fibers");
     misses("miss-hashed", "plain");
     assert!(hashed.atomics < 4.1, "{hashed:?}");
+}
+
+/// Instructions of one operation of a workload: the difference of two sizes, so that the start of the process is not in it.
+fn instructions(program: &str, workload: &str, sizes: [u32; 2], operations: f64) -> f64 {
+    let [few, many] = sizes.map(|size| count_with(program, workload, "fibers", size));
+    many.without(few).per(operations).instructions
+}
+
+#[test]
+#[ignore = "needs valgrind, and two built harnesses"]
+fn a_schedule_that_is_off_costs_nothing() {
+    // Fork-join of 18 and 22 are joins of a Fibonacci tree: fib(n + 1) - 1.
+    let cases = [
+        ("fork-join", [18, 22], f64::from(28_656 - 4_180)),
+        ("miss-dense", [20_000, 60_000], 40_000.0),
+        ("miss-hashed", [20_000, 60_000], 40_000.0),
+        ("grid-hashed", [50, 150], 20_000.0),
+    ];
+    for (workload, sizes, operations) in cases {
+        let with = instructions(PLAIN, workload, sizes, operations);
+        let without = instructions(NO_SCHEDULE, workload, sizes, operations);
+        println!("{workload}: {with:.2} instructions, {without:.2} without schedules");
+        assert!(
+            (with - without).abs() < 0.5,
+            "{workload}: {with} and {without}"
+        );
+    }
+    for workload in ["hit-dense", "hit-hashed"] {
+        let of = |program| {
+            count_with(program, workload, "fibers", 1024)
+                .per(HITS)
+                .instructions
+        };
+        let (with, without) = (of(PLAIN), of(NO_SCHEDULE));
+        println!("{workload}: {with:.2} instructions, {without:.2} without schedules");
+        assert!(
+            (with - without).abs() < 0.5,
+            "{workload}: {with} and {without}"
+        );
+    }
 }

@@ -80,6 +80,7 @@ mod line;
 mod local;
 mod par;
 mod part;
+mod plant;
 mod query;
 mod rest;
 mod run;

@@ -185,10 +185,21 @@ mod tests {
             Schedule::Replay(log.clone()),
             Schedule::Prefix(log),
         ] {
-            assert_eq!(schedule.to_string().parse::<Schedule>().ok(), Some(schedule));
+            assert_eq!(
+                schedule.to_string().parse::<Schedule>().ok(),
+                Some(schedule)
+            );
         }
         assert_eq!("17".parse::<Schedule>().ok(), Some(Schedule::Seeded(17)));
-        for text in ["", "rand:1", "random:", "random:-1", "pct:1:2", "pct:1:2:3:4", "replay:a1"] {
+        for text in [
+            "",
+            "rand:1",
+            "random:",
+            "random:-1",
+            "pct:1:2",
+            "pct:1:2:3:4",
+            "replay:a1",
+        ] {
             assert!(text.parse::<Schedule>().is_err(), "{text}");
         }
     }

@@ -2,9 +2,7 @@
 
 use std::sync::Mutex;
 
-use dagwood::{
-    Cx, Database, Event, Executor, Exhaustive, Query, Schedule, ScheduleLog,
-};
+use dagwood::{Cx, Database, Event, Executor, Exhaustive, Query, Schedule, ScheduleLog};
 use dagwood_tests::{Bed, scenarios};
 
 scenarios! {
@@ -37,7 +35,10 @@ impl Query<Order> for Sum {
                 let (a, b) = cx.join(move |cx| *cx.get(Sum(n - 1)), move |cx| *cx.get(Sum(n - 2)));
                 a + b
             }
-            1 => cx.par_map(1..3usize, move |cx, i| *cx.get(Sum(n - i))).into_iter().sum(),
+            1 => cx
+                .par_map(1..3usize, move |cx, i| *cx.get(Sum(n - i)))
+                .into_iter()
+                .sum(),
             2 => {
                 let task = cx.spawn(move |cx| *cx.get(Sum(n - 2)));
                 *cx.get(Sum(n - 1)) + task.wait(cx)
@@ -128,14 +129,19 @@ fn a_log_of_another_program_is_an_error(bed: &Bed) {
     let db = Database::new(());
     let run = again.run(&db, |cx| cx.par_map(0..100, |_, index| index));
     let error = run.expect_err("the log is of another program");
-    assert!(error.to_string().contains("not the one of the log"), "{error}");
+    assert!(
+        error.to_string().contains("not the one of the log"),
+        "{error}"
+    );
     let other_workers = bed.builder().workers(bed.workers() + 1);
     let refused = other_workers.schedule(Schedule::Replay(log)).build();
     assert!(refused.is_err_and(|error| error.to_string().contains("workers")));
 }
 
 fn seeds_come_to_different_orders(bed: &Bed) {
-    let mut orders: Vec<_> = (0..20).map(|seed| run(&executor(bed, &Schedule::Seeded(seed))).0).collect();
+    let mut orders: Vec<_> = (0..20)
+        .map(|seed| run(&executor(bed, &Schedule::Seeded(seed))).0)
+        .collect();
     orders.sort();
     orders.dedup();
     assert!(orders.len() > 3, "only {} orders in 20 seeds", orders.len());
@@ -176,7 +182,11 @@ fn runs_one_after_another_and_events_from_outside(bed: &Bed) {
                     continue;
                 }
                 let run = std::thread::scope(|scope| {
-                    let run = scope.spawn(|| executor.run(&db, |cx| cx.join(|cx| *event.wait(cx), |cx| *event.wait(cx))));
+                    let run = scope.spawn(|| {
+                        executor.run(&db, |cx| {
+                            cx.join(|cx| *event.wait(cx), |cx| *event.wait(cx))
+                        })
+                    });
                     assert_eq!(event.set(round), Ok(()));
                     run.join().expect("nothing panics")
                 });

@@ -11,9 +11,9 @@ use dagwood_fibers::{FaultStack, Mechanism, StackDepot, StackSettings, report_ov
 use super::attention::Attention;
 use super::fiber::{FiberRecord, current};
 use super::idle::Idle;
+use super::idle::SleepGuard;
 use super::job::{JobRef, without_unwinding};
 use super::limits;
-use super::idle::SleepGuard;
 use super::queue::{Deque, Injector, Stealer};
 use super::ready::Inbox;
 use super::seeded::{Point, Post, Seeded};
@@ -23,6 +23,7 @@ use super::stats::{Counters, Statistics};
 use super::witness;
 pub(crate) use super::worker::Worker;
 use crate::error::Error;
+use crate::plant;
 use crate::schedule::{Schedule, ScheduleLog};
 use crate::sync::{AtomicBool, AtomicUsize, Condvar, MutexGuard, Ordering};
 
@@ -232,10 +233,7 @@ impl Pool {
     /// # Errors
     ///
     /// Those of `run`; or it was not the one of the schedule's log.
-    pub(crate) fn watching<T>(
-        &self,
-        run: impl FnOnce() -> Result<T, Error>,
-    ) -> Result<T, Error> {
+    pub(crate) fn watching<T>(&self, run: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
         let Some(seeded) = self.seeded() else {
             return run();
         };
@@ -321,7 +319,7 @@ impl Pool {
     /// Lets a worker sleep until there is something for it.
     pub(crate) fn sleep(&self, worker: usize, sleeper: &Worker) {
         let seat = self.seat(worker);
-        let has_own = || !seat.inbox.is_empty() || !seat.own_jobs.is_empty();
+        let has_own = || !plant::LOST_WAKE && (!seat.inbox.is_empty() || !seat.own_jobs.is_empty());
         let is_work_there = || self.is_stopping() || has_own() || self.has_jobs();
         // Nobody asks for a sleeper, so it asks once more, in earnest, when it is counted (idle.md I6).
         let ask = || {
@@ -397,8 +395,9 @@ impl Pool {
     pub(crate) fn block(&self, worker: usize) {
         let seat = self.seat(worker);
         let has_own = || !seat.inbox.is_empty() || !seat.own_jobs.is_empty();
-        self.idle
-            .block(worker, has_own, |wake, guard| self.wait(worker, wake, guard));
+        self.idle.block(worker, has_own, |wake, guard| {
+            self.wait(worker, wake, guard)
+        });
     }
 
     /// Blocks on the condition variable of a worker that sleeps, or until a schedule lets it go on.

@@ -40,7 +40,9 @@ pub(crate) struct Seeded(Infallible);
 impl Seeded {
     pub(crate) fn new(schedule: &Schedule, _: usize) -> Result<Option<Self>, Error> {
         if schedule.is_chosen() {
-            return Err(Error::setup("this build has no schedules (`--cfg no_schedule`)"));
+            return Err(Error::setup(
+                "this build has no schedules (`--cfg no_schedule`)",
+            ));
         }
         Ok(None)
     }

@@ -60,7 +60,9 @@ impl Exhaustive {
 
     /// Takes the log of the run under the last schedule. `None`: the backend has one order only.
     pub fn learn(&mut self, log: Option<&ScheduleLog>) {
-        self.next = log.and_then(|log| self.after(log)).map_or(Next::None, Next::Prefix);
+        self.next = log
+            .and_then(|log| self.after(log))
+            .map_or(Next::None, Next::Prefix);
     }
 
     /// The shortest way on: the last choice that can be another one.

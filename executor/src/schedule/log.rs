@@ -133,7 +133,15 @@ mod tests {
         let log = ScheduleLog::new(4, entries);
         assert_eq!(log.to_string(), "workers=4 a1/4 w0/3");
         assert_eq!(log.to_string().parse::<ScheduleLog>().ok(), Some(log));
-        for text in ["", "a1/4", "workers=x", "workers=2 a", "workers=2 a2/2", "workers=2 11/2", "workers=2 ä1/2"] {
+        for text in [
+            "",
+            "a1/4",
+            "workers=x",
+            "workers=2 a",
+            "workers=2 a2/2",
+            "workers=2 11/2",
+            "workers=2 ä1/2",
+        ] {
             assert!(text.parse::<ScheduleLog>().is_err(), "{text}");
         }
     }

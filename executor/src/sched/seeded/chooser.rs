@@ -67,7 +67,12 @@ impl Chooser {
     }
 
     /// One of `candidates`, the first of which is who goes on if nobody minds.
-    pub(super) fn worker(&mut self, at: Point, running: Option<usize>, candidates: &[usize]) -> usize {
+    pub(super) fn worker(
+        &mut self,
+        at: Point,
+        running: Option<usize>,
+        candidates: &[usize],
+    ) -> usize {
         let by_rule = match &mut self.rule {
             Rule::Random => self.random.below(candidates.len()),
             Rule::RoundRobin if at.is_poll() => 0,
@@ -192,7 +197,11 @@ mod tests {
             chosen.push(chooser.worker(Point::Attend, Some(0), &[0, 1, 2]));
             chosen.push(chooser.way(Point::Share, 4));
         }
-        (chosen, chooser.divergence().map(str::to_owned), chooser.log())
+        (
+            chosen,
+            chooser.divergence().map(str::to_owned),
+            chooser.log(),
+        )
     }
 
     #[test]
@@ -208,16 +217,27 @@ mod tests {
             assert_eq!((chosen, log), (again, same), "{schedule}");
             assert_eq!(divergence, None);
         }
-        assert_ne!(choices(&Schedule::Seeded(5)).0, choices(&Schedule::Seeded(6)).0);
+        assert_ne!(
+            choices(&Schedule::Seeded(5)).0,
+            choices(&Schedule::Seeded(6)).0
+        );
     }
 
     #[test]
     fn a_divergence_is_told() {
         let log = |text: &str| text.parse::<ScheduleLog>().expect("a log");
         let diverges = |schedule| choices(&schedule).1;
-        for other in ["workers=3", "workers=3 w1/3", "workers=3 a1/2", "workers=3 a1/3"] {
+        for other in [
+            "workers=3",
+            "workers=3 w1/3",
+            "workers=3 a1/2",
+            "workers=3 a1/3",
+        ] {
             let told = diverges(Schedule::Replay(log(other)));
-            assert!(told.is_some_and(|told| told.contains("at choice")), "{other}");
+            assert!(
+                told.is_some_and(|told| told.contains("at choice")),
+                "{other}"
+            );
         }
         assert_eq!(diverges(Schedule::Prefix(log("workers=3 a1/3"))), None);
         assert!(diverges(Schedule::Prefix(log("workers=3 w1/3"))).is_some());
