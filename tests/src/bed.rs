@@ -50,9 +50,9 @@ impl Bed {
         self.workers
     }
 
-    /// The seed of the schedule, if workers run one at a time.
-    pub fn seed(&self) -> Option<u64> {
-        self.seed
+    /// Whether workers run one at a time, and sizes are cut.
+    pub fn is_seeded(&self) -> bool {
+        self.seed.is_some()
     }
 
     /// Whether nothing else runs while a job waits.
@@ -67,6 +67,13 @@ impl Bed {
         } else {
             count
         }
+    }
+
+    /// So many numbers to make random things from: fewer under seeds, and others under each.
+    pub fn numbers(&self, count: usize) -> Range<u64> {
+        let count = self.scaled(count) as u64;
+        let first = self.seed.unwrap_or(0) * count;
+        first..first + count
     }
 
     /// `full`, but `few` where each waiting job holds an OS thread, or one worker at a time runs.

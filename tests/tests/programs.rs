@@ -20,9 +20,7 @@ fn oracle() -> Executor {
 fn s1_random_programs(bed: &Bed) {
     let oracle = oracle();
     let executor = bed.executor();
-    for number in 0..bed.scaled(PROGRAMS) as u64 {
-        // Others under each seed.
-        let number = number + bed.seed().unwrap_or(0) * 1000;
+    for number in bed.numbers(PROGRAMS) {
         let program = Program::random(number);
         let differs = |program: &Program| program.run(&executor) != program.run(&oracle);
         if differs(&program) {

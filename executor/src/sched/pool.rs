@@ -1,5 +1,7 @@
 //! The pool of workers: what they share, how they start and stop.
 
+mod gate;
+
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -9,14 +11,14 @@ use std::time::Duration;
 use dagwood_fibers::{FaultStack, Mechanism, StackDepot, StackSettings, report_overflows};
 
 use super::attention::Attention;
-use super::fiber::{FiberRecord, current};
+use super::fiber::FiberRecord;
 use super::idle::Idle;
 use super::idle::SleepGuard;
 use super::job::{JobRef, without_unwinding};
 use super::limits;
 use super::queue::{Deque, Injector, Stealer};
 use super::ready::Inbox;
-use super::seeded::{Point, Post, Seeded};
+use super::seeded::{Point, Seeded};
 use super::slab::Depot;
 use super::standing::Standing;
 use super::stats::{Counters, Statistics};
@@ -24,7 +26,7 @@ use super::witness;
 pub(crate) use super::worker::Worker;
 use crate::error::Error;
 use crate::plant;
-use crate::schedule::{Schedule, ScheduleLog};
+use crate::schedule::Schedule;
 use crate::sync::{AtomicBool, AtomicUsize, Condvar, MutexGuard, Ordering};
 
 /// How long a worker sleeps, with statistics on, before it looks whether it should.
@@ -213,43 +215,6 @@ impl Pool {
         self.seeded.as_ref()
     }
 
-    /// Whether the calling thread acts for a worker of this pool.
-    fn is_here(&self) -> bool {
-        // SAFETY: null, or the current fiber, which is alive, since it runs this.
-        let fiber = unsafe { current().as_ref() };
-        let is_base = || self.seeded().is_some_and(Seeded::is_base_here);
-        fiber.is_some_and(|fiber| fiber.is_of(self.identity())) || is_base()
-    }
-
-    /// What lets in what the calling thread hands in, if a schedule says when.
-    #[inline]
-    fn outside(&self, poster: Option<&Worker>) -> Option<&Seeded> {
-        self.seeded()
-            .filter(|_| poster.is_none() && !self.is_here())
-    }
-
-    /// Runs `run`, which waits for a job that it gives to the pool: a failure is told with how to see it again.
-    ///
-    /// # Errors
-    ///
-    /// Those of `run`; or it was not the one of the schedule's log.
-    pub(crate) fn watching<T>(&self, run: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-        let Some(seeded) = self.seeded() else {
-            return run();
-        };
-        let watch = WatchedRun(seeded);
-        seeded.run_begins();
-        let result = run();
-        std::mem::forget(watch);
-        seeded.run_ends()?;
-        result
-    }
-
-    /// What the schedule has chosen so far, if there is one.
-    pub(crate) fn schedule_log(&self) -> Option<ScheduleLog> {
-        Some(self.seeded()?.log(self.is_here()))
-    }
-
     /// Whether fibers run on OS threads' own stacks, whose overflows are to be reported.
     pub(crate) fn watches_own_stacks(&self) -> bool {
         self.watches_own_stacks
@@ -259,16 +224,8 @@ impl Pool {
         self.is_stopping.load(Ordering::Relaxed)
     }
 
-    /// Gives a job from outside to the pool.
-    pub(crate) fn inject(&self, job: JobRef) {
-        match self.seeded() {
-            None => self.push_injected(job),
-            Some(seeded) => self.post_from_outside(seeded, Post::Job(job)),
-        }
-    }
-
-    /// Puts a job where any worker finds it.
-    pub(crate) fn push_injected(&self, job: JobRef) {
+    /// Puts a job where any worker finds it, whoever calls.
+    pub(super) fn push_injected(&self, job: JobRef) {
         let push = || self.injector.push(job);
         self.posting(None, push, || self.idle.job_posted());
     }
@@ -281,16 +238,8 @@ impl Pool {
         }
     }
 
-    /// Puts a woken fiber into its owner's inbox. `waker`: the worker of the pool that does so.
-    pub(crate) fn post_fiber(&self, owner: usize, fiber: &FiberRecord, waker: Option<&Worker>) {
-        match self.outside(waker) {
-            None => self.push_fiber(owner, fiber, waker),
-            Some(seeded) => self.post_from_outside(seeded, Post::Fiber(owner, fiber)),
-        }
-    }
-
-    /// The same, whoever calls.
-    pub(crate) fn push_fiber(&self, owner: usize, fiber: &FiberRecord, waker: Option<&Worker>) {
+    /// Puts a woken fiber into its owner's inbox, whoever calls. `waker`: the worker of the pool that does so.
+    pub(super) fn push_fiber(&self, owner: usize, fiber: &FiberRecord, waker: Option<&Worker>) {
         // Once pushed, `fiber` may be gone.
         self.post_to(owner, waker, |seat| seat.inbox.push(fiber));
     }
@@ -464,25 +413,9 @@ impl Threads {
     }
 }
 
-/// A run that has not come to its end.
-struct WatchedRun<'p>(&'p Seeded);
-
-impl Drop for WatchedRun<'_> {
-    fn drop(&mut self) {
-        self.0.report("a panic leaves `run`");
-        // The panic goes first.
-        let _ = self.0.run_ends();
-    }
-}
-
 impl Drop for Threads {
     fn drop(&mut self) {
-        if let Some(seeded) = self.pool.seeded() {
-            if std::thread::panicking() {
-                seeded.report("a panic drops the executor");
-            }
-            seeded.stop(self.pool.is_here());
-        }
+        self.pool.stop_schedule();
         self.pool.is_stopping.store(true, Ordering::SeqCst);
         self.pool.idle.wake_all();
         let here = std::thread::current().id();

@@ -4,6 +4,8 @@
 
 mod chooser;
 mod delivery;
+mod point;
+mod report;
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -12,72 +14,10 @@ use std::time::Duration;
 
 use self::chooser::Chooser;
 pub(crate) use self::delivery::Post;
+pub(crate) use self::point::Point;
 use crate::error::Error;
 use crate::schedule::{Schedule, ScheduleLog};
 use crate::sync::{AtomicBool, Condvar, Mutex, MutexGuard, Ordering};
-
-/// Where a choice is made.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Point {
-    /// A scheduling point of a job: a miss, a join, a loop item, a spawn.
-    Attend,
-    /// What is to be awaited was not done; the fiber is not listed yet.
-    Before,
-    /// The fiber is listed, and still on its stack.
-    Listed,
-    /// A job or a fiber was pushed where others find it; who sleeps was not woken yet.
-    Posted,
-    /// The same, and who sleeps was woken.
-    Woken,
-    /// A published job is about to be taken back.
-    TakeBack,
-    /// A look for work found nothing.
-    Look,
-    /// A job was stolen, and has not begun.
-    Stolen,
-    /// The worker is counted as a sleeper, and has not looked once more.
-    Sleepy,
-    /// The worker sleeps, or has begun: somebody else goes on.
-    Rest,
-    /// A fiber yields, and no other is ready.
-    Yield,
-    /// A worker stands (stand.md), or tries to.
-    Stand,
-    /// How many jobs are shown.
-    Share,
-    /// At whom a thief begins.
-    Victim,
-    /// Whether something from outside is let in.
-    Outside,
-}
-
-impl Point {
-    /// What it is in a log.
-    fn letter(self) -> u8 {
-        match self {
-            Point::Attend => b'a',
-            Point::Before => b'b',
-            Point::Listed => b'w',
-            Point::Posted => b'p',
-            Point::Woken => b'q',
-            Point::TakeBack => b't',
-            Point::Look => b'l',
-            Point::Stolen => b's',
-            Point::Sleepy => b'z',
-            Point::Rest => b'r',
-            Point::Yield => b'y',
-            Point::Stand => b'd',
-            Point::Share => b'h',
-            Point::Victim => b'v',
-            Point::Outside => crate::schedule::OUTSIDE,
-        }
-    }
-
-    /// Whether who comes here may come again and again, until somebody else has done something.
-    fn is_poll(self) -> bool {
-        matches!(self, Point::Look | Point::Yield | Point::Stand)
-    }
-}
 
 /// What the pool lends to its schedule.
 pub(crate) trait Sleepers {
@@ -292,28 +232,6 @@ impl Seeded {
             .map_or(Ok(()), |told| Err(Error::setup(told.to_owned())))
     }
 
-    /// Says how to come here again, once.
-    pub(crate) fn report(&self, what: &str) {
-        let mut turns = self.turns.lock();
-        if !std::mem::replace(&mut turns.is_reported, true) {
-            let steps = turns.chooser.choices();
-            drop(turns);
-            eprintln!("dagwood: {what}, {}", self.how_to_repeat(steps));
-        }
-    }
-
-    fn how_to_repeat(&self, choices: usize) -> String {
-        let workers = self.places.len();
-        let schedule = match &self.schedule {
-            Schedule::Replay(_) => "the log that it replays".to_owned(),
-            Schedule::Prefix(_) => "the log that it begins with".to_owned(),
-            seeded => format!("DAGWOOD_SCHEDULE={seeded} (or `Builder::schedule`)"),
-        };
-        format!(
-            "after {choices} choices of the schedule; to see it again: {schedule}, with {workers} workers"
-        )
-    }
-
     /// Chooses who goes on, and tells it. Whoever runs is `running`, if it can go on.
     fn pass_on(&self, turns: &mut Turns, at: Point, running: Option<usize>, pool: &impl Sleepers) {
         loop {
@@ -368,30 +286,6 @@ impl Seeded {
                 self.report_standstill(turns, pool);
             }
         }
-    }
-
-    /// Nothing has moved for long.
-    fn report_standstill(&self, turns: &mut Turns, pool: &impl Sleepers) {
-        if turns.is_reported || turns.runs == 0 {
-            return;
-        }
-        turns.is_reported = true;
-        let why = match turns.running {
-            Some(worker) => format!(
-                "worker {worker} comes to no scheduling point: its closure computes for long, or waits for what \
-                 another one would do"
-            ),
-            None if pool.has_work() => {
-                "STUCK: all workers sleep while there is work: a bug of dagwood".to_owned()
-            }
-            None => "STUCK: all workers sleep while a `run` waits: if nobody outside is about to do something, this \
-                     is a deadlock"
-                .to_owned(),
-        };
-        eprintln!(
-            "dagwood: {why}; {}",
-            self.how_to_repeat(turns.chooser.choices())
-        );
     }
 
     fn wait_until_still(&self, turns: &mut MutexGuard<'_, Turns>) {
