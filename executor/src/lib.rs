@@ -65,6 +65,13 @@
         reason = "the sequential build shares what workers need, and has no workers"
     )
 )]
+#![cfg_attr(
+    no_schedule,
+    allow(
+        dead_code,
+        reason = "for comparison only: what schedules need has no user"
+    )
+)]
 
 mod backend;
 mod broadcast;

@@ -9,9 +9,8 @@ use std::fmt;
 use std::str::FromStr;
 
 pub use self::exhaustive::Exhaustive;
-pub(crate) use self::exhaustive::OUTSIDE;
-pub(crate) use self::log::Entry;
 pub use self::log::ScheduleLog;
+pub(crate) use self::log::{Entry, OUTSIDE};
 use crate::error::Error;
 
 /// In which order the workers of an executor run ([`Builder::schedule`](crate::Builder::schedule)).

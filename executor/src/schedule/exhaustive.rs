@@ -1,6 +1,6 @@
 //! All schedules of a small program, up to a bound.
 
-use super::{Entry, Schedule, ScheduleLog};
+use super::{Entry, OUTSIDE, Schedule, ScheduleLog};
 
 /// Goes through all schedules that differ from the plain one (every worker goes on until it waits) in at most so many
 /// choices.
@@ -82,9 +82,6 @@ impl Exhaustive {
         None
     }
 }
-
-/// The kind of entries that say what came from outside: nobody's choice.
-pub(crate) const OUTSIDE: u8 = b'o';
 
 #[cfg(test)]
 mod tests {

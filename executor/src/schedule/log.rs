@@ -15,6 +15,9 @@ pub struct ScheduleLog {
     entries: Vec<Entry>,
 }
 
+/// The kind of entries that say what came from outside: nobody's choice.
+pub(crate) const OUTSIDE: u8 = b'o';
+
 /// One choice: kind, what, of how many. Packed: there may be millions.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
