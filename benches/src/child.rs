@@ -15,7 +15,7 @@ use crate::measure::{Outcome, timed};
 use crate::peak;
 use crate::probe::{Message, Report};
 use crate::trouble::Trouble;
-use crate::workload::{Job, Setup};
+use crate::workload::{Interleaving, Job, Setup};
 
 /// Runs the job once, or once for each line on stdin, and reports.
 pub(crate) fn child(args: &ChildArgs) -> Result<ExitCode, Failure> {
@@ -29,6 +29,7 @@ pub(crate) fn child(args: &ChildArgs) -> Result<ExitCode, Failure> {
         engine: args.engine,
         workers: args.workers,
         statistics: !args.serve,
+        interleaving: Interleaving::Free,
     };
     match loaded.job(setup) {
         Err(error) => say(&Message::Failed(error)),

@@ -27,7 +27,8 @@ Examples:
   dagwood run rust-source --engine fibers        analyse Rust source once, show what was found
   dagwood compare                                the main job on every engine, side by side
   dagwood compare fork-join --engines fibers,rayon,calls --workers 1,2
-  dagwood compare --engines sequential,fibers,capacity --workers 2 --json rows.jsonl";
+  dagwood compare --engines sequential,fibers,capacity --workers 2 --json rows.jsonl
+  dagwood explore rust-source --seeds 100        one answer under a hundred schedules?";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -39,6 +40,9 @@ pub(crate) enum Command {
     /// Run workloads on several engines, interleaved round by round, and print a table
     #[command(after_help = COMPARE_HELP)]
     Compare(CompareArgs),
+    /// Run one workload under many schedules of its workers, and say whether the answer is the same
+    #[command(after_help = EXPLORE_HELP)]
+    Explore(ExploreArgs),
     /// One run in a process of its own, for `compare`
     #[command(name = "__child", hide = true)]
     Child(ChildArgs),
@@ -66,6 +70,38 @@ compare vintage:
 
 Exit code: 0; 1 if answers differ or an engine of ours fails (a failing peer only gets an error row); 2 if the
 command line asks for what cannot be.";
+
+const EXPLORE_HELP: &str = "\
+One worker at a time runs, and the seed says which, at each scheduling point: so a seed's run is the same each time. The
+answer of program order, where the workload has a sequential engine, is what the others are compared with.
+
+Exit code: 0 if all answers are the same; 1 if one differs or fails: then its seed is named, and how to see it again.";
+
+/// Arguments of `explore`.
+#[derive(Debug, Args)]
+pub(crate) struct ExploreArgs {
+    /// The workload to run
+    #[arg(value_name = "WORKLOAD", value_parser = workload_parser())]
+    pub(crate) workload: &'static Workload,
+    /// The number of seeds
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) seeds: u64,
+    /// The first seed
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    pub(crate) first: u64,
+    /// So many preemptions at random places, and priorities, instead of a random worker at each point
+    #[arg(long, value_name = "N")]
+    pub(crate) preemptions: Option<u32>,
+    /// The engine to run it on [default: the first backend of this build that can]
+    #[arg(long, value_name = "ENGINE")]
+    pub(crate) engine: Option<Engine>,
+    /// The number of workers
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = worker_count)]
+    pub(crate) workers: usize,
+    /// What to run it on (rust-source: 20,000 lines).
+    #[command(flatten)]
+    pub(crate) scale: Scale,
+}
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]

@@ -23,7 +23,7 @@ use crate::served::Served;
 use crate::table;
 use crate::trouble::Trouble;
 use crate::vintage;
-use crate::workload::{Loaded, Setup, Workload};
+use crate::workload::{Interleaving, Loaded, Setup, Workload};
 
 /// Compares all named workloads; the exit code says whether the answers agree.
 pub(crate) fn compare(args: &CompareArgs) -> Result<ExitCode, Failure> {
@@ -181,6 +181,7 @@ fn runner<'a>(
         engine: subject.engine,
         workers: subject.workers,
         statistics: false,
+        interleaving: Interleaving::Free,
     };
     Ok(Box::new(InProcess(loaded.job(setup)?)))
 }

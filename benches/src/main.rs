@@ -1,6 +1,6 @@
 //! `dagwood`: runs workloads on dagwood's backends and on other libraries, and compares them.
 //!
-//! The commands are `list`, `run` and `compare`; a hidden one serves `compare` in a process of its own.
+//! The commands are `list`, `run`, `compare` and `explore`; a hidden one serves `compare` in a process of its own.
 
 mod bare_switch;
 mod blocking;
@@ -10,6 +10,7 @@ mod cli;
 mod compare;
 mod context_switches;
 mod engine;
+mod explore;
 mod failure;
 mod footprint;
 mod format;
@@ -74,6 +75,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::List => list::list(),
         Command::Run(args) => run::run(&args),
         Command::Compare(args) => compare::compare(&args),
+        Command::Explore(args) => explore::explore(&args),
         Command::Child(args) => child::child(&args),
     }
 }

@@ -10,7 +10,7 @@ use crate::format;
 use crate::measure::timed;
 use crate::peak;
 use crate::plan;
-use crate::workload::{Setup, Workload};
+use crate::workload::{Interleaving, Setup, Workload};
 
 /// Runs the workload; its output goes to stdout, everything about the run to stderr.
 pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
@@ -34,6 +34,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
         engine,
         workers,
         statistics: false,
+        interleaving: Interleaving::Free,
     };
     let mut job = loaded.job(setup).map_err(Failure::Work)?;
     let (sample, answer) = timed(&mut job).map_err(|trouble| Failure::Work(trouble.to_string()))?;
@@ -64,7 +65,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     }
 }
 
-fn chosen_engine(workload: &Workload, named: Option<Engine>) -> Result<Engine, Failure> {
+/// The engine named, if it can run the workload, else the first backend of ours that can.
+pub(crate) fn chosen_engine(workload: &Workload, named: Option<Engine>) -> Result<Engine, Failure> {
     match named {
         Some(Engine::Capacity) => Err(Failure::Usage(
             "capacity is a measure of the machine and has no output; it is for compare".to_owned(),

@@ -28,6 +28,9 @@ fn what_cannot_be_is_refused_with_the_valid_names() {
             "--input means nothing to fork-join",
         ),
         ("run shared --engine capacity", "compare"),
+        ("explore shared --seeds 0", "not in 1.."),
+        ("explore shared --engine sequential", "fibers or threads"),
+        ("explore fork-join --engine rayon", "fibers or threads"),
         (
             "run rust-source --input no/such/directory",
             "no/such/directory",
@@ -115,4 +118,22 @@ fn a_sequential_build_that_cannot_be_made_is_said() {
         assert!(said.contains(part), "{said}");
     }
     assert!(output.stdout.is_empty());
+}
+
+#[test]
+#[cfg(any(feature = "fibers", feature = "threads"))]
+fn explore_gives_one_answer_under_all_seeds() {
+    for line in [
+        "explore shared --size 6 --seeds 3",
+        "explore shared --size 6 --seeds 3 --preemptions 3 --workers 2",
+        "explore fork-join --size 10 --seeds 2 --first 7",
+    ] {
+        let finished = dagwood(line);
+        assert_eq!(finished.code, 0, "{line}: {}", finished.stderr);
+        assert!(
+            finished.stdout.contains(" under all "),
+            "{line}: {}",
+            finished.stdout
+        );
+    }
 }

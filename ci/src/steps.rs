@@ -79,6 +79,12 @@ pub(crate) const STEPS: &[Step] = &[
         commands: release,
     },
     Step {
+        name: "seeds",
+        is_extra: false,
+        about: "the conformance suite under 20 seeds, and planted bugs that seeds must find",
+        commands: seeds,
+    },
+    Step {
         name: "scale",
         is_extra: false,
         about: "the large sizes: D1 in full, ten thousand blocked threads, ten million results",
@@ -101,6 +107,12 @@ pub(crate) const STEPS: &[Step] = &[
         is_extra: false,
         about: "what hits, misses and the parallel build cost, counted by valgrind (x86-64)",
         commands: instructions,
+    },
+    Step {
+        name: "many-seeds",
+        is_extra: true,
+        about: "the conformance suite under 1,000 seeds",
+        commands: || vec![under_seeds("1000")],
     },
     Step {
         name: "asan",
@@ -226,6 +238,26 @@ fn release() -> Vec<Line> {
     vec![cargo("test --release -p dagwood-tests")]
 }
 
+fn under_seeds(count: &'static str) -> Line {
+    let mut line = cargo("test --release -p dagwood-tests -- under_seeds");
+    line.environment = vec![("DAGWOOD_SEEDS", count)];
+    line
+}
+
+/// The suite under seeds; then, in builds with a planted bug each, the test that must find it (tests/PLANTS.md).
+fn seeds() -> Vec<Line> {
+    let planted = |flags| {
+        let mut line = cargo("test -p dagwood-tests --test planted -- --nocapture");
+        line.environment = vec![("RUSTFLAGS", flags), ("CARGO_TARGET_DIR", "target/planted")];
+        line
+    };
+    vec![
+        under_seeds("20"),
+        planted("--cfg plant=\"lost_wake\""),
+        planted("--cfg plant=\"late_publication\""),
+    ]
+}
+
 /// The suite of the stacks under AddressSanitizer, which the compiler at hand has; std is not instrumented. Then with
 /// an overflow of a buffer on a fiber's stack, which must be found. (The test of resident memory would measure the
 /// sanitizer's.)
@@ -347,7 +379,7 @@ fn scale() -> Vec<Line> {
 
 fn examples() -> Vec<Line> {
     let each = |set| {
-        ["hello", "dag"]
+        ["hello", "dag", "race"]
             .map(|example| with_features("run", &["dagwood"], set, &format!("--example {example}")))
     };
     FEATURE_SETS.into_iter().flat_map(each).collect()
@@ -373,8 +405,14 @@ fn harness() -> Vec<Line> {
 }
 
 fn instructions() -> Vec<Line> {
+    let mut without = cargo("build --release -p dagwood-bench");
+    without.environment = vec![
+        ("RUSTFLAGS", "--cfg no_schedule"),
+        ("CARGO_TARGET_DIR", "target/no-schedule"),
+    ];
     vec![
         cargo("build --release -p dagwood-bench"),
+        without,
         cargo(
             "build --release -p dagwood-bench --no-default-features --target-dir target/sequential-build",
         ),

@@ -1,8 +1,9 @@
-//! What is counted and not timed: what hits and misses cost (claim.md C6 and C8), and what the parallel build costs over
-//! the sequential one, by callgrind: instructions, reads, writes and atomic read-modify-writes.
+//! What is counted and not timed: what hits and misses cost (claim.md C6 and C8), what the parallel build costs over
+//! the sequential one, and that schedules cost nothing when they are off (seeded.md), by callgrind: instructions, reads,
+//! writes and atomic read-modify-writes.
 //!
 //! Ignored by default: it needs valgrind, and x86-64 (elsewhere an atomic is not one instruction). The gate's step
-//! `instructions` builds the harness in both ways and runs this.
+//! `instructions` builds the harness in each of the ways and runs this.
 
 #![cfg(target_arch = "x86_64")]
 
@@ -39,11 +40,12 @@ impl Events {
     }
 }
 
-/// The harness, as it is built with and without backends.
+/// The harness, as it is built with backends, without, and without schedules.
 #[derive(Clone, Copy)]
 enum Build {
     Parallel,
     Sequential,
+    NoSchedule,
 }
 
 fn root() -> PathBuf {
@@ -55,6 +57,7 @@ impl Build {
         root().join(match self {
             Build::Parallel => "target/release/dagwood",
             Build::Sequential => "target/sequential-build/release/dagwood",
+            Build::NoSchedule => "target/no-schedule/release/dagwood",
         })
     }
 }
@@ -217,5 +220,25 @@ fn the_parallel_build_costs_no_more_than_the_sequential_one() {
         println!("{workload}: {ratio:.4} x the instructions of the sequential build");
         let is_free = workload == "grid-hashed" || ratio <= 1.02;
         assert!(is_free, "{workload}: {ratio:.4}");
+    }
+}
+
+/// Schedules are compiled in, and off: the same run in a build without them.
+#[test]
+#[ignore = "needs valgrind, and the harness built with and without schedules"]
+fn a_schedule_that_is_off_costs_nothing() {
+    for (workload, size) in [
+        ("fork-join", 24),
+        ("miss-dense", 30_000),
+        ("miss-hashed", 30_000),
+        ("grid-hashed", 100),
+        ("hit-dense", 1024),
+        ("hit-hashed", 1024),
+    ] {
+        let of = |build| one_run(build, workload, "fibers", size).instructions;
+        let (with, without) = (of(Build::Parallel), of(Build::NoSchedule));
+        let ratio = with / without;
+        println!("{workload}: {ratio:.4} x the instructions of a build without schedules");
+        assert!((ratio - 1.0).abs() < 0.005, "{workload}: {ratio:.4}");
     }
 }

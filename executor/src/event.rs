@@ -8,6 +8,7 @@ use std::ptr;
 
 use crate::cx::Cx;
 use crate::error::Error;
+use crate::plant;
 use crate::sched::graph::{self, Awaited};
 use crate::sched::wait::Outcome;
 use crate::sync::{AtomicBool, Ordering, ThreadBound};
@@ -79,8 +80,15 @@ impl<T> Event<T> {
             return Err(value);
         }
         // SAFETY: we took the event, so nobody else writes; nobody reads before the close.
-        unsafe { *self.value.get() = Some(value) };
-        self.awaited.list.close(Outcome::READY).wake();
+        let write = || unsafe { *self.value.get() = Some(value) };
+        let close = || self.awaited.list.close(Outcome::READY).wake();
+        if plant::LATE_PUBLICATION {
+            close();
+            write();
+        } else {
+            write();
+            close();
+        }
         Ok(())
     }
 

@@ -11,6 +11,7 @@ use crate::query::database::Database;
 use crate::run::{Run, run_here};
 use crate::sched::fiber::{FiberRecord, current};
 use crate::sched::stats::Statistics;
+use crate::schedule::{Schedule, ScheduleLog};
 use crate::stacks::{Guards, StackFaults, Stacks};
 
 /// What a fiber is.
@@ -81,6 +82,7 @@ pub struct Builder {
     pub(crate) reports_overflows: bool,
     pub(crate) threads_max: Option<usize>,
     pub(crate) has_statistics: bool,
+    pub(crate) schedule: Option<Schedule>,
 }
 
 /// Address space for each stack; memory is used as it is touched. As much as a main thread has: a fiber that waits on a
@@ -107,6 +109,7 @@ impl Executor {
             reports_overflows: true,
             threads_max: None,
             has_statistics: false,
+            schedule: None,
         }
     }
 
@@ -136,6 +139,12 @@ impl Executor {
         self.engine.stacks()
     }
 
+    /// What was chosen so far, if the executor was built with a [`Schedule`] that chooses: what
+    /// [`Schedule::Replay`] repeats. Waits until no worker can go on; inside a job it gives what there is.
+    pub fn schedule_log(&self) -> Option<ScheduleLog> {
+        self.engine.schedule_log()
+    }
+
     /// Runs `body` as a job, and blocks until it and all tasks that it spawned have ended.
     ///
     /// Any thread may call it, many at once. On a fiber of *another* executor the call suspends
@@ -144,8 +153,8 @@ impl Executor {
     /// # Errors
     ///
     /// A query that `body` got by [`Cx::get`] failed, or a task failed that nobody waited for;
-    /// `run` was called inside a job of the same executor; or (sequential build) the database
-    /// belongs to another thread.
+    /// `run` was called inside a job of the same executor; (sequential build) the database belongs to another thread;
+    /// or the run was not the one of the log that [`Schedule::Replay`] follows.
     ///
     /// # Panics
     ///
@@ -188,8 +197,9 @@ impl Executor {
         match &*self.engine {
             Engine::Sequential(engine) => run_here(&run, body, identity, engine.stack_bytes),
             #[cfg(any(feature = "fibers", feature = "threads"))]
-            Engine::Pool(pool) => {
-                crate::run::run_on_pool(&run, body, |job| pool.threads.pool().inject(job))
+            Engine::Pool(workers) => {
+                let pool = workers.threads.pool();
+                pool.watching(|| crate::run::run_on_pool(&run, body, |job| pool.inject(job)))
             }
         }
     }
@@ -290,18 +300,36 @@ impl Builder {
         self
     }
 
+    /// In which order workers run; by default as the environment variable `DAGWOOD_SCHEDULE` says, else freely.
+    pub fn schedule(mut self, schedule: Schedule) -> Self {
+        self.schedule = Some(schedule);
+        self
+    }
+
     /// Makes the executor and starts its workers.
     ///
     /// # Errors
     ///
-    /// No worker was asked for, the backend is not part of this build, or a thread or stack could
-    /// not be made.
-    pub fn build(self) -> Result<Executor, Error> {
+    /// No worker was asked for, the backend is not part of this build, the schedule is no schedule or of another number
+    /// of workers, or a thread or stack could not be made.
+    pub fn build(mut self) -> Result<Executor, Error> {
         if self.workers == Some(0) {
             return Err(Error::setup(
                 "an executor needs at least one worker: `Builder::workers(0)`",
             ));
         }
+        let schedule = match self.schedule.take() {
+            Some(schedule) => schedule,
+            None => Schedule::from_environment()?,
+        };
+        if schedule == Schedule::Sequential {
+            self.backend = Some(Backend::Sequential);
+        }
+        if self.workers.is_none() {
+            let logged = schedule.log().map(ScheduleLog::workers);
+            self.workers = logged.filter(|workers| *workers > 0);
+        }
+        self.schedule = Some(schedule);
         let backend = self.backend.unwrap_or(Executor::backends()[0]);
         if !Executor::backends().contains(&backend) {
             let compiled: Vec<String> = Executor::backends()

@@ -12,6 +12,7 @@
 //! | wait for something else | [`Event`] |
 //! | bind a value to the running work | [`FiberLocal`] |
 //! | see why there is no result | [`Error`] |
+//! | see a race again | [`Schedule`]: one worker at a time, in an order that a seed says |
 //!
 //! # Examples
 //!
@@ -64,6 +65,13 @@
         reason = "the sequential build shares what workers need, and has no workers"
     )
 )]
+#![cfg_attr(
+    no_schedule,
+    allow(
+        dead_code,
+        reason = "for comparison only: what schedules need has no user"
+    )
+)]
 
 mod backend;
 mod broadcast;
@@ -79,10 +87,12 @@ mod line;
 mod local;
 mod par;
 mod part;
+mod plant;
 mod query;
 mod rest;
 mod run;
 mod sched;
+mod schedule;
 mod scope;
 mod spawned;
 mod stacks;
@@ -100,6 +110,7 @@ pub use query::interner::{Id, Interner, Shown};
 pub use query::record::{Asked, Step, Steps};
 pub use query::{Query, Storage};
 pub use sched::stats::Statistics;
+pub use schedule::{Exhaustive, Schedule, ScheduleLog};
 pub use scope::Scope;
 #[doc(hidden)]
 pub use stacks::StackFaults;

@@ -20,6 +20,11 @@ mod limits;
 mod queue;
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod ready;
+#[cfg(all(any(feature = "fibers", feature = "threads"), not(no_schedule)))]
+pub(crate) mod seeded;
+#[cfg(all(any(feature = "fibers", feature = "threads"), no_schedule))]
+#[path = "sched/seeded_none.rs"]
+pub(crate) mod seeded;
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod standing;
 #[cfg(any(feature = "fibers", feature = "threads"))]

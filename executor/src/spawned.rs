@@ -233,6 +233,11 @@ impl<T> TaskCell<T> {
         })
     }
 
+    /// Somebody has asked for the result, and fails for the same reason.
+    pub(crate) fn note_asked(&self) {
+        self.is_observed.store(true, Ordering::Relaxed);
+    }
+
     pub(crate) fn name(&self) -> String {
         format!("task at {}", self.location)
     }

@@ -111,12 +111,16 @@ impl<T: Send + Sync> Task<'_, T> {
         let may_run_here = !Frame::is_any_decided(cx.fiber());
         if may_run_here && self.job.run_if_first(cx.fiber()) {
             if let Some(error) = self.cell.cycle_of_waiter(cx.fiber()) {
+                self.cell.note_asked();
                 error.raise();
             }
         } else {
             match graph::wait_for(cx.fiber(), &self.cell.awaited) {
                 Ok(()) => (),
-                Err(Stopped::Cycle(error)) => error.raise(),
+                Err(Stopped::Cycle(error)) => {
+                    self.cell.note_asked();
+                    error.raise()
+                }
                 Err(Stopped::Refused(error)) => return Err(error),
             }
         }

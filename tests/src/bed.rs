@@ -1,12 +1,13 @@
 //! What a scenario runs on, and the watchdog that tells which one hangs.
 
 use std::io::Write;
+use std::ops::Range;
 use std::panic::resume_unwind;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use dagwood::{Backend, Builder, Executor};
+use dagwood::{Backend, Builder, Executor, Schedule};
 
 /// How long a scenario may take on one backend with one worker count before it counts as hanging.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -19,14 +20,19 @@ const STACK_BYTES: usize = 64 << 20;
 pub struct Bed {
     backend: Backend,
     workers: usize,
+    seed: Option<u64>,
 }
 
 impl Bed {
     /// The builder of an executor of this kind.
     pub fn builder(&self) -> Builder {
-        Executor::builder()
+        let builder = Executor::builder()
             .backend(self.backend)
-            .workers(self.workers)
+            .workers(self.workers);
+        match self.seed {
+            Some(seed) => builder.schedule(Schedule::Seeded(seed)),
+            None => builder,
+        }
     }
 
     /// An executor of this kind.
@@ -44,14 +50,35 @@ impl Bed {
         self.workers
     }
 
+    /// Whether workers run one at a time, and sizes are cut.
+    pub fn is_seeded(&self) -> bool {
+        self.seed.is_some()
+    }
+
     /// Whether nothing else runs while a job waits.
     pub fn is_sequential(&self) -> bool {
         self.backend == Backend::Sequential
     }
 
-    /// `full`, but `few` where each waiting job holds an OS thread.
+    /// A number of rounds, or a size: a fiftieth under seeds, where other seeds do more, and a turn takes microseconds.
+    pub fn scaled(&self, count: usize) -> usize {
+        if self.seed.is_some() {
+            count.div_ceil(50)
+        } else {
+            count
+        }
+    }
+
+    /// So many numbers to make random things from: fewer under seeds, and others under each.
+    pub fn numbers(&self, count: usize) -> Range<u64> {
+        let count = self.scaled(count) as u64;
+        let first = self.seed.unwrap_or(0) * count;
+        first..first + count
+    }
+
+    /// `full`, but `few` where each waiting job holds an OS thread, or one worker at a time runs.
     pub fn at_most_on_threads(&self, few: usize, full: usize) -> usize {
-        if self.backend == Backend::Threads {
+        if self.backend == Backend::Threads || self.seed.is_some() {
             few.min(full)
         } else {
             full
@@ -63,17 +90,60 @@ impl Bed {
 ///
 /// On a target without a switch the feature `fibers` brings the threads backend, so that is what runs then.
 pub fn run_scenario(name: &str, backend: Backend, workers: &[usize], body: fn(&Bed)) {
-    let backend = *Executor::backends()
-        .iter()
-        .find(|here| **here == backend)
-        .unwrap_or(&Executor::backends()[0]);
+    let backend = this_or_first(backend);
     for &workers in workers {
+        let bed = Bed {
+            backend,
+            workers,
+            seed: None,
+        };
         watch(
             &format!("{name} on {backend}, workers: {workers}"),
-            Bed { backend, workers },
+            bed,
             body,
         );
     }
+}
+
+/// The same under seeds: as many as `DAGWOOD_SEEDS` says, else two; with each of the worker counts in turn.
+pub fn run_under_seeds(name: &str, backend: Backend, workers: &[usize], body: fn(&Bed)) {
+    let backend = this_or_first(backend);
+    for seed in seeds() {
+        let turn = usize::try_from(seed).expect("seeds are few") % workers.len();
+        let bed = Bed {
+            backend,
+            workers: workers[turn],
+            seed: Some(seed),
+        };
+        watch(
+            &format!(
+                "{name} on {backend}, workers: {}, seed {seed} (again: DAGWOOD_SEEDS={seed}..{})",
+                workers[turn],
+                seed + 1
+            ),
+            bed,
+            body,
+        );
+    }
+}
+
+/// `DAGWOOD_SEEDS` is a number of seeds, or `FIRST..END`.
+fn seeds() -> Range<u64> {
+    let Ok(text) = std::env::var("DAGWOOD_SEEDS") else {
+        return 0..2;
+    };
+    let number = |text: &str| text.parse().expect("DAGWOOD_SEEDS is N or FIRST..END");
+    match text.split_once("..") {
+        Some((first, end)) => number(first)..number(end),
+        None => 0..number(&text),
+    }
+}
+
+fn this_or_first(backend: Backend) -> Backend {
+    *Executor::backends()
+        .iter()
+        .find(|here| **here == backend)
+        .unwrap_or(&Executor::backends()[0])
 }
 
 fn watch(label: &str, bed: Bed, body: fn(&Bed)) {

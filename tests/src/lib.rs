@@ -9,10 +9,11 @@ mod child;
 mod count;
 mod dag;
 mod gate;
+mod program;
 mod random;
 pub mod refused;
 
-pub use bed::{Bed, run_scenario};
+pub use bed::{Bed, run_scenario, run_under_seeds};
 pub use child::{child_process, is_emulated, limited_child_process, scaled};
 pub use count::Count;
 pub use dag::{Dag, Node, Outcome, Step};
@@ -20,6 +21,7 @@ pub use gate::{
     Gated, Meeting, OpenOnDrop, OsGate, at_once_from_tasks, at_once_from_threads, fail_quietly,
     open, panic_text,
 };
+pub use program::{Answers, Block, Op, Program};
 pub use random::Random;
 
 /// Makes a module for each scenario, with one test for each backend of this build.
@@ -27,10 +29,12 @@ pub use random::Random;
 /// `pools`: the backends with workers. `all`: these, and sequential. `shared`: the same, but sequential only in builds
 /// in which a database may be used by several threads.
 ///
+/// Each pool also runs it under seeds (`Schedule::Seeded`), unless the line says `unseeded` and why.
+///
 /// The module has the name of the function that it runs, so a test's name begins with its scenario's id.
 #[macro_export]
 macro_rules! scenarios {
-    ($($on:ident $workers:tt: $name:ident;)+) => {$(
+    ($($on:ident $workers:tt $(unseeded $why:literal)?: $name:ident;)+) => {$(
         mod $name {
             /// Known in every build, also where no backend can run it.
             #[allow(dead_code)]
@@ -48,9 +52,25 @@ macro_rules! scenarios {
                 $crate::run_scenario(stringify!($name), dagwood::Backend::Threads, &$workers, BODY);
             }
 
+            $crate::scenarios!(@seeds [$($why)?] $workers);
+
             $crate::scenarios!(@sequential $on $name);
         }
     )+};
+    (@seeds [$why:literal] $workers:tt) => {};
+    (@seeds [] $workers:tt) => {
+        #[test]
+        #[cfg(feature = "fibers")]
+        fn under_seeds_on_fibers() {
+            $crate::run_under_seeds(module_path!(), dagwood::Backend::Fibers, &$workers, BODY);
+        }
+
+        #[test]
+        #[cfg(feature = "threads")]
+        fn under_seeds_on_threads() {
+            $crate::run_under_seeds(module_path!(), dagwood::Backend::Threads, &$workers, BODY);
+        }
+    };
     (@sequential pools $name:ident) => {};
     (@sequential all $name:ident) => {
         #[test]

@@ -10,7 +10,7 @@ scenarios! {
     all [1, 2, 3, 8]: c1_entered_from_each_member_at_once_by_tasks;
     shared [1, 2, 3, 8]: c1_entered_from_each_member_at_once_by_threads;
     all [1]: c1_entered_from_each_member_in_turn;
-    pools [8]: c2_found_beside_jobs_that_never_look_up;
+    pools [8] unseeded "its jobs block their threads": c2_found_beside_jobs_that_never_look_up;
     all [1, 3, 8]: c3_many_disjoint_cycles_at_once;
 }
 

@@ -62,7 +62,8 @@ fn ask_chain(bed: &Bed, levels: usize) {
 }
 
 fn d1_a_chain_of_queries(bed: &Bed) {
-    ask_chain(bed, LEVELS);
+    let levels = bed.scaled(LEVELS);
+    ask_chain(bed, levels);
 }
 
 /// A comb of joins: `levels` of them inside each other's first half.
@@ -82,7 +83,8 @@ fn join_nested(bed: &Bed, levels: usize) {
 }
 
 fn d1_nested_joins(bed: &Bed) {
-    join_nested(bed, LEVELS);
+    let levels = bed.scaled(LEVELS);
+    join_nested(bed, levels);
 }
 
 /// How many tasks and children depend on each other.
@@ -105,26 +107,29 @@ fn spawn_tasks(cx: &Cx<'_, ()>, left: usize) {
 }
 
 fn d1_children_and_tasks_that_spawn_the_next(bed: &Bed) {
+    let tasks = bed.scaled(TASKS);
     let spawned = executor(bed).run(&Database::new(()), |cx| {
-        cx.scope(|cx, scope| spawn_children(cx, scope, TASKS));
-        spawn_tasks(cx, TASKS);
+        cx.scope(|cx, scope| spawn_children(cx, scope, tasks));
+        spawn_tasks(cx, tasks);
     });
     spawned.expect("memory is enough");
 }
 
 fn d1_tasks_that_wait_for_the_one_before(bed: &Bed) {
+    let tasks = bed.scaled(TASKS);
     let counted = executor(bed).run(&Database::new(()), |cx| {
         let mut last: Option<Task<'_, usize>> = None;
-        for _ in 0..TASKS {
+        for _ in 0..tasks {
             let before = last.take();
             last = Some(cx.spawn(move |cx| before.map_or(0, |task| *task.wait(cx)) + 1));
         }
         *last.expect("there are some").wait(cx)
     });
-    assert_eq!(counted.expect("memory is enough"), TASKS);
+    assert_eq!(counted.expect("memory is enough"), tasks);
 }
 
 fn d1_nested_joins_to_the_right(bed: &Bed) {
+    let levels = bed.scaled(LEVELS);
     fn comb(cx: &Cx<'_, ()>, levels: usize) -> usize {
         if levels == 0 {
             return 0;
@@ -134,8 +139,8 @@ fn d1_nested_joins_to_the_right(bed: &Bed) {
     }
     let joined = bed
         .executor()
-        .run(&Database::new(()), |cx| comb(cx, LEVELS));
-    assert_eq!(joined.expect("memory is enough"), LEVELS);
+        .run(&Database::new(()), |cx| comb(cx, levels));
+    assert_eq!(joined.expect("memory is enough"), levels);
 }
 
 fn d1_nested_scopes_and_loops(bed: &Bed) {
@@ -160,6 +165,7 @@ fn d1_nested_scopes_and_loops(bed: &Bed) {
 }
 
 fn d1_plain_recursion_that_deepens(bed: &Bed) {
+    let levels = bed.scaled(LEVELS);
     /// With frames that are larger than those of the other tests.
     fn descend(cx: &Cx<'_, ()>, levels: usize) -> usize {
         let frame = std::hint::black_box([levels; 50]);
@@ -172,38 +178,41 @@ fn d1_plain_recursion_that_deepens(bed: &Bed) {
     }
     let counted = bed
         .executor()
-        .run(&Database::new(()), |cx| descend(cx, LEVELS));
-    assert_eq!(counted.expect("memory is enough"), LEVELS);
+        .run(&Database::new(()), |cx| descend(cx, levels));
+    assert_eq!(counted.expect("memory is enough"), levels);
 }
 
 fn d1_a_chain_that_is_a_cycle(bed: &Bed) {
+    let levels = bed.scaled(LEVELS);
     let executor = executor(bed);
-    let db = Database::new(Bottom::AsksTop(LEVELS));
+    let db = Database::new(Bottom::AsksTop(levels));
     let error = executor
-        .run(&db, |cx| *cx.get(Link(LEVELS)))
+        .run(&db, |cx| *cx.get(Link(levels)))
         .expect_err("it asks for itself");
     assert!(error.is_cycle());
-    assert_eq!(error.cycle_members().map(<[String]>::len), Some(LEVELS + 1));
+    assert_eq!(error.cycle_members().map(<[String]>::len), Some(levels + 1));
 }
 
 fn d1_a_panic_at_the_bottom(bed: &Bed) {
+    let levels = bed.scaled(LEVELS);
     let executor = executor(bed);
     let db = Database::new(Bottom::Panics);
     let error = executor
-        .run(&db, |cx| *cx.get(Link(LEVELS)))
+        .run(&db, |cx| *cx.get(Link(levels)))
         .expect_err("the bottom panics");
     assert_eq!(error.panic_message(), Some("at the bottom"));
-    assert_eq!(error.query_stack().count(), LEVELS + 1);
+    assert_eq!(error.query_stack().count(), levels + 1);
     assert_eq!(error.query_stack().next(), Some("Link(0)"));
-    let again = executor.run(&db, |cx| cx.try_get(Link(LEVELS / 2)).copied());
+    let again = executor.run(&db, |cx| cx.try_get(Link(levels / 2)).copied());
     let again = again.expect("errors are held back");
     assert_eq!(
         again.expect_err("it failed").query_stack().count(),
-        LEVELS / 2 + 1
+        levels / 2 + 1
     );
 }
 
 fn d1_a_panic_below_joins(bed: &Bed) {
+    let levels = bed.scaled(LEVELS);
     fn comb(cx: &Cx<'_, AtomicUsize>, levels: usize) {
         if levels == 0 {
             fail_quietly("at the bottom")
@@ -215,11 +224,11 @@ fn d1_a_panic_below_joins(bed: &Bed) {
     }
     let executor = executor(bed);
     let db = Database::new(AtomicUsize::new(0));
-    let run = || executor.run(&db, |cx| comb(cx, LEVELS));
+    let run = || executor.run(&db, |cx| comb(cx, levels));
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).expect_err("the bottom panics");
     assert_eq!(
         db.data().load(Ordering::Relaxed),
-        LEVELS,
+        levels,
         "second halves run all the same"
     );
 }
@@ -245,6 +254,7 @@ fn descend_and<'db>(
 }
 
 fn d1_fibers_wait_at_the_bottom(bed: &Bed) {
+    let levels = bed.scaled(LEVELS_OF_EACH);
     let at_bottom = |cx: &Cx<'_, Meeting>, level| {
         if level == 0 {
             cx.data().meet(cx);
@@ -252,14 +262,13 @@ fn d1_fibers_wait_at_the_bottom(bed: &Bed) {
     };
     let db = Database::new(Meeting::new(FIBERS));
     let sums = executor(bed).run(&db, |cx| {
-        cx.par_map(0..FIBERS, |cx, _| {
-            descend_and(cx, LEVELS_OF_EACH, &at_bottom)
-        })
+        cx.par_map(0..FIBERS, |cx, _| descend_and(cx, levels, &at_bottom))
     });
-    assert_eq!(sums.expect("memory is enough"), [LEVELS_OF_EACH; FIBERS]);
+    assert_eq!(sums.expect("memory is enough"), [levels; FIBERS]);
 }
 
 fn d1_fibers_wait_on_the_way(bed: &Bed) {
+    let levels = bed.scaled(LEVELS_OF_EACH);
     let yield_often = |cx: &Cx<'_, Meeting>, level: usize| {
         if level.is_multiple_of(500) {
             cx.yield_now();
@@ -267,11 +276,9 @@ fn d1_fibers_wait_on_the_way(bed: &Bed) {
     };
     let db = Database::new(Meeting::new(FIBERS));
     let sums = executor(bed).run(&db, |cx| {
-        cx.par_map(0..FIBERS, |cx, _| {
-            descend_and(cx, LEVELS_OF_EACH, &yield_often)
-        })
+        cx.par_map(0..FIBERS, |cx, _| descend_and(cx, levels, &yield_often))
     });
-    assert_eq!(sums.expect("memory is enough"), [LEVELS_OF_EACH; FIBERS]);
+    assert_eq!(sums.expect("memory is enough"), [levels; FIBERS]);
 }
 
 /// The sizes of the scenario: optimised, one after another.

@@ -22,7 +22,7 @@ fn fresh(seed: u64) -> Dag {
 
 fn c6_random_graphs_without_cycles(bed: &Bed) {
     let executor = bed.executor();
-    for seed in 0..scaled(40) as u64 {
+    for seed in bed.numbers(scaled(40)) {
         let db = Database::new(fresh(seed));
         let len = db.data().len();
         let values = executor.run(&db, |cx| {
@@ -57,7 +57,7 @@ fn in_program_order(dag: Dag, first: usize) -> Vec<Outcome> {
 /// Compares what all nodes give, entered at once, to program order from each entry. `check_runs` sees how often each ran.
 fn check(bed: &Bed, make: impl Fn(&mut Random, usize) -> Dag, check_runs: impl Fn(Vec<usize>)) {
     let executor = bed.executor();
-    for seed in 0..scaled(200) as u64 {
+    for seed in bed.numbers(scaled(200)) {
         let fresh = || {
             let mut random = Random::new(seed);
             let len = 2 + random.below(20);
@@ -101,6 +101,8 @@ fn s1_random_graphs_with_forks_and_cycles(bed: &Bed) {
 struct Layers {
     width: usize,
     depth: usize,
+    /// How many the fan has.
+    fan: usize,
     runs: AtomicUsize,
 }
 
@@ -129,7 +131,7 @@ impl Query<Layers> for Part {
             Part::One => *cx.get(Part::Inner(layers.depth - 1, 0)),
             Part::Fan(index) => cx.get(Part::One).wrapping_add(index as u64),
             Part::Many => {
-                let fan = cx.par_map(0..FAN, |cx, i| *cx.get(Part::Fan(i)));
+                let fan = cx.par_map(0..layers.fan, |cx, i| *cx.get(Part::Fan(i)));
                 fan.into_iter().fold(0, u64::wrapping_add)
             }
             Part::Inner(0, place) => place as u64,
@@ -143,7 +145,7 @@ impl Query<Layers> for Part {
 }
 
 /// The value of [`Part::Many`] by plain loops.
-fn oracle(width: usize, depth: usize) -> u64 {
+fn oracle(width: usize, depth: usize, fan: usize) -> u64 {
     let mut layer: Vec<u64> = (0..width as u64).collect();
     for _ in 1..depth {
         let node = |place: usize| {
@@ -152,13 +154,15 @@ fn oracle(width: usize, depth: usize) -> u64 {
         };
         layer = (0..width).map(node).collect();
     }
-    (0..FAN as u64).fold(0, |sum, i| sum.wrapping_add(layer[0].wrapping_add(i)))
+    (0..fan as u64).fold(0, |sum, i| sum.wrapping_add(layer[0].wrapping_add(i)))
 }
 
 fn check_layers(bed: &Bed, width: usize, depth: usize) {
+    let fan = bed.scaled(FAN);
     let db = Database::new(Layers {
         width,
         depth,
+        fan,
         runs: AtomicUsize::new(0),
     });
     let asked = bed.executor().run(&db, |cx| {
@@ -169,8 +173,8 @@ fn check_layers(bed: &Bed, width: usize, depth: usize) {
         };
         cx.join(|cx| *cx.get(Part::Many), top).0
     });
-    assert_eq!(asked.expect("no cycle"), oracle(width, depth));
-    let nodes = width * depth + FAN + 2;
+    assert_eq!(asked.expect("no cycle"), oracle(width, depth, fan));
+    let nodes = width * depth + fan + 2;
     assert_eq!(db.data().runs.load(Ordering::Relaxed), nodes);
 }
 

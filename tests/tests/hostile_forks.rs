@@ -12,7 +12,7 @@ scenarios! {
     pools [2, 3, 8]: w3_a_chunk_is_not_used_again_while_a_closure_lies_in_it;
     pools [1, 2]: f1_a_branch_elsewhere_spawns_before_what_follows_it;
     all [1, 2]: f1_a_destructor_spawns_after_what_was_spawned_before;
-    pools [2]: x4_a_broadcast_in_a_destructor_lets_nobody_else_see_the_unwind;
+    pools [2] unseeded "its jobs block their threads": x4_a_broadcast_in_a_destructor_lets_nobody_else_see_the_unwind;
     all [1, 2]: f1_children_of_a_child_come_right_after_it;
 }
 
@@ -39,7 +39,7 @@ fn child<'scope, 'env, 'db>(
 fn w3_a_chunk_is_not_used_again_while_a_closure_lies_in_it(bed: &Bed) {
     let executor = bed.executor();
     let db = Database::new(());
-    for _ in 0..bed.at_most_on_threads(1_000, 10_000) {
+    for _ in 0..bed.scaled(bed.at_most_on_threads(1_000, 10_000)) {
         let seen: Vec<AtomicUsize> = (0..63).map(|_| AtomicUsize::new(0)).collect();
         let run = executor.run(&db, |cx| cx.scope(|cx, scope| child(cx, scope, &seen, 0)));
         run.expect("nothing fails");

@@ -20,7 +20,7 @@ scenarios! {
 
 fn s1_records_of_random_graphs(bed: &Bed) {
     let executor = bed.executor();
-    for seed in 0..100 {
+    for seed in bed.numbers(100) {
         let mut random = Random::new(seed);
         let len = 1 + random.below(60);
         let db = Database::new(Dag::random(&mut random, len)).record_all();

@@ -17,7 +17,7 @@ fn children_find_what_they_captured(bed: &Bed) {
     const CHILDREN: usize = 1000;
     const ROUNDS: usize = scaled(400);
     let executor = bed.executor();
-    for _ in 0..ROUNDS {
+    for _ in 0..bed.scaled(ROUNDS) {
         let ran = Count::default();
         let run = executor.run(&Database::new(()), |cx| {
             cx.scope(|cx, scope| {
@@ -103,7 +103,7 @@ fn children_of_all_shapes(bed: &Bed) {
 const MANY: usize = scaled(100_000);
 
 fn d3_a_hundred_thousand_children(bed: &Bed) {
-    let mut squares = vec![0; MANY];
+    let mut squares = vec![0; bed.scaled(MANY)];
     let run = bed.executor().run(&Database::new(()), |cx| {
         cx.scope(|cx, scope| {
             for (i, square) in squares.iter_mut().enumerate() {
@@ -130,7 +130,11 @@ fn link<'scope, 'db>(
 
 /// On the sequential backend a child runs inside the spawn: that chain is as deep as its stack lets it be.
 fn children_in_a_chain(bed: &Bed) {
-    let len = if bed.is_sequential() { 1000 } else { MANY };
+    let len = if bed.is_sequential() {
+        1000
+    } else {
+        bed.scaled(MANY)
+    };
     let ran = Count::default();
     let run = bed.executor().run(&Database::new(()), |cx| {
         cx.scope(|cx, scope| link(cx, scope, len, &ran));

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use dagwood::{Builder, Executor, Statistics};
+use dagwood::{Builder, Executor, Schedule, Statistics};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{Engine, Kind};
@@ -21,6 +21,37 @@ pub(crate) struct Setup {
     pub(crate) workers: usize,
     /// Whether our executors count; counting costs time.
     pub(crate) statistics: bool,
+    /// In which order the workers of our executors run.
+    pub(crate) interleaving: Interleaving,
+}
+
+/// In which order the workers of our executors run.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Interleaving {
+    /// As the environment says, else all at once.
+    Free,
+    /// One at a time, as a seed says.
+    Random(u64),
+    /// The same, with so many preemptions.
+    Pct { seed: u64, preemptions: u32 },
+}
+
+impl Interleaving {
+    /// Preemptions lie among so many choices.
+    const STEPS: u32 = 100_000;
+
+    /// The schedule, if it is not the environment's.
+    pub(crate) fn schedule(self) -> Option<Schedule> {
+        match self {
+            Interleaving::Free => None,
+            Interleaving::Random(seed) => Some(Schedule::Seeded(seed)),
+            Interleaving::Pct { seed, preemptions } => Some(Schedule::Pct {
+                seed,
+                preemptions,
+                steps: Self::STEPS,
+            }),
+        }
+    }
 }
 
 /// What one run found; looking at it is not timed.
@@ -92,6 +123,10 @@ impl<'a> Job<'a> {
             .backend(backend)
             .workers(setup.workers)
             .statistics(setup.statistics);
+        let builder = match setup.interleaving.schedule() {
+            Some(schedule) => builder.schedule(schedule),
+            None => builder,
+        };
         let executor = configure(builder)
             .build()
             .map_err(|error| error.to_string())?;

@@ -42,7 +42,7 @@ use crate::engine::Engine;
 use crate::failure::Failure;
 
 pub(crate) use all::{ALL, VINTAGE};
-pub(crate) use job::{Answer, Counters, Figures, Job, Number, Setup};
+pub(crate) use job::{Answer, Counters, Figures, Interleaving, Job, Number, Setup};
 
 /// One workload: what it is, and how to load it.
 #[derive(Debug)]
@@ -240,6 +240,7 @@ mod tests {
                         engine,
                         workers,
                         statistics: false,
+                        interleaving: Interleaving::Free,
                     };
                     let mut job = loaded.job(setup).unwrap();
                     // Twice: the second run must not live on the first one's results.
@@ -265,6 +266,7 @@ mod tests {
                 engine,
                 workers: 2,
                 statistics: true,
+                interleaving: Interleaving::Free,
             };
             let mut job = loaded.job(setup).unwrap();
             job.run().unwrap();

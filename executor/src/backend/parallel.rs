@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::executor::{Backend, Builder};
 use crate::sched::pool::{Pool, Settings, Threads};
 use crate::sched::stats::{Counters, Statistics};
+use crate::schedule::ScheduleLog;
 use crate::stacks::{Guards, Stacks};
 
 /// What an executor runs on.
@@ -54,6 +55,7 @@ impl Engine {
             fibers_max: builder.fibers_max,
             reports_overflows: builder.reports_overflows,
             statistics: builder.has_statistics,
+            schedule: builder.schedule.clone().unwrap_or_default(),
             threads_max: builder.threads_max,
         };
         Ok(Engine::Pool(Workers {
@@ -121,6 +123,13 @@ impl Engine {
                     made: pool.stacks_made(),
                 }
             }
+        }
+    }
+
+    pub(crate) fn schedule_log(&self) -> Option<ScheduleLog> {
+        match self {
+            Engine::Sequential(_) => None,
+            Engine::Pool(workers) => workers.threads.pool().schedule_log(),
         }
     }
 

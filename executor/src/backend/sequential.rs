@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::executor::{Backend, Builder};
 use crate::sched::stats::{Counters, Statistics};
+use crate::schedule::ScheduleLog;
 use crate::stacks::Stacks;
 use crate::sync::ThreadBound;
 
@@ -60,6 +61,10 @@ impl Engine {
 
     pub(crate) fn stacks(&self) -> Stacks {
         Stacks::default()
+    }
+
+    pub(crate) fn schedule_log(&self) -> Option<ScheduleLog> {
+        None
     }
 
     pub(crate) fn statistics(&self) -> Statistics {

@@ -273,6 +273,7 @@ pub(crate) fn wait_for_child(fiber: &FiberRecord, awaited: &Awaited) -> Option<E
 pub(crate) fn wait_without_edge(fiber: &FiberRecord, awaited: &Awaited) -> Result<(), Error> {
     while awaited.list.outcome().is_none() {
         check_unwinding()?;
+        point_before_wait(fiber);
         // SAFETY: the current fiber, which suspends if it was listed; its record outlives it.
         if let Ok(before) = unsafe { awaited.list.list(fiber) } {
             suspend(fiber, Some((awaited, before)))?;
@@ -347,7 +348,13 @@ pub(crate) fn give_up(fiber: &FiberRecord) -> GivenUp {
     GivenUp::Woken
 }
 
+/// A point for a schedule, which the closer may use to come first.
+fn point_before_wait(fiber: &FiberRecord) {
+    fiber.worker().inspect(|worker| worker.point_before_wait());
+}
+
 fn wait_on_edge(fiber: &FiberRecord, awaited: &Awaited, is_ask: bool) -> Result<(), Error> {
+    point_before_wait(fiber);
     // SAFETY: the current fiber, which suspends below if it was listed; its record outlives it.
     let mut before = match unsafe { add_edge(fiber, awaited, is_ask) } {
         Added::Waiting(before) => before,
@@ -402,7 +409,8 @@ enum Added {
 ///
 /// As for [`WaitList::list`].
 unsafe fn add_edge(fiber: &FiberRecord, awaited: &Awaited, is_ask: bool) -> Added {
-    let _guard = GRAPH.lock();
+    let guard = GRAPH.lock();
+    let mut woken = None;
     if is_cycle(fiber, awaited) {
         let cycle = Cycle::collect(fiber, awaited, is_ask);
         let Some(left_over) = cycle.left_over() else {
@@ -410,17 +418,23 @@ unsafe fn add_edge(fiber: &FiberRecord, awaited: &Awaited, is_ask: bool) -> Adde
             return Added::Closes(cycle);
         };
         match left_over.end(fiber) {
-            Ok(woken) => woken.into_iter().for_each(Waiters::wake),
+            Ok(left_over) => woken = left_over,
             Err(error) => return Added::LeftOver(error),
         }
     }
     // SAFETY: the caller's contract.
-    let Ok(before) = (unsafe { awaited.list.list(fiber) }) else {
-        return Added::Done;
+    let added = match unsafe { awaited.list.list(fiber) } {
+        Ok(before) => {
+            fiber.edge.set(awaited);
+            fiber.is_asking.set(is_ask);
+            Added::Waiting(before)
+        }
+        Err(_) => Added::Done,
     };
-    fiber.edge.set(awaited);
-    fiber.is_asking.set(is_ask);
-    Added::Waiting(before)
+    drop(guard);
+    // No wake under the lock: a schedule may let another worker go on first.
+    woken.into_iter().for_each(Waiters::wake);
+    added
 }
 
 /// What a wake from a wait on an edge was.

@@ -87,6 +87,11 @@ impl Idle {
         self.counts.load(Ordering::Relaxed) >= SLEEPER
     }
 
+    /// Whether `worker`, which sleeps or is blocked, was woken.
+    pub(crate) fn is_notified(&self, worker: usize) -> bool {
+        self.sleepers[worker].state.load(Ordering::SeqCst) == State::Notified as usize
+    }
+
     /// Whether somebody looks for work, or was woken to.
     pub(crate) fn has_searchers(&self) -> bool {
         !self.counts.load(Ordering::SeqCst).is_multiple_of(SLEEPER)
@@ -169,8 +174,13 @@ impl Idle {
     }
 
     /// `worker`, which can start no job, sleeps until it is woken for a fiber of its own, unless
-    /// `is_ready` finds one.
-    pub(crate) fn block(&self, worker: usize, is_ready: impl FnOnce() -> bool) {
+    /// `is_ready` finds one. `wait` as for [`sleep`](Self::sleep).
+    pub(crate) fn block(
+        &self,
+        worker: usize,
+        is_ready: impl FnOnce() -> bool,
+        wait: impl FnMut(&Condvar, &mut SleepGuard<'_>),
+    ) {
         let sleeper = &self.sleepers[worker];
         sleeper
             .state
@@ -179,7 +189,7 @@ impl Idle {
         if is_ready() && sleeper.swap_state(State::Blocked, State::Awake) {
             return;
         }
-        sleeper.wait(|wake, guard| wake.wait(guard));
+        sleeper.wait(wait);
     }
 
     /// `worker`, a searcher, sleeps until it is woken, unless `is_work_there` finds something (I2).

@@ -39,6 +39,7 @@ mod tests {
     use dagwood_fibers::StackSettings;
 
     use super::*;
+    use crate::schedule::Schedule;
 
     fn settings(mechanism: Mechanism, fibers_max: Option<usize>) -> Settings {
         Settings {
@@ -48,6 +49,7 @@ mod tests {
             fibers_max,
             reports_overflows: false,
             statistics: false,
+            schedule: Schedule::Free,
             threads_max: None,
         }
     }

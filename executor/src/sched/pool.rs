@@ -1,5 +1,7 @@
 //! The pool of workers: what they share, how they start and stop.
 
+mod gate;
+
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -11,17 +13,21 @@ use dagwood_fibers::{FaultStack, Mechanism, StackDepot, StackSettings, report_ov
 use super::attention::Attention;
 use super::fiber::FiberRecord;
 use super::idle::Idle;
+use super::idle::SleepGuard;
 use super::job::{JobRef, without_unwinding};
 use super::limits;
 use super::queue::{Deque, Injector, Stealer};
 use super::ready::Inbox;
+use super::seeded::{Point, Seeded};
 use super::slab::Depot;
 use super::standing::Standing;
 use super::stats::{Counters, Statistics};
 use super::witness;
 pub(crate) use super::worker::Worker;
 use crate::error::Error;
-use crate::sync::{AtomicBool, AtomicUsize, Ordering};
+use crate::plant;
+use crate::schedule::Schedule;
+use crate::sync::{AtomicBool, AtomicUsize, Condvar, MutexGuard, Ordering};
 
 /// How long a worker sleeps, with statistics on, before it looks whether it should.
 const AUDIT_PERIOD: Duration = Duration::from_millis(10);
@@ -36,6 +42,7 @@ pub(crate) struct Settings {
     pub(crate) fibers_max: Option<usize>,
     pub(crate) reports_overflows: bool,
     pub(crate) statistics: bool,
+    pub(crate) schedule: Schedule,
     /// For tests: how many threads a worker's fibers may be (`Builder::limit_threads`).
     pub(crate) threads_max: Option<usize>,
 }
@@ -65,6 +72,10 @@ pub(crate) struct Pool {
     fibers: AtomicUsize,
     fibers_max: usize,
     has_statistics: bool,
+    /// Whether there are statistics or a schedule: one look for both.
+    is_watched: bool,
+    /// Says who runs, if one at a time does.
+    seeded: Option<Seeded>,
     watches_own_stacks: bool,
     /// With statistics: how many threads are between showing a job and having woken somebody for it.
     posting: AtomicUsize,
@@ -85,6 +96,7 @@ impl Pool {
         }
         let stacks = StackDepot::new(settings.mechanism, settings.stacks)
             .map_err(|error| Error::setup(format!("stacks cannot be made like this: {error}")))?;
+        let seeded = Seeded::new(&settings.schedule, settings.workers)?;
         let deques: Vec<Deque> = (0..settings.workers).map(|_| Deque::new()).collect();
         let seat = |deque: &Deque| Seat {
             stealer: deque.stealer(),
@@ -105,6 +117,8 @@ impl Pool {
             fibers_max: limits::fibers_max(settings, stacks.splits_mappings()),
             stacks,
             has_statistics: settings.statistics,
+            is_watched: settings.statistics || seeded.is_some(),
+            seeded,
             watches_own_stacks: settings.reports_overflows
                 && settings.mechanism == Mechanism::Thread,
             posting: AtomicUsize::new(0),
@@ -139,7 +153,12 @@ impl Pool {
                     let _ = started.send(prepared);
                     drop(started);
                     if is_prepared {
-                        without_unwinding(|| worker.run());
+                        without_unwinding(|| {
+                            if let Some(seeded) = pool.seeded() {
+                                seeded.begin(index, &*pool);
+                            }
+                            worker.run();
+                        });
                     }
                 });
             threads
@@ -185,6 +204,17 @@ impl Pool {
         self.has_statistics
     }
 
+    /// Whether there are statistics or a schedule.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.is_watched
+    }
+
+    /// What says who runs, if workers run one at a time (seeded.md).
+    #[inline]
+    pub(crate) fn seeded(&self) -> Option<&Seeded> {
+        self.seeded.as_ref()
+    }
+
     /// Whether fibers run on OS threads' own stacks, whose overflows are to be reported.
     pub(crate) fn watches_own_stacks(&self) -> bool {
         self.watches_own_stacks
@@ -194,12 +224,10 @@ impl Pool {
         self.is_stopping.load(Ordering::Relaxed)
     }
 
-    /// Gives a job from outside to the pool.
-    pub(crate) fn inject(&self, job: JobRef) {
-        self.posting(|| {
-            self.injector.push(job);
-            self.idle.job_posted()
-        });
+    /// Puts a job where any worker finds it, whoever calls.
+    pub(super) fn push_injected(&self, job: JobRef) {
+        let push = || self.injector.push(job);
+        self.posting(None, push, || self.idle.job_posted());
     }
 
     pub(crate) fn take_injected(&self) -> Option<JobRef> {
@@ -210,25 +238,23 @@ impl Pool {
         }
     }
 
-    /// Puts a woken fiber into its owner's inbox.
-    pub(crate) fn post_fiber(&self, owner: usize, fiber: &FiberRecord) {
+    /// Puts a woken fiber into its owner's inbox, whoever calls. `waker`: the worker of the pool that does so.
+    pub(super) fn push_fiber(&self, owner: usize, fiber: &FiberRecord, waker: Option<&Worker>) {
         // Once pushed, `fiber` may be gone.
-        self.post_to(owner, |seat| seat.inbox.push(fiber));
+        self.post_to(owner, waker, |seat| seat.inbox.push(fiber));
     }
 
     /// Gives a job to one worker alone.
-    pub(crate) fn post_job(&self, worker: usize, job: JobRef) {
-        self.post_to(worker, |seat| seat.own_jobs.push(job));
+    pub(crate) fn post_job(&self, worker: usize, job: JobRef, poster: &Worker) {
+        self.post_to(worker, Some(poster), |seat| seat.own_jobs.push(job));
     }
 
     /// Pushes what only `worker` takes, and wakes it (idle.md I4).
     #[inline]
-    fn post_to(&self, worker: usize, push: impl FnOnce(&Seat)) {
+    fn post_to(&self, worker: usize, poster: Option<&Worker>, push: impl FnOnce(&Seat)) {
         let seat = &self.seats[worker];
-        let is_woken = self.posting(|| {
-            push(seat);
-            self.idle.fiber_posted(worker)
-        });
+        let wake = || self.idle.fiber_posted(worker);
+        let is_woken = self.posting(poster, || push(seat), wake);
         if is_woken && self.has_statistics {
             seat.counters.wakes.add();
         }
@@ -240,9 +266,9 @@ impl Pool {
     }
 
     /// Lets a worker sleep until there is something for it.
-    pub(crate) fn sleep(&self, worker: usize) {
+    pub(crate) fn sleep(&self, worker: usize, sleeper: &Worker) {
         let seat = self.seat(worker);
-        let has_own = || !seat.inbox.is_empty() || !seat.own_jobs.is_empty();
+        let has_own = || !plant::LOST_WAKE && (!seat.inbox.is_empty() || !seat.own_jobs.is_empty());
         let is_work_there = || self.is_stopping() || has_own() || self.has_jobs();
         // Nobody asks for a sleeper, so it asks once more, in earnest, when it is counted (idle.md I6).
         let ask = || {
@@ -262,12 +288,13 @@ impl Pool {
         }
         let mut found_in_a_row = 0;
         let second_look = || {
+            sleeper.point(Point::Sleepy);
             ask();
             is_work_there()
         };
         self.idle.sleep(worker, second_look, |wake, guard| {
-            if !self.has_statistics {
-                return wake.wait(guard);
+            if !self.has_statistics || self.seeded.is_some() {
+                return self.wait(worker, wake, guard);
             }
             let is_audit = wake.wait_for(guard, AUDIT_PERIOD).timed_out();
             found_in_a_row = if is_audit && is_left() {
@@ -281,23 +308,56 @@ impl Pool {
         });
     }
 
-    /// Runs what shows work and wakes somebody for it, noted for the audit of sleepers. Whether somebody was woken.
-    pub(crate) fn posting(&self, post: impl FnOnce() -> bool) -> bool {
-        if !self.has_statistics {
-            return post();
+    /// Shows work, by `push`, and wakes somebody for it, by `wake`: noted for the audit of sleepers, and with points of a
+    /// schedule for `worker`, if it is one of the pool that does so. Whether somebody was woken.
+    #[inline]
+    pub(crate) fn posting(
+        &self,
+        worker: Option<&Worker>,
+        push: impl FnOnce(),
+        wake: impl FnOnce() -> bool,
+    ) -> bool {
+        if self.is_watched {
+            return self.posting_watched(worker, push, wake);
         }
+        push();
+        wake()
+    }
+
+    #[cold]
+    fn posting_watched(
+        &self,
+        worker: Option<&Worker>,
+        push: impl FnOnce(),
+        wake: impl FnOnce() -> bool,
+    ) -> bool {
         self.posting.fetch_add(1, Ordering::SeqCst);
-        let is_woken = post();
+        push();
+        worker.inspect(|worker| worker.point(Point::Posted));
+        let is_woken = wake();
         self.posting.fetch_sub(1, Ordering::SeqCst);
+        worker.inspect(|worker| worker.point(Point::Woken));
         is_woken
     }
 
     /// Lets a worker sleep that can start no job, until one of its fibers is ready, or it has a job of its own.
     pub(crate) fn block(&self, worker: usize) {
         let seat = self.seat(worker);
-        self.idle.block(worker, || {
-            !seat.inbox.is_empty() || !seat.own_jobs.is_empty()
+        let has_own = || !seat.inbox.is_empty() || !seat.own_jobs.is_empty();
+        self.idle.block(worker, has_own, |wake, guard| {
+            self.wait(worker, wake, guard)
         });
+    }
+
+    /// Blocks on the condition variable of a worker that sleeps, or until a schedule lets it go on.
+    fn wait(&self, worker: usize, wake: &Condvar, guard: &mut SleepGuard<'_>) {
+        match self.seeded() {
+            // If it is over by now it comes back at once, and who called looks again.
+            Some(seeded) if !seeded.is_over() => {
+                MutexGuard::unlocked(guard, || seeded.rest(worker, self));
+            }
+            _ => wake.wait(guard),
+        }
     }
 
     /// Wakes a worker that sleeps so.
@@ -355,6 +415,7 @@ impl Threads {
 
 impl Drop for Threads {
     fn drop(&mut self) {
+        self.pool.stop_schedule();
         self.pool.is_stopping.store(true, Ordering::SeqCst);
         self.pool.idle.wake_all();
         let here = std::thread::current().id();

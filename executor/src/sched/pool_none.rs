@@ -70,6 +70,10 @@ impl Worker {
         match self.0 {}
     }
 
+    pub(crate) fn point_before_wait(&self) {
+        match self.0 {}
+    }
+
     pub(crate) fn take_back(&self, _: &Job) -> bool {
         match self.0 {}
     }

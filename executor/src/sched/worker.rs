@@ -4,6 +4,7 @@
 //! elsewhere in `worker/search.rs`. Knows nothing of queries.
 
 mod fibers;
+mod points;
 mod records;
 mod search;
 mod stand;
@@ -24,6 +25,7 @@ use super::pool::{Pool, Seat};
 use super::queue::Deque;
 use super::ready::ReadyList;
 use super::room;
+use super::seeded::Point;
 use super::slab::{Chunk, Slab};
 use super::stats::{Counter, Counters};
 use crate::error::Error;
@@ -59,7 +61,7 @@ pub(crate) struct Worker {
     stacks: RefCell<StackPool>,
     segments: RefCell<SegmentPool>,
     slab: Slab,
-    /// Whether the pool has no other worker. Here, and not asked of the pool, whose lines all write.
+    /// Whether the pool has no other worker, and no schedule. Here, and not asked of the pool, whose lines all write.
     is_alone: bool,
     /// How many of its fibers wait.
     suspended: Cell<usize>,
@@ -91,13 +93,13 @@ impl Worker {
             stacks: RefCell::new(stacks),
             segments: RefCell::new(SegmentPool::new(segment_bytes)),
             slab: Slab::new(),
-            is_alone: pool.seats().len() == 1,
+            is_alone: pool.seats().len() == 1 && pool.seeded().is_none(),
             suspended: Cell::new(0),
             next_job: Cell::new(None),
             jobs_taken: Cell::new(0),
             yields: Cell::new(0),
             attention_asked: Cell::new(None),
-            patience: Patience::new(),
+            patience: Patience::new(pool.seeded().is_some()),
             appetite: Appetite::new(),
             random: Cell::new((index as u32).wrapping_mul(0x9E37_79B9) | 1),
         }
@@ -191,6 +193,7 @@ impl Worker {
 
     #[cold]
     fn find_job_for_other_fiber(&self) -> bool {
+        self.point(Point::Yield);
         // It must not run on this stack (invariant 3).
         if self.has_spare_or_makes_one() {
             self.next_job.set(self.take_job());
@@ -219,7 +222,7 @@ impl Worker {
 
     /// Gives a job to one worker of the pool alone.
     pub(crate) fn post_to(&self, worker: usize, job: JobRef) {
-        self.pool().post_job(worker, job);
+        self.pool().post_job(worker, job, self);
     }
 
     /// Memory for spawned closures.
@@ -254,10 +257,8 @@ impl Worker {
     /// Puts a job where any worker may take it.
     pub(crate) fn publish(&self, job: JobRef) {
         let pool = self.pool();
-        let is_woken = pool.posting(|| {
-            self.deque.push(job);
-            pool.idle.job_posted()
-        });
+        let push = || self.deque.push(job);
+        let is_woken = pool.posting(Some(self), push, || pool.idle.job_posted());
         if is_woken {
             self.count(|counters| &counters.wakes);
         }
@@ -277,6 +278,9 @@ impl Worker {
         let attention = &self.seat().attention;
         if self.is_alone {
             return attention.set(fiber.limit());
+        }
+        if self.attends_schedule(fiber) {
+            return;
         }
         let workers = self.workers();
         // A destructor that forks during an unwind must not wait: its jobs stay where they are. Else
@@ -330,6 +334,7 @@ impl Worker {
 
     /// Takes a published job back, if it is on top of the deque.
     pub(crate) fn take_back(&self, job: &Job) -> bool {
+        self.point(Point::TakeBack);
         let Some(top) = self.deque.pop() else {
             return false;
         };

@@ -116,7 +116,7 @@ impl Pool {
     pub(crate) fn block(&self) {
         while self.inbox.is_empty() {
             let is_ready = || !self.inbox.is_empty() && !is_planted("idle_blocked_look");
-            self.idle.block(0, is_ready);
+            self.idle.block(0, is_ready, |wake, guard| wake.wait(guard));
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::sched::fiber::{FiberRecord, current, current_place, set_current};
 use crate::sched::graph;
 use crate::sched::pool::Pool;
 use crate::sched::room;
+use crate::sched::seeded::Point;
 
 /// A worker keeps at most this many spare fibers; the others give their stacks back. Fewer, where
 /// that many of all workers would leave too few to wait with.
@@ -217,12 +218,21 @@ impl Worker {
         self.publish_all(record);
         let suspended = self.suspended.get() + 1;
         self.suspended.set(suspended);
+        if self.pool().is_watched() {
+            self.note_wait(suspended);
+        }
+        self.switch_to_base(record, Left::Waiting);
+        self.suspended.set(self.suspended.get() - 1);
+    }
+
+    /// A fiber is about to suspend: for statistics, and for a schedule.
+    #[cold]
+    fn note_wait(&self, suspended: usize) {
         if self.pool().has_statistics() {
             self.counters().waits.add();
             self.counters().suspended_peak.raise_to(suspended as u64);
         }
-        self.switch_to_base(record, Left::Waiting);
-        self.suspended.set(self.suspended.get() - 1);
+        self.point(Point::Listed);
     }
 
     /// Lets others go on before the current fiber does. `false`: there are none.
@@ -231,6 +241,7 @@ impl Worker {
         // What it waits for may be a job that it holds.
         self.publish_all(record);
         if !self.has_successor() {
+            self.point(Point::Yield);
             return false;
         }
         self.ready.push(record);
@@ -244,14 +255,16 @@ impl Worker {
         let waker = unsafe { current().as_ref() }.and_then(FiberRecord::worker);
         match waker {
             Some(waker) if ptr::eq(waker, self) => self.ready.push(fiber),
-            Some(waker) if waker.pool == self.pool => self.pool().post_fiber(self.index, fiber),
+            Some(waker) if waker.pool == self.pool => {
+                self.pool().post_fiber(self.index, fiber, Some(waker))
+            }
             _ => {
                 // SAFETY: the pool lives while `fiber` is suspended, and lies in an `Arc`
                 // (`Pool::start`).
                 let pool = unsafe { Pool::hold(self.pool) };
                 // Once pushed, the fiber may run and the executor may end: only our own hold keeps
                 // the pool.
-                pool.post_fiber(self.index, fiber);
+                pool.post_fiber(self.index, fiber, None);
             }
         }
     }

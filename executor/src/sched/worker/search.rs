@@ -9,6 +9,7 @@ use super::Worker;
 use crate::sched::fiber::FiberRecord;
 use crate::sched::job::JobRef;
 use crate::sched::pool::Seat;
+use crate::sched::seeded::Point;
 use crate::sync::Ordering;
 
 /// Looks at its own inbox before a worker with waiting fibers begins to search: less than a
@@ -28,7 +29,11 @@ const SPINNING_LOOKS: u32 = 1;
 /// Waking it costs some tens of microseconds, and so should the search: the most looks are a few
 /// times that, the least a fraction of it. Which of them pays depends on the program, so the last
 /// sleep says: if work came soon, it was not worth sleeping.
-pub(super) struct Patience(Cell<u32>);
+pub(super) struct Patience {
+    looks: Cell<u32>,
+    /// Not to be learnt from clocks: a schedule says who runs.
+    is_fixed: bool,
+}
 
 impl Patience {
     const MOST: u32 = 200;
@@ -37,19 +42,33 @@ impl Patience {
     /// loss for those who hand out work and must do the waking.
     const SHORT_SLEEP: Duration = Duration::from_micros(500);
 
-    pub(super) fn new() -> Self {
-        Patience(Cell::new(Self::MOST))
+    /// Where a schedule says who runs, one look is as good as many.
+    const SCHEDULED: u32 = 2;
+
+    pub(super) fn new(is_scheduled: bool) -> Self {
+        let looks = if is_scheduled {
+            Self::SCHEDULED
+        } else {
+            Self::MOST
+        };
+        Patience {
+            looks: Cell::new(looks),
+            is_fixed: is_scheduled,
+        }
     }
 
     fn ends_after(&self, looks: u32) -> bool {
-        looks >= self.0.get()
+        looks >= self.looks.get()
     }
 
     fn learn(&self, slept: Duration) {
-        self.0.set(if slept < Self::SHORT_SLEEP {
+        if self.is_fixed {
+            return;
+        }
+        self.looks.set(if slept < Self::SHORT_SLEEP {
             Self::MOST
         } else {
-            (self.0.get() / 2).max(Self::LEAST)
+            (self.looks.get() / 2).max(Self::LEAST)
         });
     }
 }
@@ -137,19 +156,22 @@ impl Worker {
             }
             if let Some(job) = self.steal() {
                 is_stolen = true;
+                self.point(Point::Stolen);
                 break Some(job);
             }
             looks += 1;
+            self.point(Point::Look);
             if self.patience.ends_after(looks) {
                 looks = 0;
                 let start = Instant::now();
-                pool.sleep(self.index);
+                pool.sleep(self.index, self);
                 self.patience.learn(start.elapsed());
             } else if looks > SPINNING_LOOKS {
                 std::thread::yield_now();
             }
         };
-        if pool.posting(|| pool.idle.end_search(|| pool.has_jobs())) {
+        let wake = || pool.idle.end_search(|| pool.has_jobs());
+        if pool.posting(Some(self), || (), wake) {
             self.count(|counters| &counters.wakes);
         }
         if let Some(job) = job {
@@ -175,7 +197,8 @@ impl Worker {
     /// Takes a job from another worker, beginning with a random one.
     fn steal(&self) -> Option<JobRef> {
         let workers = self.pool().seats().len();
-        let start = self.next_random() as usize % workers;
+        let random = || self.next_random() as usize % workers;
+        let start = self.chosen_victim().unwrap_or_else(random);
         let job = (0..workers)
             .map(|i| (start + i) % workers)
             .filter(|&victim| victim != self.index)

@@ -8,6 +8,7 @@ use super::Worker;
 use super::fibers::WorkerFiber;
 use crate::error::Error;
 use crate::sched::graph::{GivenUp, give_up};
+use crate::sched::seeded::Point;
 
 impl Worker {
     /// A fiber to resume, when there was none (S1). `None`: the pool stops.
@@ -40,6 +41,7 @@ impl Worker {
                 let next = (self.index + 1) % self.workers();
                 // It may be counted and not asleep yet.
                 while pool.standing.is_full() && !pool.unblock(next) {
+                    self.point(Point::Stand);
                     std::thread::yield_now();
                 }
             }
@@ -69,6 +71,7 @@ impl Worker {
             }
             GivenUp::NotNow => {
                 // Whoever decides a circle does not wait meanwhile.
+                self.point(Point::Stand);
                 std::thread::yield_now();
                 true
             }

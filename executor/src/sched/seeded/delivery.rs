@@ -1,0 +1,43 @@
+//! What comes from outside of a pool that runs under a schedule, and how it gets in.
+
+use super::{Seeded, Sleepers};
+use crate::sched::fiber::FiberRecord;
+use crate::sched::job::JobRef;
+use crate::sched::pool::Pool;
+
+/// Something that a thread outside hands in.
+pub(crate) enum Post {
+    /// A root job.
+    Job(JobRef),
+    /// A fiber that was woken, and the worker that it belongs to.
+    Fiber(usize, *const FiberRecord),
+}
+
+// SAFETY: a job is `Send`; a woken fiber's record belongs to who wakes it until it is in its owner's inbox (wait.md W3),
+// and who wakes it has handed it over.
+unsafe impl Send for Post {}
+
+impl Sleepers for Pool {
+    fn is_notified(&self, worker: usize) -> bool {
+        self.idle.is_notified(worker)
+    }
+
+    fn deliver(&self, post: Post) {
+        match post {
+            Post::Job(job) => self.push_injected(job),
+            // SAFETY: suspended until it is in its owner's inbox, so its record is alive.
+            Post::Fiber(owner, fiber) => self.push_fiber(owner, unsafe { &*fiber }, None),
+        };
+    }
+
+    fn has_work(&self) -> bool {
+        self.has_jobs() || self.has_fiber_posted()
+    }
+}
+
+impl Pool {
+    /// Hands in what comes from outside.
+    pub(crate) fn post_from_outside(&self, seeded: &Seeded, post: Post) {
+        seeded.post_from_outside(post, self);
+    }
+}

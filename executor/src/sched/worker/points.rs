@@ -1,0 +1,51 @@
+//! What a worker does otherwise when a schedule says who runs (seeded.md): the one place where workers know of it.
+
+use super::Worker;
+use crate::sched::fiber::FiberRecord;
+use crate::sched::seeded::{Point, Seeded};
+
+impl Worker {
+    #[inline]
+    fn seeded(&self) -> Option<&Seeded> {
+        self.pool().seeded()
+    }
+
+    /// A point at which a schedule, if there is one, lets another worker go on first.
+    #[inline]
+    pub(in crate::sched) fn point(&self, at: Point) {
+        if let Some(seeded) = self.seeded() {
+            seeded.point(at, self.index, self.pool());
+        }
+    }
+
+    /// What is to be awaited was not done; the fiber is not listed yet.
+    pub(crate) fn point_before_wait(&self) {
+        self.point(Point::Before);
+    }
+
+    /// The raised attention word of a schedule, which is never lowered: the point, and then the schedule says how much
+    /// is shown. `false`: there is none.
+    pub(super) fn attends_schedule(&self, fiber: &FiberRecord) -> bool {
+        let Some(seeded) = self.seeded() else {
+            return false;
+        };
+        seeded.point(Point::Attend, self.index, self.pool());
+        let workers = self.workers();
+        if workers > 1 && !std::thread::panicking() {
+            // The usual first; then nothing, or one job.
+            let shown = match seeded.way(Point::Share, 3) {
+                0 => workers,
+                1 => 0,
+                _ => self.deque.len() + 1,
+            };
+            self.publish_until(shown, fiber);
+        }
+        true
+    }
+
+    /// At whom a thief begins, if a schedule says.
+    pub(super) fn chosen_victim(&self) -> Option<usize> {
+        let seeded = self.seeded()?;
+        Some(seeded.way(Point::Victim, self.workers()))
+    }
+}

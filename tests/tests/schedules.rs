@@ -1,0 +1,199 @@
+//! Schedules: the same seed gives the same run, to the letter; a log repeats it.
+
+use std::sync::Mutex;
+
+use dagwood::{Cx, Database, Event, Executor, Exhaustive, Query, Schedule, ScheduleLog};
+use dagwood_tests::{Bed, scenarios};
+
+scenarios! {
+    all [1, 2, 4]: the_same_seed_gives_the_same_run;
+    all [2, 3]: a_log_repeats_a_run_twice;
+    all [2]: a_log_of_another_program_is_an_error;
+    pools [2]: seeds_come_to_different_orders;
+    all [2]: all_schedules_of_a_small_program;
+    all [2, 4]: runs_one_after_another_and_events_from_outside;
+}
+
+/// Asks for what is below it, in all the ways there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Sum(usize);
+
+/// In which order providers began.
+type Order = Mutex<Vec<usize>>;
+
+impl Query<Order> for Sum {
+    type Value = usize;
+
+    fn provide(self, cx: &Cx<'_, Order>) -> usize {
+        cx.data().lock().expect("no panic under it").push(self.0);
+        let n = self.0;
+        if n < 2 {
+            return 1;
+        }
+        match n % 4 {
+            0 => {
+                let (a, b) = cx.join(move |cx| *cx.get(Sum(n - 1)), move |cx| *cx.get(Sum(n - 2)));
+                a + b
+            }
+            1 => cx
+                .par_map(1..3usize, move |cx, i| *cx.get(Sum(n - i)))
+                .into_iter()
+                .sum(),
+            2 => {
+                let task = cx.spawn(move |cx| *cx.get(Sum(n - 2)));
+                *cx.get(Sum(n - 1)) + task.wait(cx)
+            }
+            _ => {
+                let ready = Event::new();
+                let mut sum = 0;
+                cx.scope(|cx, scope| {
+                    scope.spawn(cx, |cx| {
+                        sum = *ready.wait(cx);
+                    });
+                    scope.spawn(cx, |cx| {
+                        cx.yield_now();
+                        let both = cx.get(Sum(n - 1)) + cx.get(Sum(n - 2));
+                        assert_eq!(ready.set(both), Ok(()));
+                    });
+                    if cx.data().is_poisoned() {
+                        unreachable!("nobody panics");
+                    }
+                });
+                sum
+            }
+        }
+    }
+}
+
+const SIZE: usize = 18;
+
+/// The order in which providers began, and the log.
+fn run(executor: &Executor) -> (Vec<usize>, Option<ScheduleLog>) {
+    let db = Database::new(Order::default());
+    let body = |cx: &Cx<'_, Order>| {
+        // On the sequential backend an event that is set later is an error: there, without scopes.
+        if executor.backend() == dagwood::Backend::Sequential {
+            return;
+        }
+        assert_eq!(*cx.get(Sum(SIZE)), 4181);
+    };
+    executor.run(&db, body).expect("no query fails");
+    let log = executor.schedule_log();
+    let order = std::mem::take(&mut *db.data().lock().expect("no panic under it"));
+    (order, log)
+}
+
+fn executor(bed: &Bed, schedule: &Schedule) -> Executor {
+    let builder = bed.builder().schedule(schedule.clone());
+    builder.build().expect("an executor can be made")
+}
+
+fn schedules() -> Vec<Schedule> {
+    let mut schedules: Vec<_> = (0..10).map(Schedule::Seeded).collect();
+    schedules.extend((0..5).map(|seed| Schedule::Pct {
+        seed,
+        preemptions: 3,
+        steps: 500,
+    }));
+    schedules.push(Schedule::RoundRobin);
+    schedules
+}
+
+fn the_same_seed_gives_the_same_run(bed: &Bed) {
+    for schedule in schedules() {
+        let first = run(&executor(bed, &schedule));
+        assert_eq!(run(&executor(bed, &schedule)), first, "{schedule}");
+    }
+}
+
+fn a_log_repeats_a_run_twice(bed: &Bed) {
+    for schedule in schedules() {
+        let (order, log) = run(&executor(bed, &schedule));
+        let Some(log) = log else {
+            return;
+        };
+        for _ in 0..2 {
+            let text = log.to_string().parse().expect("a log reads what it shows");
+            let again = run(&executor(bed, &Schedule::Replay(text)));
+            assert_eq!(again, (order.clone(), Some(log.clone())), "{schedule}");
+        }
+    }
+}
+
+fn a_log_of_another_program_is_an_error(bed: &Bed) {
+    let (_, log) = run(&executor(bed, &Schedule::Seeded(1)));
+    let Some(log) = log else {
+        return;
+    };
+    let again = executor(bed, &Schedule::Replay(log.clone()));
+    let db = Database::new(());
+    let run = again.run(&db, |cx| cx.par_map(0..100, |_, index| index));
+    let error = run.expect_err("the log is of another program");
+    assert!(
+        error.to_string().contains("not the one of the log"),
+        "{error}"
+    );
+    let other_workers = bed.builder().workers(bed.workers() + 1);
+    let refused = other_workers.schedule(Schedule::Replay(log)).build();
+    assert!(refused.is_err_and(|error| error.to_string().contains("workers")));
+}
+
+fn seeds_come_to_different_orders(bed: &Bed) {
+    let mut orders: Vec<_> = (0..20)
+        .map(|seed| run(&executor(bed, &Schedule::Seeded(seed))).0)
+        .collect();
+    orders.sort();
+    orders.dedup();
+    assert!(orders.len() > 3, "only {} orders in 20 seeds", orders.len());
+}
+
+fn all_schedules_of_a_small_program(bed: &Bed) {
+    let mut exploration = Exhaustive::new(2);
+    let mut orders = Vec::new();
+    let mut schedules = 0;
+    while let Some(schedule) = exploration.next_schedule() {
+        let executor = executor(bed, &schedule);
+        let order = Mutex::new(Vec::new());
+        let db = Database::new(());
+        let note = |name| order.lock().expect("no panic under it").push(name);
+        let run = executor.run(&db, |cx| cx.join(|_| note("a"), |_| note("b")));
+        run.expect("no query fails");
+        exploration.learn(executor.schedule_log().as_ref());
+        orders.push(order.into_inner().expect("no panic under it"));
+        schedules += 1;
+    }
+    orders.sort();
+    orders.dedup();
+    let expected = if bed.is_sequential() { 1 } else { 2 };
+    assert_eq!(orders.len(), expected, "of {schedules} schedules");
+}
+
+fn runs_one_after_another_and_events_from_outside(bed: &Bed) {
+    let logs: Vec<_> = (0..2)
+        .map(|_| {
+            let executor = executor(bed, &Schedule::Seeded(3));
+            for round in 0..20 {
+                let db = Database::new(());
+                let event = Event::new();
+                if bed.is_sequential() {
+                    assert_eq!(event.set(round), Ok(()));
+                    let run = executor.run(&db, |cx| *event.wait(cx));
+                    assert_eq!(run.expect("nothing fails"), round);
+                    continue;
+                }
+                let run = std::thread::scope(|scope| {
+                    let run = scope.spawn(|| {
+                        executor.run(&db, |cx| {
+                            cx.join(|cx| *event.wait(cx), |cx| *event.wait(cx))
+                        })
+                    });
+                    assert_eq!(event.set(round), Ok(()));
+                    run.join().expect("nothing panics")
+                });
+                assert_eq!(run.expect("nothing fails"), (round, round));
+            }
+            executor.schedule_log().is_some()
+        })
+        .collect();
+    assert_eq!(logs, [!bed.is_sequential(); 2]);
+}
