@@ -104,7 +104,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "instructions",
-        is_extra: false,
+        is_extra: true,
         about: "what hits, misses and the parallel build cost, counted by valgrind (x86-64)",
         commands: instructions,
     },
@@ -122,19 +122,19 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "tsan",
-        is_extra: false,
+        is_extra: true,
         about: "the suite on threads under ThreadSanitizer (x86-64 Linux), and a race that it must find",
         commands: tsan,
     },
     Step {
         name: "targets",
-        is_extra: false,
+        is_extra: true,
         about: "the libraries compile for Windows and macOS, the sequential build for WebAssembly",
         commands: targets,
     },
     Step {
         name: "context",
-        is_extra: false,
+        is_extra: true,
         about: "the suite on the switch of the crate `context`",
         commands: context,
     },
