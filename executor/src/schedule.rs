@@ -29,7 +29,9 @@ use crate::error::Error;
 /// * What comes from outside the pool (a [`run`](crate::Executor::run), or a thread that sets an
 ///   [`Event`](crate::Event)) is let in when no worker can go on, one at a time. With one thread outside, as in most
 ///   programs and tests, everything is a function of the program and the schedule. With several, the order in which they
-///   come is not ours.
+///   come is not ours. What is let in so is the *wake*: a thread that sets an event, or another executor that ends a
+///   nested `run` or fills a slot of a shared database, is seen at once by who looks. Where a run must be repeatable,
+///   who waits for such a thing should be waiting by then.
 /// * A closure that blocks its OS thread until another job of the same executor has done something (by a lock, a
 ///   channel, a loop that does not [`yield_now`](crate::Cx::yield_now)) waits for ever, since the other one does not
 ///   run. After some seconds a message on standard error says which worker it is.
@@ -81,7 +83,8 @@ pub enum Schedule {
         steps: u32,
     },
     /// The choices of a log ([`Executor::schedule_log`](crate::Executor::schedule_log)), with as many workers. If the
-    /// program does not come to the same choices, `run` gives an error that says where.
+    /// program comes to other choices, `run` gives an error that says where. (One that ends before the log does gives
+    /// none: compare the logs.)
     Replay(ScheduleLog),
     /// The same as far as the log goes, then at each point the first choice: the running worker goes on. What
     /// [`Exhaustive`] makes.

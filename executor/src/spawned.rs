@@ -101,7 +101,7 @@ pub(crate) struct TaskCell<T> {
     cycle: UnsafeCell<Option<Error>>,
     /// What the closure asked for; written as `result` is.
     record: UnsafeCell<Option<Arc<Record>>>,
-    /// The address of the database that records it, or zero.
+    /// The identity of the database that records it, or zero.
     recorded_by: usize,
     /// Whether somebody has seen the failure.
     is_observed: AtomicBool,
@@ -132,7 +132,7 @@ impl<T> TaskCell<T> {
             cycle: UnsafeCell::new(None),
             record: UnsafeCell::new(None),
             recorded_by: if database.is_recording() {
-                ptr::from_ref(database).addr()
+                database.identity()
             } else {
                 0
             },
@@ -216,7 +216,7 @@ impl<T> TaskCell<T> {
     /// What the closure asked for, if this database records it, and anything was: a handle may come to a provider of
     /// another one.
     pub(crate) fn record<D>(&self, database: &Database<D>) -> Option<Arc<Record>> {
-        if self.recorded_by != ptr::from_ref(database).addr() {
+        if self.recorded_by != database.identity() {
             return None;
         }
         self.awaited.list.outcome()?;

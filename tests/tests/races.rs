@@ -9,7 +9,7 @@ use dagwood::{Cx, Database, Query, Storage};
 use dagwood_tests::{Bed, Meeting, OsGate, at_once_from_tasks, fail_quietly, scenarios};
 
 scenarios! {
-    shared [2, 3]: w7_a_miss_that_is_overtaken_before_its_claim;
+    shared [2, 3] unseeded "a key blocks its thread": w7_a_miss_that_is_overtaken_before_its_claim;
     pools [4, 1, 2]: w8_completion_at_the_moment_of_listing;
     pools [4, 1, 2]: w8_panic_at_the_moment_of_listing;
     all [1, 2, 4]: w7_first_asks_at_once_by_index;

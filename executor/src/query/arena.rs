@@ -28,8 +28,11 @@ const LARGE_BUCKET: usize = 5;
 /// What the allocator aligns such a bucket to.
 const ALIGN: usize = align_of::<usize>();
 
-/// So many arenas a thread has a block of at once.
+/// So many arenas a thread finds its block of at once.
 const BLOCKS_KEPT: usize = 8;
+
+/// So many more blocks it puts aside for those that were displaced.
+const BLOCKS_ASIDE: usize = 64;
 
 /// Zeroed places for values of one type, handed out one by one and never taken back.
 pub(crate) struct Arena<T> {
@@ -62,6 +65,9 @@ const NOBODY: Kept = Kept {
 thread_local! {
     /// The blocks of this OS thread, by the low bits of their arenas' identities.
     static KEPT: [Cell<Kept>; BLOCKS_KEPT] = const { [const { Cell::new(NOBODY) }; BLOCKS_KEPT] };
+
+    /// What was displaced there and is not used up.
+    static ASIDE: [Cell<Kept>; BLOCKS_ASIDE] = const { [const { Cell::new(NOBODY) }; BLOCKS_ASIDE] };
 }
 
 /// A number that no other living thread has: not zero, and even.
@@ -127,7 +133,10 @@ impl<T> Arena<T> {
     /// No user code runs, and no fiber is switched, while the thread's own block is looked at.
     pub(crate) fn place(&self, block_begun: impl FnOnce(usize)) -> NonNull<T> {
         let place = self.take_kept().or_else(|| {
-            block_begun(self.begin_block());
+            // This thread has said that it inserts when it began the block that it has put aside.
+            if !self.take_aside() {
+                block_begun(self.begin_block());
+            }
             self.take_kept()
         });
         place.expect("a block has places")
@@ -151,8 +160,33 @@ impl<T> Arena<T> {
         })
     }
 
-    /// Keeps a new block for this thread, and says how many places there are with it. What is left of another arena's
-    /// block is lost.
+    /// Makes this the block that the thread finds at once; the one that was there is put aside.
+    fn keep(&self, block: Kept) {
+        let displaced = KEPT.with(|kept| kept[self.identity % BLOCKS_KEPT].replace(block));
+        if displaced.left > 0 {
+            ASIDE.with(|aside| {
+                let free = aside.iter().find(|kept| kept.get().left == 0);
+                // With so many arenas in use what is left of some block is lost.
+                free.unwrap_or(&aside[displaced.arena % BLOCKS_ASIDE])
+                    .set(displaced);
+            });
+        }
+    }
+
+    /// Brings back what the thread has put aside of this arena. `false`: nothing.
+    #[cold]
+    fn take_aside(&self) -> bool {
+        let own = ASIDE.with(|aside| {
+            let own = aside.iter().find(|kept| {
+                let kept = kept.get();
+                kept.arena == self.identity && kept.left > 0
+            });
+            own.map(|kept| kept.replace(NOBODY))
+        });
+        own.map(|block| self.keep(block)).is_some()
+    }
+
+    /// Keeps a new block for this thread, and says how many places there are with it.
     #[cold]
     fn begin_block(&self) -> usize {
         // Relaxed: only the number counts.
@@ -163,12 +197,10 @@ impl<T> Arena<T> {
         if start.is_null() {
             start = self.add_bucket(bucket);
         }
-        KEPT.with(|kept| {
-            kept[self.identity % BLOCKS_KEPT].set(Kept {
-                arena: self.identity,
-                next: Self::block(start, offset).cast(),
-                left: Self::BLOCK_LEN,
-            });
+        self.keep(Kept {
+            arena: self.identity,
+            next: Self::block(start, offset).cast(),
+            left: Self::BLOCK_LEN,
         });
         (index + 1) * Self::BLOCK_LEN
     }
@@ -306,10 +338,11 @@ mod tests {
         check::<[u64; 1000]>();
     }
 
-    /// More arenas than a thread keeps blocks of, in turn: each place is given once, and `places` has it.
+    /// More arenas than a thread finds blocks of at once, in turn: each place is given once, `places` has it, and no
+    /// block is begun before the one before it is used up.
     #[test]
     fn places_are_given_once() {
-        let arenas: Vec<Arena<u64>> = (0..20).map(|_| Arena::new()).collect();
+        let arenas: Vec<Arena<u64>> = (0..40).map(|_| Arena::new()).collect();
         let mut given = vec![Vec::new(); arenas.len()];
         for round in 0..200 {
             for (index, arena) in arenas.iter().enumerate() {
@@ -323,6 +356,7 @@ mod tests {
             let distinct: std::collections::HashSet<_> = given.iter().copied().collect();
             assert_eq!(distinct.len(), given.len());
             assert!(distinct.is_subset(&all));
+            assert!(all.len() < given.len() + Arena::<u64>::BLOCK_LEN);
         }
     }
 }

@@ -34,7 +34,7 @@ pub(crate) fn ask<'db, Q: Query<D>, D: 'static>(
         Some(slot) => match slot.ready_if(cx.hit_tag()) {
             Some(ready) => Ok(ready),
             // A slot by index may stand for all that are not there yet.
-            None if Table::<Q, D>::IS_DENSE => ask_first(cx, table, place, key),
+            None if Table::<Q, D>::IS_DENSE && slot.is_empty() => ask_first(cx, table, place, key),
             None => ask_again(cx, table, slot, key),
         },
     };

@@ -156,6 +156,12 @@ impl<D> Database<D> {
         );
     }
 
+    /// What no other living database has: the address of a field that is the library's own. (That of the database may
+    /// be its data's, too.)
+    pub(crate) fn identity(&self) -> usize {
+        ptr::from_ref(&self.types).addr()
+    }
+
     /// Whether queries record what they ask.
     pub(crate) fn is_recording(&self) -> bool {
         self.is_recording

@@ -257,14 +257,14 @@ impl<V> Drop for Dense<V> {
 /// What a directory has of the page with this number that begins at `start`: where its table would begin if all pages
 /// lay in one row. So an index need not be cut to the page.
 fn displaced<V>(start: *mut Slot<V>, page: usize) -> *mut Slot<V> {
-    start.wrapping_sub(page * PAGE_LEN)
+    start.wrapping_sub(page.wrapping_mul(PAGE_LEN))
 }
 
 /// Where the page with this number begins.
 fn start_of<V>(directory: &[AtomicPtr<Slot<V>>], page: usize) -> *mut Slot<V> {
     // Acquire: as in `find`.
     let displaced = directory[page].load(Ordering::Acquire);
-    displaced.wrapping_add(page * PAGE_LEN)
+    displaced.wrapping_add(page.wrapping_mul(PAGE_LEN))
 }
 
 /// So many pages of empty slots.

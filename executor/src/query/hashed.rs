@@ -269,12 +269,14 @@ impl<Q: Query<D>, D> Hashed<Q, D> {
     #[cold]
     fn block_begun(&self, len: usize) {
         let thread = this_thread();
-        let inserter = self.inserter.load(Ordering::Relaxed);
+        // Acquire: pairs with the Release below. Who sees that there are many takes no lock, and sees all the same each
+        // array that was published before there were: a later gap in an older one would be closed (C2).
+        let inserter = self.inserter.load(Ordering::Acquire);
         if inserter != thread && inserter != MANY {
             let _guard = self.replaced.lock();
             let inserter = self.inserter.load(Ordering::Relaxed);
             let now = if inserter == 0 { thread } else { MANY };
-            self.inserter.store(now, Ordering::Relaxed);
+            self.inserter.store(now, Ordering::Release);
         }
         self.make_room(len);
     }
@@ -316,8 +318,9 @@ impl<Q: Query<D>, D> Hashed<Q, D> {
             {
                 // SAFETY: entries live as long as the table.
                 let note = unsafe { Arena::note(place) };
+                let hash = hash_of(note.load(Ordering::Relaxed), pointer.addr());
                 // SAFETY: freed with the table.
-                unsafe { put(new, note.load(Ordering::Relaxed), pointer) };
+                unsafe { put(new, hash, pointer) };
             }
         }
         // Release: pairs with the Acquire in `array`.
@@ -359,10 +362,19 @@ impl<Q: Query<D>, D> Hashed<Q, D> {
     }
 }
 
-/// The bits of a hash that choose an entry's place and tag, save one, which is set: it would matter in a table of 2^32
-/// entries only.
+/// The bits of a hash that choose an entry's place and tag, save one, which is set.
 fn nonzero(hash: u32) -> u32 {
     hash | 1 << 31
+}
+
+/// The hash that [`nonzero`] was told, given the entry's pointer, whose tag has the bit that is missing. (Where a tag has
+/// no room for it, on 32 bits, no table is so large that it would matter.)
+fn hash_of(note: u32, pointer: usize) -> u32 {
+    if TAG == 7 && pointer & 4 == 0 {
+        note & !(1 << 31)
+    } else {
+        note
+    }
 }
 
 impl<Q: Query<D>, D> Drop for Hashed<Q, D> {

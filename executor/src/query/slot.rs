@@ -185,6 +185,12 @@ impl<V> Slot<V> {
         error + record.map_or(0, Record::bytes)
     }
 
+    /// Whether nobody has begun, or the computation was abandoned.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.awaited.list.is(Outcome::EMPTY)
+    }
+
     /// Whether there is a value.
     pub(crate) fn is_ready(&self) -> bool {
         self.awaited.list.is(Outcome::READY)

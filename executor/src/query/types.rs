@@ -109,8 +109,13 @@ impl<D> Types<D> {
 
     /// Frees all tables.
     pub(super) fn free(&mut self) {
-        for list in &self.lists {
-            let mut next = list.swap(end(), Ordering::Acquire);
+        // All are taken out before the first is freed: if a destructor panics, no record is left that names a table
+        // which is gone. (The tables behind it are leaked.)
+        let firsts = self
+            .lists
+            .each_ref()
+            .map(|list| list.swap(end(), Ordering::Acquire));
+        for mut next in firsts {
             while !ptr::eq(next, end()) {
                 let head = next;
                 // SAFETY: tables are freed here only, and this is ours alone now.

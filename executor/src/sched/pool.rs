@@ -166,7 +166,10 @@ impl Pool {
                 .push(thread.map_err(|error| Error::no_thread(&error))?);
         }
         drop(started);
-        starts.into_iter().collect::<Result<(), Error>>()?;
+        let begun = starts.into_iter().collect::<Result<Vec<()>, Error>>()?;
+        if begun.len() < pool.seats.len() {
+            return Err(Error::setup("a worker ended at its start"));
+        }
         Ok(threads)
     }
 

@@ -32,7 +32,8 @@ pub(crate) trait Sleepers {
 /// How long a worker waits for the turn before it looks whether anything goes on at all. No choice depends on it.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// So many looks, yields and the like without anything else in between, and what waits outside is let in (T5).
+/// So many looks, yields and the like without anything else in between, and what waits outside is let in (T5); more,
+/// where workers that come to rest look more often in all.
 const POLLS_MAX: u32 = 64;
 
 /// The schedule of a pool whose workers run one at a time.
@@ -253,10 +254,20 @@ impl Seeded {
         }
     }
 
+    /// A job has ended: polls are counted anew.
+    pub(crate) fn job_ended(&self) {
+        self.turns.lock().polls = 0;
+    }
+
+    fn polls_max(&self) -> u32 {
+        // Workers are fewer than memory has places for.
+        POLLS_MAX.max(4 * self.places.len() as u32)
+    }
+
     /// Nothing but polls for long: what waits outside may be what they wait for (T5).
     fn poll(&self, turns: &mut MutexGuard<'_, Turns>, pool: &impl Sleepers) {
         turns.polls += 1;
-        if !turns.polls.is_multiple_of(POLLS_MAX) {
+        if !turns.polls.is_multiple_of(self.polls_max()) {
             return;
         }
         self.still.notify_all();
@@ -290,7 +301,8 @@ impl Seeded {
 
     fn wait_until_still(&self, turns: &mut MutexGuard<'_, Turns>) {
         let is_moving = |turns: &Turns| {
-            let is_polling = turns.polls >= POLLS_MAX;
+            // Without a run no user's code polls: workers come to rest.
+            let is_polling = turns.runs > 0 && turns.polls >= self.polls_max();
             let is_still = turns.running.is_none() && turns.outside.is_empty();
             turns.phase == Phase::Turns && !is_still && !is_polling
         };

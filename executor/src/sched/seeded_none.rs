@@ -55,6 +55,10 @@ impl Seeded {
         match self.0 {}
     }
 
+    pub(crate) fn job_ended(&self) {
+        match self.0 {}
+    }
+
     pub(crate) fn rest(&self, _: usize, _: &Pool) {
         match self.0 {}
     }

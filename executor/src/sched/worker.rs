@@ -63,6 +63,8 @@ pub(crate) struct Worker {
     slab: Slab,
     /// Whether the pool has no other worker, and no schedule. Here, and not asked of the pool, whose lines all write.
     is_alone: bool,
+    /// Whether a schedule says who runs. Here for the same reason.
+    has_schedule: bool,
     /// How many of its fibers wait.
     suspended: Cell<usize>,
     /// A job that a yielding fiber found: it goes before ready fibers.
@@ -93,6 +95,7 @@ impl Worker {
             stacks: RefCell::new(stacks),
             segments: RefCell::new(SegmentPool::new(segment_bytes)),
             slab: Slab::new(),
+            has_schedule: pool.seeded().is_some(),
             is_alone: pool.seats().len() == 1 && pool.seeded().is_none(),
             suspended: Cell::new(0),
             next_job: Cell::new(None),
@@ -148,6 +151,7 @@ impl Worker {
 
     fn run_job(&self, job: JobRef, record: &FiberRecord) {
         job.run(record);
+        self.job_ended();
         debug_assert!(
             record.forks.take_oldest().is_none(),
             "a job takes back what it forked"

@@ -68,9 +68,11 @@ impl Exhaustive {
     /// The shortest way on: the last choice that can be another one.
     fn after(&self, log: &ScheduleLog) -> Option<ScheduleLog> {
         let entries = log.entries();
-        let mut deviations = entries.iter().filter(|entry| entry.choice() > 0).count();
+        // What comes from outside is nobody's choice.
+        let deviates = |entry: &Entry| entry.kind() != OUTSIDE && entry.choice() > 0;
+        let mut deviations = entries.iter().filter(|entry| deviates(entry)).count();
         for (place, entry) in entries.iter().enumerate().rev() {
-            deviations -= usize::from(entry.choice() > 0);
+            deviations -= usize::from(deviates(entry));
             let next = entry.choice() + 1;
             let is_ours = entry.kind() != OUTSIDE;
             if is_ours && next < entry.options() && deviations < self.deviations {

@@ -7,7 +7,18 @@ use crate::sched::seeded::{Point, Seeded};
 impl Worker {
     #[inline]
     fn seeded(&self) -> Option<&Seeded> {
+        if !self.has_schedule {
+            return None;
+        }
         self.pool().seeded()
+    }
+
+    /// A job has ended: whoever polled may have been waiting for it.
+    #[inline]
+    pub(super) fn job_ended(&self) {
+        if let Some(seeded) = self.seeded() {
+            seeded.job_ended();
+        }
     }
 
     /// A point at which a schedule, if there is one, lets another worker go on first.
