@@ -140,7 +140,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "foreign",
-        is_extra: false,
+        is_extra: true,
         about: "the suite on threads, emulated: s390x and sparc64; and rust-source prints there what it prints here",
         commands: foreign,
     },
