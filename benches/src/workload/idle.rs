@@ -132,8 +132,10 @@ impl Sleeper {
     fn new() -> Result<Sleeper, String> {
         let others = threads()?;
         let (sender, receiver) = mpsc::channel::<()>();
-        let sleep = move || drop(receiver.recv());
-        let spawned = thread::Builder::new().spawn(sleep);
+        let spawned = thread::Builder::new().spawn(move || {
+            // An error: the sender is gone, and so ends the sleep.
+            let _ = receiver.recv();
+        });
         spawned.map_err(|error| error.to_string())?;
         let own = threads()?.difference(&others).cloned().collect();
         Ok(Sleeper {
