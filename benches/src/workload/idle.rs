@@ -104,10 +104,10 @@ fn watched<'a, T: 'a>(
         warm_up(&subject)?;
         let mut value = 0;
         for _ in 0..RESTS {
-            let (before, system_before) = (settle(&own)?, voluntary(&sleeper.own)?);
+            let (before, system_before) = (settle(&own)?, sleeper.switches()?);
             thread::sleep(rest);
             value = voluntary(&own)? - before;
-            if voluntary(&sleeper.own)? == system_before {
+            if sleeper.switches()? == system_before {
                 break;
             }
         }
@@ -142,6 +142,10 @@ impl Sleeper {
             own,
             _sender: sender,
         })
+    }
+
+    fn switches(&self) -> Result<u64, String> {
+        voluntary(&self.own)
     }
 }
 
