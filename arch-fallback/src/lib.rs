@@ -20,7 +20,7 @@
 //! | `riscv64gc-unknown-linux-gnu` | corosensei | emulated, by name; not run yet |
 //! | `powerpc64le-unknown-linux-gnu` | corosensei, which a stable compiler refuses there | emulated, by name; not run yet |
 //! | `powerpc64-unknown-linux-gnu` | `context` | emulated, by name; not green yet |
-//! | `s390x-unknown-linux-gnu`, `sparc64-unknown-linux-gnu` | threads | emulated, by name |
+//! | `s390x-unknown-linux-gnu`, `sparc64-unknown-linux-gnu` | threads | emulated, by name; not green yet |
 //! | `x86_64-pc-windows-gnu`, `aarch64-apple-darwin` | corosensei | compiled, each time |
 //! | `wasm32-unknown-unknown` | threads, of which it has none: for the sequential build | compiled, each time; that build |
 //! | `armv7-unknown-linux-gnueabihf` | corosensei, or `context` by feature | not |
