@@ -86,22 +86,10 @@ impl Drop for Fiber {
     }
 }
 
+#[derive(Copy, Clone)]
 pub(crate) struct Suspender(Infallible);
 
 impl Suspender {
-    pub(crate) fn raw(&self) -> RawSuspender {
-        match self.0 {}
-    }
-
-    pub(crate) fn suspend(&self) {
-        match self.0 {}
-    }
-}
-
-#[derive(Copy, Clone)]
-pub(crate) struct RawSuspender(Infallible);
-
-impl RawSuspender {
     /// # Safety
     ///
     /// None: there is no such thing.

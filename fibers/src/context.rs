@@ -169,9 +169,7 @@ where
     // `Start`, so nobody else drops it.
     let body = unsafe { place.read() };
     let resumer = Cell::new(Some(first.context));
-    let suspender = crate::Suspender::from_switch(Suspender {
-        resumer: NonNull::from(&resumer),
-    });
+    let suspender = crate::Suspender::of_switch(Suspender(NonNull::from(&resumer)));
     // Nothing unwinds out of this frame: below it is nothing.
     let ended = catch_unwind(AssertUnwindSafe(|| body(&suspender)));
     let ended = ManuallyDrop::new(ended);
@@ -184,36 +182,17 @@ where
     std::process::abort()
 }
 
-/// The way out of a running fiber. `enter` makes it and lends it to the body.
-pub(crate) struct Suspender {
-    /// Where the last jump in has come from. None while suspended. A pointer, so that this is neither `Send` nor
-    /// `Sync`.
-    resumer: NonNull<Cell<Option<Context>>>,
-}
+/// The way out of a running fiber. `enter` makes it and lends it to the body. Points at where the last jump in has come
+/// from; none while suspended.
+#[derive(Copy, Clone)]
+pub(crate) struct Suspender(NonNull<Cell<Option<Context>>>);
 
 impl Suspender {
-    #[inline]
-    pub(crate) fn raw(&self) -> RawSuspender {
-        RawSuspender(self.resumer)
-    }
-
-    #[inline]
-    pub(crate) fn suspend(&self) {
-        // SAFETY: `enter` lends a `Suspender` for no longer than the body runs.
-        unsafe { self.raw().suspend(NOTHING) };
-    }
-}
-
-/// The same for who knows when the body runs.
-#[derive(Copy, Clone)]
-pub(crate) struct RawSuspender(NonNull<Cell<Option<Context>>>);
-
-impl RawSuspender {
     /// Does not carry the word: to the resumer a word says that the body has ended.
     ///
     /// # Safety
     ///
-    /// The body runs.
+    /// The body runs, and is not suspended.
     #[inline(always)]
     pub(crate) unsafe fn suspend(self, _word: usize) {
         // SAFETY: it lies in the frame of `enter` while the body runs.

@@ -3,6 +3,7 @@
 //! Used by the scheduler. It knows the two mechanisms only by the one shape of their adapters.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
@@ -139,47 +140,39 @@ impl fmt::Debug for Fiber {
 /// }
 /// ```
 pub struct Suspender {
-    link: Link,
-    not_send: PhantomData<*mut ()>,
-}
-
-enum Link {
-    Switch(switch::Suspender),
-    Thread(threads::Suspender),
+    raw: RawSuspender,
+    is_suspended: Cell<bool>,
 }
 
 impl Suspender {
     /// For the adapter of the stack switch, to lend to a body.
     #[allow(dead_code, reason = "no caller in a build without the mechanism")]
     #[inline]
-    pub(crate) fn from_switch(suspender: switch::Suspender) -> Suspender {
-        let link = Link::Switch(suspender);
-        Suspender {
-            link,
-            not_send: PhantomData,
-        }
+    pub(crate) fn of_switch(suspender: switch::Suspender) -> Suspender {
+        Suspender::new(Link::Switch(suspender))
     }
 
     /// For the adapter of the threads, to lend to a body.
     #[allow(dead_code, reason = "no caller in a build without the mechanism")]
-    pub(crate) fn from_thread(suspender: threads::Suspender) -> Suspender {
-        let link = Link::Thread(suspender);
+    pub(crate) fn of_thread(suspender: threads::Suspender) -> Suspender {
+        Suspender::new(Link::Thread(suspender))
+    }
+
+    #[allow(dead_code, reason = "no caller in a build without a mechanism")]
+    #[inline]
+    fn new(link: Link) -> Suspender {
         Suspender {
-            link,
-            not_send: PhantomData,
+            raw: RawSuspender {
+                link,
+                not_send: PhantomData,
+            },
+            is_suspended: Cell::new(false),
         }
     }
 
     /// What a scheduler keeps of it.
     pub fn raw(&self) -> RawSuspender {
-        let link = match &self.link {
-            Link::Switch(suspender) => RawLink::Switch(suspender.raw()),
-            Link::Thread(suspender) => RawLink::Thread(suspender.raw()),
-        };
-        RawSuspender {
-            link,
-            not_send: PhantomData,
-        }
+        self.raw
     }
 
     /// Gives control back to whoever resumed the fiber; returns when it is resumed again.
@@ -189,10 +182,14 @@ impl Suspender {
     /// If the fiber is already suspended, which safe code cannot bring about but in the way named above.
     #[inline]
     pub fn suspend(&self) {
-        match &self.link {
-            Link::Switch(suspender) => suspender.suspend(),
-            Link::Thread(suspender) => suspender.suspend(),
-        }
+        assert!(
+            !self.is_suspended.replace(true),
+            "a suspended fiber was suspended again"
+        );
+        // SAFETY: an adapter lends a `Suspender` for no longer than the body runs, and the body is not suspended, as
+        // was just seen.
+        unsafe { self.raw.suspend(0) };
+        self.is_suspended.set(false);
     }
 }
 
@@ -202,14 +199,14 @@ impl Suspender {
 /// the resumer has to know first is best said on the way out, in a register.
 #[derive(Copy, Clone)]
 pub struct RawSuspender {
-    link: RawLink,
+    link: Link,
     not_send: PhantomData<*mut ()>,
 }
 
 #[derive(Copy, Clone)]
-enum RawLink {
-    Switch(switch::RawSuspender),
-    Thread(threads::RawSuspender),
+enum Link {
+    Switch(switch::Suspender),
+    Thread(threads::Suspender),
 }
 
 impl RawSuspender {
@@ -223,9 +220,9 @@ impl RawSuspender {
     pub unsafe fn suspend(self, word: usize) {
         match self.link {
             // SAFETY: by contract.
-            RawLink::Switch(suspender) => unsafe { suspender.suspend(word) },
+            Link::Switch(suspender) => unsafe { suspender.suspend(word) },
             // SAFETY: by contract.
-            RawLink::Thread(suspender) => unsafe { suspender.suspend(word) },
+            Link::Thread(suspender) => unsafe { suspender.suspend(word) },
         }
     }
 }

@@ -4,7 +4,6 @@
 //! `stacks.rs`'s business.
 
 use std::any::Any;
-use std::cell::Cell;
 use std::io;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -97,46 +96,17 @@ fn with_stack(
     body: impl FnOnce(&crate::Suspender) + Send + 'static,
 ) -> Switched {
     Coroutine::with_stack(stack, move |yielder, ()| {
-        let suspender = crate::Suspender::from_switch(Suspender {
-            yielder: NonNull::from(yielder),
-            is_suspended: Cell::new(false),
-        });
+        let suspender = crate::Suspender::of_switch(Suspender(NonNull::from(yielder)));
         // Caught here, so that a panic is a value already when it comes to the switch.
         catch_unwind(AssertUnwindSafe(|| body(&suspender)))
     })
 }
 
 /// The way out of a running coroutine. `with_stack` makes it and lends it to the body.
-pub(crate) struct Suspender {
-    /// Also makes it neither `Send` nor `Sync`.
-    yielder: NonNull<Yielder<(), usize>>,
-    is_suspended: Cell<bool>,
-}
+#[derive(Copy, Clone)]
+pub(crate) struct Suspender(NonNull<Yielder<(), usize>>);
 
 impl Suspender {
-    #[inline]
-    pub(crate) fn raw(&self) -> RawSuspender {
-        RawSuspender(self.yielder)
-    }
-
-    #[inline]
-    pub(crate) fn suspend(&self) {
-        assert!(
-            !self.is_suspended.replace(true),
-            "a suspended fiber was suspended again"
-        );
-        // SAFETY: `with_stack` lends a `Suspender` for no longer than the body runs, and the body is not
-        // suspended, as was just seen.
-        unsafe { self.raw().suspend(0) };
-        self.is_suspended.set(false);
-    }
-}
-
-/// The same for who knows when the body runs.
-#[derive(Copy, Clone)]
-pub(crate) struct RawSuspender(NonNull<Yielder<(), usize>>);
-
-impl RawSuspender {
     /// # Safety
     ///
     /// The coroutine's body runs, and is not suspended.

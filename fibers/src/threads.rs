@@ -69,7 +69,7 @@ impl Fiber {
         body: impl FnOnce(&crate::Suspender) + Send + 'static,
     ) -> io::Result<Fiber> {
         fallback::Fiber::new(&mut stacks.0, move |suspender| {
-            body(&crate::Suspender::from_thread(Suspender(NonNull::from(
+            body(&crate::Suspender::of_thread(Suspender(NonNull::from(
                 suspender,
             ))));
         })
@@ -93,24 +93,10 @@ impl Fiber {
 }
 
 /// The thread's own handle. `Fiber::new` makes it and lends it to the body.
+#[derive(Copy, Clone)]
 pub(crate) struct Suspender(NonNull<fallback::Suspender>);
 
 impl Suspender {
-    pub(crate) fn raw(&self) -> RawSuspender {
-        RawSuspender(self.0)
-    }
-
-    pub(crate) fn suspend(&self) {
-        // SAFETY: `Fiber::new` lends this for no longer than the body runs.
-        unsafe { self.raw().suspend(0) };
-    }
-}
-
-/// The same for who knows when the body runs.
-#[derive(Copy, Clone)]
-pub(crate) struct RawSuspender(NonNull<fallback::Suspender>);
-
-impl RawSuspender {
     /// # Safety
     ///
     /// The thread runs the body.
