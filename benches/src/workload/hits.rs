@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 use dagwood::{Backend, Cx, Database, Executor, Query};
 
-use super::job::cannot_run;
-use super::memos::{Dashmap, Memo, Papaya, Plain, Shards, on_threads};
+use super::memo_engines::{OnMemoEngines, plus};
+use super::memos::{Memo, Plain, on_threads};
 use super::ring::{Dense, Hashed, Key, Ring, chain, flow};
 use super::salsas::{Db, Plan};
 use super::{Job, Loaded, Number, Request, Setup};
-use crate::engine::{Engine, Kind};
+use crate::engine::Kind;
 use crate::failure::Failure;
 
 /// So many asks a worker and run, about.
@@ -100,12 +100,20 @@ impl<K: Key> Hits<K> {
         }
     }
 
-    fn with_memo<M: Memo<K> + Sync + 'static>(&self, workers: usize) -> Job<'_> {
-        let memo = M::default();
-        self.fill(&memo);
-        Job::other(move || {
-            let get = |key| memo.get(&key).unwrap_or_default();
-            agreed(on_threads(workers, |_| self.walk(get)))
+    fn fill(&self, memo: &impl Memo<K>) {
+        for key in self.ring.keys() {
+            memo.ask(key, || self.ring.compute(key));
+        }
+    }
+}
+
+impl<K: Key> OnMemoEngines<K> for Hits<K> {
+    fn ours(&self, setup: Setup) -> Result<Job<'_>, String> {
+        let db = Database::new(Arc::clone(&self.ring));
+        fill::<_, K>(&db, &self.keys)?;
+        Job::on_executor(setup, None, move |executor| {
+            let walk = |cx: &Cx<'_, Arc<Ring>>| self.walk(|key| *cx.get(key));
+            executor.run(&db, |cx| agreed(cx.broadcast(|cx, _| walk(cx))))
         })
     }
 
@@ -115,10 +123,13 @@ impl<K: Key> Hits<K> {
         Job::other(move || agreed(vec![self.walk(|key| memo.get(&key).unwrap_or_default())]))
     }
 
-    fn fill(&self, memo: &impl Memo<K>) {
-        for key in self.ring.keys() {
-            memo.ask(key, || self.ring.compute(key));
-        }
+    fn with_memo<M: Memo<K> + Sync + 'static>(&self, workers: usize) -> Job<'_> {
+        let memo = M::default();
+        self.fill(&memo);
+        Job::other(move || {
+            let get = |key| memo.get(&key).unwrap_or_default();
+            agreed(on_threads(workers, |_| self.walk(get)))
+        })
     }
 
     fn with_salsa(&self, workers: usize, has_ids: bool) -> Job<'_> {
@@ -130,19 +141,8 @@ impl<K: Key> Hits<K> {
             has_ids,
             is_hot: self.shape == Shape::Hot,
         };
-        // The results under ids are numbers, those under pairs are spread, whatever they are under our keys.
-        let theirs = match has_ids {
-            true => self.sum::<Dense>(),
-            false => self.sum::<Hashed>(),
-        };
-        let offset = self.sum::<K>().wrapping_sub(theirs);
-        Job::other(move || {
-            let sum = agreed(db.walk_on(workers, plan));
-            Number {
-                value: sum.value.wrapping_add(offset),
-                ..sum
-            }
-        })
+        let offset = self.offset_of_salsa(has_ids);
+        Job::other(move || plus(agreed(db.walk_on(workers, plan)), offset))
     }
 
     fn sum<R: Key>(&self) -> u64 {
@@ -150,15 +150,6 @@ impl<K: Key> Hits<K> {
             Shape::Hot => self.ring.compute(R::of(0)).wrapping_mul(self.asks()),
             _ => self.ring.sum::<R>().wrapping_mul(self.rounds.into()),
         }
-    }
-
-    fn ours(&self, setup: Setup) -> Result<Job<'_>, String> {
-        let db = Database::new(Arc::clone(&self.ring));
-        fill::<_, K>(&db, &self.keys)?;
-        Job::on_executor(setup, None, move |executor| {
-            let walk = |cx: &Cx<'_, Arc<Ring>>| self.walk(|key| *cx.get(key));
-            executor.run(&db, |cx| agreed(cx.broadcast(|cx, _| walk(cx))))
-        })
     }
 }
 
@@ -188,16 +179,7 @@ impl<K: Key> Loaded for Hits<K> {
     }
 
     fn job(&self, setup: Setup) -> Result<Job<'_>, String> {
-        Ok(match setup.engine {
-            Engine::Fibers | Engine::Threads | Engine::Sequential => return self.ours(setup),
-            Engine::Plain => self.with_plain(),
-            Engine::Shards => self.with_memo::<Shards<K>>(setup.workers),
-            Engine::Dashmap => self.with_memo::<Dashmap<K>>(setup.workers),
-            Engine::Papaya => self.with_memo::<Papaya<K>>(setup.workers),
-            Engine::Salsa => self.with_salsa(setup.workers, true),
-            Engine::SalsaTuple => self.with_salsa(setup.workers, false),
-            other => return Err(cannot_run(other)),
-        })
+        self.on(setup)
     }
 }
 

@@ -7,12 +7,11 @@ use std::sync::Arc;
 
 use dagwood::{Database, Executor};
 
-use super::job::cannot_run;
-use super::memos::{Dashmap, Memo, Papaya, Plain, Shards, on_threads};
+use super::memo_engines::{OnMemoEngines, plus};
+use super::memos::{Memo, Plain, on_threads};
 use super::ring::{Dense, Hashed, Key, Ring, flow};
 use super::salsas::Db;
 use super::{Job, Loaded, Number, Request, Setup};
-use crate::engine::Engine;
 use crate::failure::Failure;
 
 struct Misses<K> {
@@ -77,6 +76,12 @@ impl<K: Key> Misses<K> {
     fn ask_all(&self, memo: &impl Memo<K>, keys: &[K]) -> u64 {
         flow(keys, 1, |key| memo.ask(key, || self.ring.compute(key)))
     }
+}
+
+impl<K: Key> OnMemoEngines<K> for Misses<K> {
+    fn sum<R: Key>(&self) -> u64 {
+        self.ring.sum::<R>()
+    }
 
     fn with_memo<M: Memo<K> + Sync + 'static>(&self, workers: usize) -> Job<'_> {
         Job::other(move || {
@@ -92,20 +97,11 @@ impl<K: Key> Misses<K> {
 
     /// The inputs are made in the run, if they are to be used: there is no result without them.
     fn with_salsa(&self, workers: usize, has_ids: bool) -> Job<'_> {
-        // The results under ids are numbers, those under pairs are spread, whatever they are under our keys.
-        let theirs = match has_ids {
-            true => self.ring.sum::<Dense>(),
-            false => self.ring.sum::<Hashed>(),
-        };
-        let offset = self.ring.sum::<K>().wrapping_sub(theirs);
+        let offset = self.offset_of_salsa(has_ids);
         Job::other(move || {
             let db = Db::new(&self.ring, has_ids);
             let sums = db.ask_on(workers, has_ids, |worker| self.part(worker, workers));
-            let total = self.total(&sums);
-            Number {
-                value: total.value.wrapping_add(offset),
-                ..total
-            }
+            plus(self.total(&sums), offset)
         })
     }
 
@@ -131,19 +127,10 @@ impl<K: Key> Loaded for Misses<K> {
     }
 
     fn known_checksum(&self) -> Option<String> {
-        Some(self.ring.sum::<K>().to_string())
+        Some(self.sum::<K>().to_string())
     }
 
     fn job(&self, setup: Setup) -> Result<Job<'_>, String> {
-        Ok(match setup.engine {
-            Engine::Fibers | Engine::Threads | Engine::Sequential => return self.ours(setup),
-            Engine::Plain => self.with_plain(),
-            Engine::Shards => self.with_memo::<Shards<K>>(setup.workers),
-            Engine::Dashmap => self.with_memo::<Dashmap<K>>(setup.workers),
-            Engine::Papaya => self.with_memo::<Papaya<K>>(setup.workers),
-            Engine::Salsa => self.with_salsa(setup.workers, true),
-            Engine::SalsaTuple => self.with_salsa(setup.workers, false),
-            other => return Err(cannot_run(other)),
-        })
+        self.on(setup)
     }
 }

@@ -15,6 +15,7 @@ mod job;
 mod loops;
 mod matmul;
 mod meeting;
+mod memo_engines;
 mod memos;
 mod misses;
 mod nqueens;
