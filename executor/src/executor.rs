@@ -3,8 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::backend::Engine;
+use crate::cancel::CancelToken;
 use crate::cx::Cx;
 use crate::error::Error;
 use crate::query::database::Database;
@@ -154,12 +156,127 @@ impl Executor {
     ///
     /// A query that `body` got by [`Cx::get`] failed, or a task failed that nobody waited for;
     /// `run` was called inside a job of the same executor; (sequential build) the database belongs to another thread;
-    /// or the run was not the one of the log that [`Schedule::Replay`] follows.
+    /// the executor was [shut down](Self::shutdown); or the run was not the one of the log that [`Schedule::Replay`] follows.
     ///
     /// # Panics
     ///
     /// A panic of `body` itself, or of a branch or child that it forked, goes on in the caller.
     pub fn run<'db, D, T, F>(&self, database: &'db Database<D>, body: F) -> Result<T, Error>
+    where
+        D: Send + Sync + 'static,
+        F: FnOnce(&Cx<'db, D>) -> T + Send,
+        T: Send,
+    {
+        self.run_until(database, None, body)
+    }
+
+    /// As [`run`](Self::run), until `token` is cancelled.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run); or it was cancelled before it came to its end ([`Error::is_cancelled`]).
+    ///
+    /// # Panics
+    ///
+    /// As [`run`](Self::run).
+    ///
+    /// # Examples
+    ///
+    /// See [`CancelToken`].
+    pub fn run_cancellable<'db, D, T, F>(
+        &self,
+        database: &'db Database<D>,
+        token: &CancelToken,
+        body: F,
+    ) -> Result<T, Error>
+    where
+        D: Send + Sync + 'static,
+        F: FnOnce(&Cx<'db, D>) -> T + Send,
+        T: Send,
+    {
+        self.run_until(database, Some(token), body)
+    }
+
+    /// As [`run`](Self::run), for so long at the most: then it is cancelled, as by a [`CancelToken`]. How much longer it
+    /// takes depends on how far its jobs are from their next scheduling points.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run); or it was not done in time ([`Error::is_cancelled`]).
+    ///
+    /// # Panics
+    ///
+    /// As [`run`](Self::run).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use dagwood::{Cx, Database, Executor};
+    ///
+    /// fn count(cx: &Cx<'_, ()>) -> u64 {
+    ///     cx.join(count, count).0 + 1
+    /// }
+    ///
+    /// let executor = Executor::builder().workers(2).build()?;
+    /// let run = executor.run_with_deadline(&Database::new(()), Duration::from_millis(5), count);
+    /// assert!(run.unwrap_err().is_cancelled());
+    /// # Ok::<(), dagwood::Error>(())
+    /// ```
+    pub fn run_with_deadline<'db, D, T, F>(
+        &self,
+        database: &'db Database<D>,
+        after: Duration,
+        body: F,
+    ) -> Result<T, Error>
+    where
+        D: Send + Sync + 'static,
+        F: FnOnce(&Cx<'db, D>) -> T + Send,
+        T: Send,
+    {
+        let token = CancelToken::with_deadline(after);
+        let _alarm = self.engine.alarm(token.signal());
+        self.run_until(database, Some(&token), body)
+    }
+
+    /// Cancels all runs of this executor, as by a [`CancelToken`], and begins no more: each gives an error
+    /// ([`Error::is_cancelled`]). Waits until those that are going on have ended; inside a job it does not wait. Its
+    /// workers end when the last handle is dropped. (No run can be going on then: it has a handle of its own.)
+    ///
+    /// A job that never comes to a scheduling point is waited for. One that goes on when it is unwound, time and again (a
+    /// loop that catches panics), is taken off its worker after ten thousand times: that is reported on standard error,
+    /// what it computes is given up, its stack and all that lies on it are lost, and its `run` does not return, since
+    /// the job may have borrowed from its caller.
+    ///
+    /// On the sequential backend it only begins no more.
+    ///
+    /// Gives the number of runs that will never return.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dagwood::{Database, Event, Executor};
+    ///
+    /// let executor = Executor::builder().workers(2).build()?;
+    /// # if executor.backend() == dagwood::Backend::Sequential { return Ok(()) }
+    /// let never = Event::<()>::new();
+    /// std::thread::scope(|scope| {
+    ///     let run = scope.spawn(|| executor.run(&Database::new(()), |cx| *never.wait(cx)));
+    ///     assert_eq!(executor.shutdown(), 0);
+    ///     assert!(run.join().unwrap().unwrap_err().is_cancelled());
+    /// });
+    /// # Ok::<(), dagwood::Error>(())
+    /// ```
+    pub fn shutdown(&self) -> usize {
+        self.engine.shut_down(current().is_null())
+    }
+
+    fn run_until<'db, D, T, F>(
+        &self,
+        database: &'db Database<D>,
+        token: Option<&CancelToken>,
+        body: F,
+    ) -> Result<T, Error>
     where
         D: Send + Sync + 'static,
         F: FnOnce(&Cx<'db, D>) -> T + Send,
@@ -185,6 +302,14 @@ impl Executor {
         if outer.is_some() && std::thread::panicking() {
             return Err(Error::unwinding());
         }
+        let signal = token.map(CancelToken::signal);
+        if let Some(reason) = signal.and_then(|signal| signal.reason()) {
+            return Err(Error::cancelled(reason));
+        }
+        let _running = self.engine.begin_run()?;
+        let _watch = signal.and_then(|signal| self.engine.watch(signal));
+        // SAFETY: the engine, which has the flag, outlives this call.
+        let region = unsafe { self.engine.region(signal.cloned()) };
         // SAFETY: the engine, which has the counters, outlives this call.
         let run = unsafe {
             Run::new(
@@ -192,6 +317,7 @@ impl Executor {
                 self.engine.counters(),
                 self.engine.has_statistics(),
                 outer.is_some(),
+                region,
             )
         };
         match &*self.engine {

@@ -10,6 +10,7 @@
 //! | fork | [`Cx::join`], [`Cx::par_map`], [`Cx::par_for_each`], [`Cx::scope`] |
 //! | make a graph of tasks | [`Cx::spawn`] and [`Task`] |
 //! | wait for something else | [`Event`] |
+//! | stop | [`Executor::run_cancellable`], [`Executor::run_with_deadline`], [`Cx::cancellable`], [`Executor::shutdown`] |
 //! | bind a value to the running work | [`FiberLocal`] |
 //! | see why there is no result | [`Error`] |
 //! | see a race again | [`Schedule`]: one worker at a time, in an order that a seed says |
@@ -75,6 +76,7 @@
 
 mod backend;
 mod broadcast;
+mod cancel;
 mod children;
 mod chunk;
 mod cx;
@@ -98,7 +100,10 @@ mod spawned;
 mod stacks;
 mod sync;
 mod task;
+#[cfg(any(feature = "fibers", feature = "threads"))]
+mod timer;
 
+pub use cancel::CancelToken;
 pub use cx::Cx;
 pub use error::Error;
 pub use event::Event;

@@ -223,6 +223,11 @@ where
         while let Err(first) = catch_unwind(AssertUnwindSafe(|| self.call_each(cx, level))) {
             let indices = vec![self.progress.next.get() - 1];
             self.add(Failures { first, indices });
+            if cx.end().is_some() {
+                // What was not begun is not called.
+                self.progress.next.set(self.end.get());
+                self.progress.stop.set(self.end.get());
+            }
         }
     }
 
@@ -235,7 +240,7 @@ where
         while index < self.end.get() {
             // The first is ours (fork.md K4).
             next.set(index + 1);
-            cx.scheduling_point();
+            cx.point_to_end_at();
             let left = self.end.get() - index;
             let block = if self.plan.is_recorded {
                 1

@@ -1,6 +1,7 @@
 //! The scheduler: workers own fibers, move jobs, and wait. Never names a query.
 
 pub(crate) mod attention;
+pub(crate) mod cancel;
 mod cycle;
 pub(crate) mod fiber;
 pub(crate) mod fork;
@@ -11,6 +12,7 @@ pub(crate) mod room;
 pub(crate) mod slab;
 pub(crate) mod stats;
 pub(crate) mod wait;
+pub(crate) mod wanted;
 
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod idle;

@@ -70,7 +70,7 @@ fn f2_a_hundred_waiters_of_a_panicking_provider(bed: &Bed) {
             assert_eq!(stack, ["Boom(1)", "Above(1)"]);
             assert_eq!(error.panic_message(), Some("a payload that is no text"));
         }
-        let taken: Vec<_> = errors.iter().filter_map(Error::take_panic).collect();
+        let taken: Vec<_> = errors.iter().filter_map(Error::take_payload).collect();
         assert_eq!(taken.len(), 1);
         assert!(
             taken[0]

@@ -1,7 +1,11 @@
 //! The sequential build: no pool to choose.
 
-use crate::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::error::{Error, Reason};
 use crate::executor::{Backend, Builder};
+use crate::sched::cancel::{Region, Signal, Watch};
 use crate::sched::stats::{Counters, Statistics};
 use crate::schedule::ScheduleLog;
 use crate::stacks::Stacks;
@@ -17,6 +21,7 @@ pub(crate) struct Sequential {
     pub(crate) stack_bytes: usize,
     counters: Counters,
     has_statistics: bool,
+    is_shut: AtomicBool,
     /// Only this thread counts.
     bound: ThreadBound,
 }
@@ -28,6 +33,7 @@ impl Engine {
             stack_bytes: builder.stack_bytes,
             counters,
             has_statistics,
+            is_shut: AtomicBool::new(false),
             bound: ThreadBound::new(),
         }))
     }
@@ -57,6 +63,47 @@ impl Engine {
     pub(crate) fn has_statistics(&self) -> bool {
         let Engine::Sequential(sequential) = self;
         sequential.has_statistics && sequential.bound.is_here()
+    }
+
+    /// Another run begins.
+    ///
+    /// # Errors
+    ///
+    /// The executor was shut down.
+    pub(crate) fn begin_run(&self) -> Result<(), Error> {
+        let Engine::Sequential(sequential) = self;
+        if sequential.is_shut.load(Ordering::Acquire) {
+            return Err(Error::cancelled(Reason::Shutdown));
+        }
+        Ok(())
+    }
+
+    /// Begins no more runs. Gives how many will never end.
+    pub(crate) fn shut_down(&self, _: bool) -> usize {
+        let Engine::Sequential(sequential) = self;
+        sequential.is_shut.store(true, Ordering::Release);
+        0
+    }
+
+    /// What a run is cancelled by.
+    ///
+    /// # Safety
+    ///
+    /// The engine outlives the region.
+    pub(crate) unsafe fn region(&self, signal: Option<Arc<Signal>>) -> Region {
+        let Engine::Sequential(sequential) = self;
+        // SAFETY: by contract.
+        unsafe { Region::of_run(signal, &raw const sequential.is_shut, true) }
+    }
+
+    /// Nobody needs to be told: who runs looks.
+    pub(crate) fn watch<'s>(&self, _: &'s Signal) -> Option<Watch<'s>> {
+        None
+    }
+
+    /// Nobody sets a signal in time: who runs looks at the clock.
+    pub(crate) fn alarm(&self, _: &Arc<Signal>) -> Option<()> {
+        None
     }
 
     pub(crate) fn stacks(&self) -> Stacks {

@@ -9,12 +9,13 @@ use std::ptr::{self, NonNull};
 use dagwood_fibers::RawSuspender;
 
 use super::attention::Attention;
+use super::cancel::{Region, Signal, Watch};
 use super::fork::ForkList;
-use super::graph::{Awaited, Frame};
+use super::graph::{Ask, Awaited, Frame};
 use super::latch::Latch;
 use super::pool::Worker;
 use crate::error::Error;
-use crate::sync::AtomicUsize;
+use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
 
 /// How a fiber is resumed.
 pub(crate) enum Wake {
@@ -26,6 +27,20 @@ pub(crate) enum Wake {
     /// outlives it.
     Outer(*const FiberRecord),
 }
+
+/// Why a wait was given up.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum GivenUpFor {
+    /// It was not.
+    Nothing,
+    /// There is no fiber to go on with (stand.md S3).
+    Shortage,
+    /// It was cancelled (cancel.md X2).
+    Cancel,
+}
+
+/// How often a fiber is told that the executor shuts down, until it counts as one that refuses to end.
+const REFUSALS_MAX: u16 = 10_000;
 
 /// Takes no place; what follows it begins on a cache line.
 #[repr(align(64))]
@@ -62,13 +77,19 @@ pub(crate) struct FiberRecord {
     pub(crate) is_asking: Cell<bool>,
     /// For its worker: whether it went back to the base without a job.
     pub(super) is_spare: Cell<bool>,
-    /// Whether its worker has given its wait up (stand.md S3).
-    pub(super) is_given_up: Cell<bool>,
+    /// Whether its worker has given its wait up (graph.md G8).
+    pub(super) given_up: Cell<GivenUpFor>,
     /// Whether user code runs at a place where a nested `run` would see what must not be seen.
     refuses_runs: Cell<bool>,
-    /// While it is suspended in a wait that can be given up: for what, and behind whom it was listed
-    /// (wait.md W7). Its own and its worker's.
-    pub(super) ask: Cell<(*const Awaited, *const FiberRecord)>,
+    /// Whether what runs cannot be cancelled (cancel.md X6).
+    is_deaf: Cell<bool>,
+    /// How often it was told that the executor shuts down.
+    refusals: Cell<u16>,
+    /// While it is suspended in a wait: which. Its own and its worker's.
+    pub(super) ask: Cell<*const Ask>,
+    /// What it works for, to see whether that is cancelled; null for a thread outside. Written by the fiber, read by
+    /// others under the graph's lock while it waits (who compares addresses only may read it any time).
+    region: AtomicPtr<Region>,
     /// The size of the segments that it goes on on.
     segment_bytes: usize,
     /// Below this address little is left of the stack that it runs on now.
@@ -132,9 +153,12 @@ impl FiberRecord {
             edge: Cell::new(ptr::null()),
             is_asking: Cell::new(false),
             is_spare: Cell::new(false),
-            is_given_up: Cell::new(false),
-            ask: Cell::new((ptr::null(), ptr::null())),
+            given_up: Cell::new(GivenUpFor::Nothing),
+            ask: Cell::new(ptr::null()),
+            region: AtomicPtr::new(ptr::null_mut()),
             refuses_runs: Cell::new(false),
+            is_deaf: Cell::new(false),
+            refusals: Cell::new(0),
             cycle: UnsafeCell::new(None),
             next: Cell::new(ptr::null()),
         }
@@ -163,6 +187,74 @@ impl FiberRecord {
     pub(super) fn shortage(&self) -> Error {
         let worker = self.outermost().worker();
         worker.expect("only a worker gives up waits").shortage()
+    }
+
+    /// What it works for; null for a thread outside.
+    pub(crate) fn region(&self) -> *const Region {
+        // Relaxed: see the field.
+        self.region.load(Ordering::Relaxed)
+    }
+
+    /// It works for `region` from now on. Gives what it worked for.
+    pub(crate) fn enter_region(&self, region: *const Region) -> *const Region {
+        let before = self.region();
+        self.region.store(region.cast_mut(), Ordering::Relaxed);
+        // SAFETY: null, or that of a job that is about to run here, or goes on.
+        let is_due = unsafe { region.as_ref() }
+            .is_some_and(|region| region.is_polled() || region.reason().is_some());
+        if is_due {
+            self.raise_attention();
+        } else if self.worker().is_none() && !ptr::eq(self.attention, &raw const CALM) {
+            // It may have been raised for what it comes from, and nobody else lowers it.
+            self.attention().set(self.limit());
+        }
+        before
+    }
+
+    /// Lets `signal` tell the pool that runs it, if one does.
+    pub(crate) fn watch<'s>(&self, signal: &'s Signal) -> Option<Watch<'s>> {
+        let worker = self.worker()?;
+        Some(Watch::new(signal, worker.watcher()))
+    }
+
+    /// It may be cancelled from now on: no wish may be lost (attention.md A5).
+    pub(crate) fn become_interruptible(&self) {
+        if let Some(worker) = self.worker() {
+            worker.become_interruptible();
+            self.raise_attention();
+        }
+    }
+
+    /// It, the current one, looks at its next scheduling point.
+    pub(crate) fn raise_attention(&self) {
+        // The word of threads outside is shared, and nobody is to look.
+        if !ptr::eq(self.attention, &raw const CALM) {
+            self.attention().raise();
+        }
+    }
+
+    pub(super) fn is_deaf(&self) -> bool {
+        self.is_deaf.get()
+    }
+
+    /// Runs what cannot be cancelled (cancel.md X6).
+    pub(crate) fn undisturbed<R>(&self, body: impl FnOnce() -> R) -> R {
+        let before = self.is_deaf.replace(true);
+        let result = body();
+        self.is_deaf.set(before);
+        result
+    }
+
+    /// It was told that the executor shuts down. If it goes on all the same, time and again, it ends here: it is not
+    /// resumed any more (cancel.md X7).
+    pub(super) fn note_refusal(&self) {
+        let refusals = self.refusals.get();
+        self.refusals.set(refusals + 1);
+        if refusals == REFUSALS_MAX
+            && let Some(worker) = self.worker()
+        {
+            worker.leak_current(self);
+        }
     }
 
     /// Whether a nested `run` is refused now.
@@ -210,6 +302,8 @@ impl FiberRecord {
         let before = self.limit.replace(limit);
         match self.worker() {
             Some(worker) => worker.change_stack(limit),
+            // SAFETY: null, or that of the job that runs here.
+            None if unsafe { self.region().as_ref() }.is_some_and(Region::is_polled) => (),
             None => self.attention().set(limit),
         }
         before

@@ -5,15 +5,34 @@
 
 use std::cell::UnsafeCell;
 use std::ptr::{self, NonNull};
+use std::time::Instant;
 
+use super::cancel::Region;
 use super::cycle::Cycle;
-use super::fiber::FiberRecord;
+use super::fiber::{FiberRecord, GivenUpFor};
 use super::wait::{WaitList, Waiters};
+use super::wanted::{self, Foreign, end_of};
 use crate::error::Error;
 use crate::sync::{AtomicPtr, AtomicUsize, GlobalLock, Ordering};
 
+/// What part a frame has in the end of cancelled work (cancel.md X3, X4).
+#[derive(Copy, Clone, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// A query or a task.
+    Work,
+    /// What a fiber gave away, and takes back.
+    Fork,
+    /// A whole run: nothing below it, if there is something, is part of it.
+    Run,
+    /// A part of a run; the data is its [`Region`].
+    Part,
+    /// No frame: what a wait is for.
+    Wait,
+}
+
 /// What a frame does is to the wait graph.
 pub(crate) struct Kind {
+    pub(crate) role: Role,
     /// The name of the query's type, if it is a query: for a signal handler, so it must not allocate.
     pub(crate) query: Option<fn() -> &'static str>,
     /// Its name in the report of a cycle: (kind, key). `None`: it is not named (a join's half).
@@ -21,15 +40,26 @@ pub(crate) struct Kind {
     /// Puts a cycle's error in, and closes it: queries only, others end when their fibers have
     /// unwound.
     pub(crate) fail: Option<unsafe fn(NonNull<()>, &Error) -> Waiters>,
+    /// Gives it back without a result, for a fiber that goes no further: queries only.
+    pub(crate) abandon: Option<unsafe fn(NonNull<()>) -> Waiters>,
 }
 
 impl Kind {
     /// Has no name in reports (the query that forked or ran it has), and ends by itself.
-    const UNNAMED: &'static Kind = &Kind {
-        query: None,
-        describe: None,
-        fail: None,
-    };
+    const FORK: &'static Kind = &Kind::unnamed(Role::Fork);
+    const RUN: &'static Kind = &Kind::unnamed(Role::Run);
+    const PART: &'static Kind = &Kind::unnamed(Role::Part);
+    const WAIT: &'static Kind = &Kind::unnamed(Role::Wait);
+
+    const fn unnamed(role: Role) -> Kind {
+        Kind {
+            role,
+            query: None,
+            describe: None,
+            fail: None,
+            abandon: None,
+        }
+    }
 }
 
 /// What a frame does, with what its kind needs to know: a pointer that only the kind's functions
@@ -41,10 +71,33 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    const UNNAMED: Subject = Subject {
-        kind: Kind::UNNAMED,
-        data: NonNull::dangling(),
-    };
+    const FORK: Subject = Subject::unnamed(Kind::FORK);
+    /// A whole run.
+    pub(crate) const RUN: Subject = Subject::unnamed(Kind::RUN);
+    /// A wait for a fork.
+    const CHILD: Subject = Subject::unnamed(Kind::WAIT);
+
+    const fn unnamed(kind: &'static Kind) -> Self {
+        Subject {
+            kind,
+            data: NonNull::dangling(),
+        }
+    }
+
+    /// A part of a run, which can be cancelled alone. The region outlives the frame.
+    pub(crate) fn part(region: &Region) -> Self {
+        Subject {
+            kind: Kind::PART,
+            data: NonNull::from(region).cast(),
+        }
+    }
+
+    /// What it is called, if it has a name. Runs user code (`Debug`).
+    pub(super) fn name(&self) -> Option<Name> {
+        let describe = self.kind.describe?;
+        // SAFETY: of this kind, and its frame or wait is entered (`Subject::new`).
+        Some(unsafe { describe(self.data) })
+    }
 
     /// # Safety
     ///
@@ -132,7 +185,7 @@ impl Frame {
         awaited: &Awaited,
         body: impl FnOnce() -> R,
     ) -> (R, Option<Error>) {
-        Self::enter_as(fiber, awaited, Subject::UNNAMED, body)
+        Self::enter_as(fiber, awaited, Subject::FORK, body)
     }
 
     /// The same for what has a name.
@@ -210,9 +263,46 @@ impl Frame {
 
     /// What it does is called, if it has a name. Runs user code (`Debug`).
     pub(super) fn name(&self) -> Option<Name> {
-        let describe = self.subject.kind.describe?;
-        // SAFETY: of this kind, and the frame is entered (`Subject::new`).
-        Some(unsafe { describe(self.subject.data) })
+        self.subject.name()
+    }
+
+    pub(super) fn is_fork(&self) -> bool {
+        self.subject.kind.role == Role::Fork
+    }
+
+    /// Whether what is below it goes on when this is cancelled.
+    pub(super) fn is_root(&self) -> bool {
+        match self.subject.kind.role {
+            Role::Run => true,
+            Role::Part => {
+                // SAFETY: of a part, whose region outlives the frame (`Subject::part`).
+                let region = unsafe { self.subject.data.cast::<Region>().as_ref() };
+                region.own_reason().is_some()
+            }
+            _ => false,
+        }
+    }
+
+    /// Nothing that the queries on `fiber`, the current one, give from now on is remembered: it ends with `error`
+    /// (cancel.md X3).
+    pub(crate) fn cancel_queries(fiber: &FiberRecord, error: &Error) {
+        let frames = Frame::all_of(fiber).take_while(|frame| !frame.is_root());
+        for frame in frames.filter(|frame| frame.kind().query.is_some()) {
+            if frame.cycle().is_none() {
+                // SAFETY: the fiber runs: only it reads or writes the field (graph.md G6).
+                unsafe { *frame.cycle.get() = Some(error.clone()) };
+            }
+        }
+    }
+
+    /// Gives the queries of `fiber`, the current one, back, for it goes no further.
+    pub(super) fn abandon_queries(fiber: &FiberRecord) {
+        for frame in Frame::all_of(fiber) {
+            if let Some(abandon) = frame.kind().abandon {
+                // SAFETY: of this kind, and the frame is entered (`Subject::new`); the fiber does not go on.
+                unsafe { abandon(frame.subject.data) }.wake();
+            }
+        }
     }
 
     /// The kind of what it does.
@@ -236,19 +326,24 @@ impl Frame {
 /// One lock for the edges of the whole process (graph.md G1).
 pub(super) static GRAPH: GlobalLock = GlobalLock::new();
 
-/// Suspends `fiber` until `awaited` was closed.
+/// Suspends `fiber` until `awaited` was closed; `what` is its name for reports.
 ///
 /// # Errors
 ///
-/// The error of a cycle that this wait is part of (the wait never returns to its asker: raise it),
-/// or that no stack is left to go on with while this one waits.
-pub(crate) fn wait_for(fiber: &FiberRecord, awaited: &Awaited) -> Result<(), Stopped> {
+/// The error of a cycle that this wait is part of (the wait never returns to its asker: raise it);
+/// or that no stack is left to go on with while this one waits, or that the fiber's work is cancelled.
+pub(crate) fn wait_for(
+    fiber: &FiberRecord,
+    awaited: &Awaited,
+    what: Subject,
+) -> Result<(), Stopped> {
     if awaited.list.outcome().is_some() {
         return Ok(());
     }
     check_unwinding().map_err(Stopped::Refused)?;
-    wait_on_edge(fiber, awaited, true).map_err(|error| {
-        if error.is_exhausted() {
+    check_cancelled(fiber).map_err(Stopped::Refused)?;
+    wait_on_edge(fiber, awaited, what, true).map_err(|error| {
+        if error.is_exhausted() || error.is_cancelled() {
             Stopped::Refused(error)
         } else {
             Stopped::Cycle(error)
@@ -264,40 +359,97 @@ pub(crate) fn wait_for_child(fiber: &FiberRecord, awaited: &Awaited) -> Option<E
     let mut cycle = None;
     while awaited.list.outcome().is_none() {
         // Once a cycle is decided the child goes on; it may run into another.
-        cycle = cycle.or(wait_on_edge(fiber, awaited, false).err());
+        cycle = cycle.or(wait_on_edge(fiber, awaited, Subject::CHILD, false).err());
     }
     cycle
 }
 
 /// As [`wait_for`], for what is owned by nobody (events): no edge, no cycle.
-pub(crate) fn wait_without_edge(fiber: &FiberRecord, awaited: &Awaited) -> Result<(), Error> {
+pub(crate) fn wait_without_edge(
+    fiber: &FiberRecord,
+    awaited: &Awaited,
+    what: Subject,
+) -> Result<(), Error> {
+    let mut ask = Ask::new(fiber, awaited, what, true);
     while awaited.list.outcome().is_none() {
         check_unwinding()?;
+        check_cancelled(fiber)?;
         point_before_wait(fiber);
         // SAFETY: the current fiber, which suspends if it was listed; its record outlives it.
         if let Ok(before) = unsafe { awaited.list.list(fiber) } {
-            suspend(fiber, Some((awaited, before)))?;
+            ask.before = before;
+            suspend(fiber, &ask)?;
         }
     }
     Ok(())
 }
 
-/// Suspends `fiber`, which is listed; `ask` says where and behind whom, if the wait can be given up.
+/// A wait of a suspended fiber, in the frame of the wait: what its worker knows of it.
+pub(super) struct Ask {
+    awaited: NonNull<Awaited>,
+    /// Behind whom the fiber was listed (wait.md W7).
+    before: *const FiberRecord,
+    /// Whether it can be given up: not a wait for a child.
+    is_ask: bool,
+    pub(super) what: Subject,
+    /// Since when, if somebody looks at the clock.
+    pub(super) since: Option<Instant>,
+    foreign: Foreign,
+}
+
+impl Ask {
+    fn new(fiber: &FiberRecord, awaited: &Awaited, what: Subject, is_ask: bool) -> Self {
+        let is_timed = fiber.worker().is_some_and(|worker| worker.times_waits());
+        Ask {
+            awaited: NonNull::from(awaited),
+            before: ptr::null(),
+            is_ask,
+            what,
+            since: is_timed.then(Instant::now),
+            foreign: Foreign::new(),
+        }
+    }
+
+    /// The fiber was listed, behind `before`. The lock is held.
+    fn listed(&mut self, fiber: &FiberRecord, awaited: &Awaited, before: *const FiberRecord) {
+        self.before = before;
+        if self.is_ask {
+            self.foreign.note(fiber, owner_of(awaited));
+        }
+    }
+
+    /// Who does what is awaited: an address only, to compare with.
+    pub(super) fn owner(&self) -> *const FiberRecord {
+        // SAFETY: borrowed by the frame of the wait, which stands still while the worker looks.
+        let awaited = unsafe { self.awaited.as_ref() };
+        let _guard = GRAPH.lock();
+        owner_of(awaited).map_or(ptr::null(), ptr::from_ref)
+    }
+}
+
+/// Suspends `fiber`, which is listed; `ask` says where and behind whom.
 ///
 /// # Errors
 ///
 /// It was given up.
-fn suspend(fiber: &FiberRecord, ask: Option<(&Awaited, *const FiberRecord)>) -> Result<(), Error> {
-    let no_ask = (ptr::null(), ptr::null());
-    fiber
-        .ask
-        .set(ask.map_or(no_ask, |(awaited, before)| (ptr::from_ref(awaited), before)));
+fn suspend(fiber: &FiberRecord, ask: &Ask) -> Result<(), Error> {
+    fiber.ask.set(ask);
     fiber.suspend();
-    fiber.ask.set(no_ask);
-    if fiber.is_given_up.replace(false) {
-        return Err(fiber.shortage());
+    fiber.ask.set(ptr::null());
+    match fiber.given_up.replace(GivenUpFor::Nothing) {
+        GivenUpFor::Nothing => {
+            // Another fiber may have lowered the attention word meanwhile.
+            if wanted::reason_of(fiber).is_some() {
+                fiber.raise_attention();
+            }
+            Ok(())
+        }
+        GivenUpFor::Shortage => Err(fiber.shortage()),
+        GivenUpFor::Cancel => {
+            let reason = wanted::reason_of(fiber).expect("a reason stays");
+            Err(wanted::told(fiber, wanted::end(fiber, reason)))
+        }
     }
-    Ok(())
 }
 
 /// How many circles stand still until they are decided (G5). Changed under the lock.
@@ -321,24 +473,29 @@ pub(crate) enum GivenUp {
     Woken,
 }
 
-/// Ends the ask that `fiber`, a suspended fiber of the calling worker, waits in, with an error (G8, stand.md S3).
-pub(crate) fn give_up(fiber: &FiberRecord) -> GivenUp {
+/// Ends the ask that `fiber`, a suspended fiber of the calling worker, waits in, with an error (G8): because no fiber
+/// can be made (stand.md S3), or, if it was cancelled and nobody else wants what it computes, for that (cancel.md X2).
+pub(crate) fn give_up(fiber: &FiberRecord, why: GivenUpFor) -> GivenUp {
     let guard = GRAPH.lock();
-    let (awaited, before) = fiber.ask.get();
-    // SAFETY: null, or borrowed by a frame of the fiber, which stands still.
-    let Some(awaited) = (unsafe { awaited.as_ref() }) else {
+    // SAFETY: null, or in a frame of the fiber, which stands still.
+    let Some(ask) = (unsafe { fiber.ask.get().as_ref() }) else {
         return GivenUp::No;
     };
-    if fiber.is_given_up.get() || fiber.is_called_back() || awaited.list.outcome().is_some() {
+    // SAFETY: borrowed by that frame.
+    let awaited = unsafe { ask.awaited.as_ref() };
+    let is_over = fiber.given_up.get() != GivenUpFor::Nothing
+        || fiber.is_called_back()
+        || awaited.list.outcome().is_some();
+    if !ask.is_ask || is_over || why == GivenUpFor::Cancel && !wanted::is_to_end(fiber) {
         return GivenUp::No;
     }
     if DECIDING.load(Ordering::Relaxed) > 0 {
         return GivenUp::NotNow;
     }
     fiber.edge.set(ptr::null());
-    fiber.is_given_up.set(true);
+    fiber.given_up.set(why);
     // It is suspended in that wait, and the caller, its worker, is who resumes it.
-    if awaited.list.unlist_newest(fiber, before) {
+    if awaited.list.unlist_newest(fiber, ask.before) {
         return GivenUp::Unlisted;
     }
     // Those above it look again; whoever takes it off its list, we or who closes it, wakes it.
@@ -353,20 +510,26 @@ fn point_before_wait(fiber: &FiberRecord) {
     fiber.worker().inspect(|worker| worker.point_before_wait());
 }
 
-fn wait_on_edge(fiber: &FiberRecord, awaited: &Awaited, is_ask: bool) -> Result<(), Error> {
+fn wait_on_edge(
+    fiber: &FiberRecord,
+    awaited: &Awaited,
+    what: Subject,
+    is_ask: bool,
+) -> Result<(), Error> {
+    let mut ask = Ask::new(fiber, awaited, what, is_ask);
     point_before_wait(fiber);
     // SAFETY: the current fiber, which suspends below if it was listed; its record outlives it.
-    let mut before = match unsafe { add_edge(fiber, awaited, is_ask) } {
-        Added::Waiting(before) => before,
+    match unsafe { add_edge(fiber, awaited, &mut ask) } {
+        Added::Waiting => (),
         Added::Done => return Ok(()),
         Added::Closes(cycle) => return Err(cycle.decide()),
         Added::LeftOver(error) => return Err(error),
-    };
+    }
     loop {
-        suspend(fiber, is_ask.then_some((awaited, before)))?;
+        suspend(fiber, &ask)?;
         // SAFETY: as above.
-        match unsafe { end_wait(fiber, awaited) } {
-            Ended::ListedAgain(newer) => before = newer,
+        match unsafe { end_wait(fiber, awaited, &mut ask) } {
+            Ended::ListedAgain => (),
             Ended::Done => return Ok(()),
             Ended::Cycle(error) => return Err(error),
         }
@@ -390,11 +553,19 @@ fn check_unwinding() -> Result<(), Error> {
     }
 }
 
+/// Cancelled work does not begin to wait (cancel.md X2).
+fn check_cancelled(fiber: &FiberRecord) -> Result<(), Error> {
+    match end_of(fiber) {
+        Some(error) => Err(wanted::told(fiber, error)),
+        None => Ok(()),
+    }
+}
+
 /// What came of adding an edge.
 #[must_use]
 enum Added {
-    /// It is there, and the fiber is listed, behind this one: it must suspend.
-    Waiting(*const FiberRecord),
+    /// It is there, and the fiber is listed: it must suspend.
+    Waiting,
     /// What was awaited is closed meanwhile.
     Done,
     /// It would close a cycle, which the caller must decide.
@@ -408,7 +579,8 @@ enum Added {
 /// # Safety
 ///
 /// As for [`WaitList::list`].
-unsafe fn add_edge(fiber: &FiberRecord, awaited: &Awaited, is_ask: bool) -> Added {
+unsafe fn add_edge(fiber: &FiberRecord, awaited: &Awaited, ask: &mut Ask) -> Added {
+    let is_ask = ask.is_ask;
     let guard = GRAPH.lock();
     let mut woken = None;
     if is_cycle(fiber, awaited) {
@@ -427,7 +599,8 @@ unsafe fn add_edge(fiber: &FiberRecord, awaited: &Awaited, is_ask: bool) -> Adde
         Ok(before) => {
             fiber.edge.set(awaited);
             fiber.is_asking.set(is_ask);
-            Added::Waiting(before)
+            ask.listed(fiber, awaited, before);
+            Added::Waiting
         }
         Err(_) => Added::Done,
     };
@@ -444,8 +617,8 @@ enum Ended {
     Done,
     /// The wait is part of a cycle, with this error.
     Cycle(Error),
-    /// The list was only detached for another's sake: the fiber is listed again, behind this one.
-    ListedAgain(*const FiberRecord),
+    /// The list was only detached for another's sake: the fiber is listed again.
+    ListedAgain,
 }
 
 /// After a wake: removes the edge, if the wait has ended.
@@ -453,14 +626,17 @@ enum Ended {
 /// # Safety
 ///
 /// As for [`WaitList::list`]; the fiber was woken.
-unsafe fn end_wait(fiber: &FiberRecord, awaited: &Awaited) -> Ended {
+unsafe fn end_wait(fiber: &FiberRecord, awaited: &Awaited, ask: &mut Ask) -> Ended {
     let _guard = GRAPH.lock();
     // SAFETY: the lock is held.
     let ended = match unsafe { &mut *fiber.cycle.get() }.take() {
         Some(error) => Ended::Cycle(error),
         // SAFETY: the caller's contract.
         None => match unsafe { awaited.list.list(fiber) } {
-            Ok(before) => return Ended::ListedAgain(before),
+            Ok(before) => {
+                ask.listed(fiber, awaited, before);
+                return Ended::ListedAgain;
+            }
             Err(_) => Ended::Done,
         },
     };

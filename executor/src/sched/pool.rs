@@ -1,6 +1,8 @@
 //! The pool of workers: what they share, how they start and stop.
 
 mod gate;
+mod runs;
+mod sweeps;
 
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
@@ -10,6 +12,9 @@ use std::time::Duration;
 
 use dagwood_fibers::{FaultStack, Mechanism, StackDepot, StackSettings, report_overflows};
 
+pub(crate) use self::runs::RunningRun;
+use self::runs::Runs;
+use self::sweeps::Sweep;
 use super::attention::Attention;
 use super::fiber::FiberRecord;
 use super::idle::Idle;
@@ -58,12 +63,17 @@ pub(crate) struct Seat {
     /// Whether who raised it is content with what there is to show at the next scheduling point.
     pub(crate) is_modestly_asked: AtomicBool,
     pub(crate) counters: Counters,
+    /// A job of this worker: to end what was cancelled.
+    sweep: Sweep,
 }
 
 /// What the workers share.
 pub(crate) struct Pool {
     seats: Box<[Seat]>,
     injector: Injector,
+    /// A job that posts each worker's sweep.
+    spread: Sweep,
+    runs: Runs,
     pub(crate) idle: Idle,
     pub(crate) depot: Depot,
     pub(crate) standing: Standing,
@@ -77,6 +87,7 @@ pub(crate) struct Pool {
     /// Says who runs, if one at a time does.
     seeded: Option<Seeded>,
     watches_own_stacks: bool,
+    times_waits: bool,
     /// With statistics: how many threads are between showing a job and having woken somebody for it.
     posting: AtomicUsize,
 }
@@ -105,10 +116,13 @@ impl Pool {
             attention: Attention::raised(),
             is_modestly_asked: AtomicBool::new(false),
             counters: Counters::default(),
+            sweep: Sweep::of_worker(),
         };
         let pool = Arc::new(Pool {
             seats: deques.iter().map(seat).collect(),
             injector: Injector::new(),
+            spread: Sweep::of_all(),
+            runs: Runs::new(),
             idle: Idle::new(settings.workers),
             depot: Depot::new(),
             standing: Standing::new(settings.workers),
@@ -121,6 +135,7 @@ impl Pool {
             seeded,
             watches_own_stacks: settings.reports_overflows
                 && settings.mechanism == Mechanism::Thread,
+            times_waits: settings.statistics,
             posting: AtomicUsize::new(0),
         });
         // From here on an early return drops `threads`, which stops those that have started.
@@ -171,6 +186,16 @@ impl Pool {
             return Err(Error::setup("a worker ended at its start"));
         }
         Ok(threads)
+    }
+
+    /// Whether waits are to note when they began.
+    pub(crate) fn times_waits(&self) -> bool {
+        self.times_waits
+    }
+
+    /// The runs that are going on.
+    pub(crate) fn runs(&self) -> &Runs {
+        &self.runs
     }
 
     /// Another hold of the pool that `pool` points at.
@@ -411,7 +436,7 @@ impl Pool {
 }
 
 impl Threads {
-    pub(crate) fn pool(&self) -> &Pool {
+    pub(crate) fn pool(&self) -> &Arc<Pool> {
         &self.pool
     }
 }

@@ -144,6 +144,22 @@ impl WaitList {
         Waiters(ptr::null())
     }
 
+    /// Those who wait now, the newest first.
+    ///
+    /// # Safety
+    ///
+    /// As long as the iterator lives, nobody takes waiters off or closes the list.
+    pub(crate) unsafe fn waiters(&self) -> impl Iterator<Item = &FiberRecord> {
+        // Acquire: pairs with the AcqRel in `list`.
+        let mut next = newest_of(self.0.load(Ordering::Acquire));
+        std::iter::from_fn(move || {
+            // SAFETY: a listed fiber's record stays in place until it is taken off, which nobody does (contract).
+            let waiter = unsafe { next.as_ref() }?;
+            next = waiter.next.get();
+            Some(waiter)
+        })
+    }
+
     /// Takes a fiber off, if it is the newest waiter (W7). Else nothing is changed. `before` is what
     /// [`list`](Self::list) gave for it: the link is not ours to read.
     pub(crate) fn unlist_newest(&self, fiber: &FiberRecord, before: *const FiberRecord) -> bool {

@@ -8,6 +8,7 @@ mod points;
 mod records;
 mod search;
 mod stand;
+mod sweep;
 
 use std::cell::{Cell, RefCell};
 use std::ptr::NonNull;
@@ -63,6 +64,9 @@ pub(crate) struct Worker {
     slab: Slab,
     /// Whether the pool has no other worker, and no schedule. Here, and not asked of the pool, whose lines all write.
     is_alone: bool,
+    /// Whether nobody raises its attention word, so that it may store (attention.md A5): it is alone, and has run nothing
+    /// yet that can be cancelled.
+    stores_limits: Cell<bool>,
     /// Whether a schedule says who runs. Here for the same reason.
     has_schedule: bool,
     /// How many of its fibers wait.
@@ -97,6 +101,7 @@ impl Worker {
             slab: Slab::new(),
             has_schedule: pool.seeded().is_some(),
             is_alone: pool.seats().len() == 1 && pool.seeded().is_none(),
+            stores_limits: Cell::new(pool.seats().len() == 1 && pool.seeded().is_none()),
             suspended: Cell::new(0),
             next_job: Cell::new(None),
             jobs_taken: Cell::new(0),
@@ -242,7 +247,7 @@ impl Worker {
     #[inline]
     pub(crate) fn change_stack(&self, limit: usize) {
         let attention = &self.seat().attention;
-        if self.is_alone {
+        if self.stores_limits.get() {
             attention.set(limit);
         } else {
             attention.change_stack(limit);
@@ -281,7 +286,7 @@ impl Worker {
     pub(crate) fn attend(&self, fiber: &FiberRecord) {
         let attention = &self.seat().attention;
         if self.is_alone {
-            return attention.set(fiber.limit());
+            return attention.lower(fiber.limit());
         }
         if self.attends_schedule(fiber) {
             return;

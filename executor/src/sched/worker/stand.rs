@@ -7,6 +7,7 @@ use std::ptr::NonNull;
 use super::Worker;
 use super::fibers::WorkerFiber;
 use crate::error::Error;
+use crate::sched::fiber::GivenUpFor;
 use crate::sched::graph::{GivenUp, give_up};
 use crate::sched::seeded::Point;
 
@@ -62,7 +63,7 @@ impl Worker {
     fn gives_up(&self, fiber: NonNull<WorkerFiber>) -> bool {
         // SAFETY: one of this worker's records, so alive, and suspended, since the base is here.
         let fiber = unsafe { fiber.as_ref() };
-        match give_up(&fiber.record) {
+        match give_up(&fiber.record, GivenUpFor::Shortage) {
             GivenUp::No => false,
             GivenUp::Woken => true,
             GivenUp::Unlisted => {
