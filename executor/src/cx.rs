@@ -100,10 +100,12 @@ impl<'db, D> Cx<'db, D> {
     /// # Safety
     ///
     /// `cx` is alive.
-    pub(crate) unsafe fn shared_parts(cx: *const Self) -> (*const Run<'db, D>, *const Binding) {
+    pub(crate) unsafe fn shared_parts(
+        cx: *const Self,
+    ) -> (*const Run<'db, D>, *const Binding, *const FiberRecord) {
         // SAFETY: by contract; the fields never change.
         let cx = unsafe { &*cx };
-        (cx.run, cx.locals)
+        (cx.run, cx.locals, cx.fiber.get())
     }
 
     /// The same job, inside a provider: what the asker has bound is not seen, since the result must
@@ -301,11 +303,18 @@ impl<'db, D> Cx<'db, D> {
         error.map(|error| told(self.fiber(), error))
     }
 
+    /// Whether the job is to end. Asked before it shows what it holds: a fork that was just begun is then still its own.
+    /// (What comes too late for this look is seen at the next one: `attend`.)
+    #[cold]
+    fn is_cancelled(&self) -> bool {
+        end_of(self.fiber()).is_some()
+    }
+
     /// The same as [`is_deep`](Self::is_deep), and also `true` if the job was cancelled, to be told there.
     #[inline]
     pub(crate) fn is_deep_or_cancelled<T>(&self, here: *const T) -> bool {
         self.fiber().has_attention(here)
-            && (self.attend_unless_deep(here) || end_of(self.fiber()).is_some())
+            && (self.is_cancelled() || self.attend_unless_deep(here))
     }
 
     /// A scheduling point from which the job may go deep; `here` lies in the caller's frame.
@@ -328,7 +337,7 @@ impl<'db, D> Cx<'db, D> {
     /// The same, and also `true` if the job was cancelled, to be unwound in [`deeper`](Self::deeper).
     #[cold]
     pub(crate) fn attend_unless_deep_or_ended<T>(&self, here: *const T) -> bool {
-        self.attend_unless_deep(here) || UNWINDS && end_of(self.fiber()).is_some()
+        UNWINDS && self.is_cancelled() || self.attend_unless_deep(here)
     }
 
     /// Goes on on another segment of stack.

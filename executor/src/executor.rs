@@ -15,6 +15,7 @@ use crate::sched::fiber::{FiberRecord, current};
 use crate::sched::stats::Statistics;
 use crate::schedule::{Schedule, ScheduleLog};
 use crate::stacks::{Guards, StackFaults, Stacks};
+use crate::waiters::{StallHook, WaitReport};
 
 /// What a fiber is.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
@@ -85,6 +86,8 @@ pub struct Builder {
     pub(crate) threads_max: Option<usize>,
     pub(crate) has_statistics: bool,
     pub(crate) schedule: Option<Schedule>,
+    pub(crate) watchdog: Option<Duration>,
+    pub(crate) stall_hook: StallHookOption,
 }
 
 /// Address space for each stack; memory is used as it is touched. As much as a main thread has: a fiber that waits on a
@@ -112,6 +115,8 @@ impl Executor {
             threads_max: None,
             has_statistics: false,
             schedule: None,
+            watchdog: None,
+            stall_hook: StallHookOption(None),
         }
     }
 
@@ -271,6 +276,35 @@ impl Executor {
         self.engine.shut_down(current().is_null())
     }
 
+    /// Who waits for what, and who does that, at this moment: for when nothing seems to go on. Each worker is asked for
+    /// its own fibers, and answers between two jobs; those that do not answer within a tenth of a second are named.
+    /// Inside a job, the job's worker waits meanwhile.
+    ///
+    /// Nobody waits on the sequential backend. A sequential run inside a job is not seen, nor are threads outside.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = dagwood::Executor::builder().workers(2).build()?;
+    /// # if executor.backend() == dagwood::Backend::Sequential { return Ok(()) }
+    /// let event = dagwood::Event::named("the answer");
+    /// std::thread::scope(|scope| {
+    ///     scope.spawn(|| executor.run(&dagwood::Database::new(()), |cx| *event.wait(cx)));
+    ///     let report = loop {
+    ///         let report = executor.waiters();
+    ///         if !report.is_empty() {
+    ///             break report;
+    ///         }
+    ///     };
+    ///     assert_eq!(report.iter().next().unwrap().awaited(), "the answer");
+    ///     event.set(42).unwrap();
+    /// });
+    /// # Ok::<(), dagwood::Error>(())
+    /// ```
+    pub fn waiters(&self) -> WaitReport {
+        self.engine.waiters()
+    }
+
     fn run_until<'db, D, T, F>(
         &self,
         database: &'db Database<D>,
@@ -340,7 +374,24 @@ impl fmt::Debug for Executor {
     }
 }
 
+/// A hook, which has no text.
+#[derive(Clone)]
+pub(crate) struct StallHookOption(pub(crate) Option<StallHook>);
+
+impl fmt::Debug for StallHookOption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "a hook" } else { "none" })
+    }
+}
+
 impl Builder {
+    #[cfg(any(feature = "fibers", feature = "threads"))]
+    pub(crate) fn watching(&self) -> Option<crate::waiters::Watching> {
+        let hook = self.stall_hook.0.clone();
+        let period = self.watchdog?;
+        Some(crate::waiters::Watching { period, hook })
+    }
+
     /// How many jobs run at once at the most. The sequential backend has one worker, whatever is
     /// asked for.
     pub fn workers(mut self, count: usize) -> Self {
@@ -429,6 +480,23 @@ impl Builder {
     /// In which order workers run; by default as the environment variable `DAGWOOD_SCHEDULE` says, else freely.
     pub fn schedule(mut self, schedule: Schedule) -> Self {
         self.schedule = Some(schedule);
+        self
+    }
+
+    /// Reports who waits for what when nothing goes on: when all that runs waits, and nothing has happened for so long; or
+    /// when a worker did not come to an end of its job for so long though fibers of it are ready, as if blocked in a
+    /// lock that a waiting fiber holds. (A job that just takes long, with nothing behind it, is not reported.) Once for
+    /// each such time; on standard error, unless [`on_stall`](Self::on_stall) says otherwise.
+    ///
+    /// Off by default: each wait looks at the clock, and a thread wakes now and then. Not on the sequential backend.
+    pub fn watchdog(mut self, after: Duration) -> Self {
+        self.watchdog = Some(after);
+        self
+    }
+
+    /// What the [watchdog](Self::watchdog) calls with its report, on a thread of its own.
+    pub fn on_stall(mut self, hook: impl Fn(&WaitReport) + Send + Sync + 'static) -> Self {
+        self.stall_hook = StallHookOption(Some(Arc::new(hook)));
         self
     }
 

@@ -63,8 +63,8 @@ where
         let body = unsafe { half.take_body() };
         // SAFETY: the join's context lies in the frame of the join or around it; what we read of it
         // does not change.
-        let (run, locals) = unsafe { Cx::shared_parts(half.cx) };
-        let (result, _) = Frame::enter(fiber, awaited, || {
+        let (run, locals, giver) = unsafe { Cx::shared_parts(half.cx) };
+        let (result, _) = Frame::enter(fiber, awaited, giver, || {
             // SAFETY: the current fiber; run and bindings outlive the join that waits for us.
             let cx = unsafe { Cx::new(run, fiber, locals) };
             catch_unwind(AssertUnwindSafe(|| body(&cx)))

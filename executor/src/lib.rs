@@ -12,6 +12,7 @@
 //! | wait for something else | [`Event`] |
 //! | stop | [`Executor::run_cancellable`], [`Executor::run_with_deadline`], [`Cx::cancellable`], [`Executor::shutdown`] |
 //! | bind a value to the running work | [`FiberLocal`] |
+//! | see who waits for what | [`Executor::waiters`], [`Builder::watchdog`] |
 //! | see why there is no result | [`Error`] |
 //! | see a race again | [`Schedule`]: one worker at a time, in an order that a seed says |
 //!
@@ -100,6 +101,7 @@ mod spawned;
 mod stacks;
 mod sync;
 mod task;
+mod waiters;
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod timer;
 
@@ -121,6 +123,7 @@ pub use scope::Scope;
 pub use stacks::StackFaults;
 pub use stacks::{Guards, Stacks};
 pub use task::Task;
+pub use waiters::{Holder, SilentWorker, WaitReport, Waiter};
 
 /// The README's example, kept running.
 #[cfg(doctest)]

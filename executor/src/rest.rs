@@ -47,7 +47,7 @@ where
     };
     cx.settle_item();
     let level = cx.note_fork();
-    let result = Rest::new(&plan, range).finish(cx, level);
+    let result = Rest::new(&plan, range, cx.fiber()).finish(cx, level);
     cx.note_join(level);
     result
 }
@@ -136,6 +136,8 @@ where
     given: RefCell<Vec<Given<Stretch<'b, 'db, D, B>>>>,
     failures: RefCell<Option<Failures>>,
     plan: &'b Plan<'b, 'db, D, B>,
+    /// That has this part.
+    fiber: *const FiberRecord,
 }
 
 /// A range that was given away.
@@ -154,7 +156,7 @@ where
         // SAFETY: the current fiber; run and bindings outlive the loop, which waits for us.
         let cx = unsafe { Cx::new(self.plan.run, fiber, self.plan.locals) };
         cx.with_recorder(self.plan.is_recorded, |cx| {
-            Rest::new(self.plan, self.range).finish(cx, 0)
+            Rest::new(self.plan, self.range, fiber).finish(cx, 0)
         })
     }
 }
@@ -166,8 +168,9 @@ where
     const LINKED: &'static JobKind = &JobKind::divided(Self::split);
     const KIND: &'static JobKind = &JobKind::of_fork(Self::LINKED);
 
-    fn new(plan: &'b Plan<'b, 'db, D, B>, range: Range<usize>) -> Self {
+    fn new(plan: &'b Plan<'b, 'db, D, B>, range: Range<usize>, fiber: &FiberRecord) -> Self {
         Rest {
+            fiber,
             fork: Fork::new(Self::KIND),
             progress: Progress {
                 next: Cell::new(range.start),
@@ -279,7 +282,7 @@ where
             plan: rest.plan,
         };
         // SAFETY: `Send` as said in `finish`, which takes all that was given before it returns.
-        let (given, job) = unsafe { Given::new(stretch) };
+        let (given, job) = unsafe { Given::new(stretch, rest.fiber) };
         rest.given.borrow_mut().push(given);
         Some(job)
     }

@@ -8,6 +8,7 @@ pub(crate) mod fork;
 pub(crate) mod graph;
 pub(crate) mod job;
 mod latch;
+mod rest;
 pub(crate) mod room;
 pub(crate) mod slab;
 pub(crate) mod stats;

@@ -15,6 +15,7 @@ use crate::sched::stats::{Counters, Statistics};
 use crate::schedule::ScheduleLog;
 use crate::stacks::{Guards, Stacks};
 use crate::timer::Alarm;
+use crate::waiters::WaitReport;
 
 /// What an executor runs on.
 pub(crate) enum Engine {
@@ -64,6 +65,7 @@ impl Engine {
             statistics: builder.has_statistics,
             schedule: builder.schedule.clone().unwrap_or_default(),
             threads_max: builder.threads_max,
+            watching: builder.watching(),
         };
         Ok(Engine::Pool(Workers {
             threads: Pool::start(&settings)?,
@@ -128,6 +130,14 @@ impl Engine {
                 0
             }
             Engine::Pool(workers) => workers.threads.pool().shut_down(waits),
+        }
+    }
+
+    /// Who waits for what now.
+    pub(crate) fn waiters(&self) -> WaitReport {
+        match self {
+            Engine::Sequential(_) => WaitReport::default(),
+            Engine::Pool(workers) => workers.threads.pool().waiters(),
         }
     }
 

@@ -10,6 +10,7 @@ use crate::sched::stats::{Counters, Statistics};
 use crate::schedule::ScheduleLog;
 use crate::stacks::Stacks;
 use crate::sync::ThreadBound;
+use crate::waiters::WaitReport;
 
 /// What an executor runs on.
 pub(crate) enum Engine {
@@ -83,6 +84,11 @@ impl Engine {
         let Engine::Sequential(sequential) = self;
         sequential.is_shut.store(true, Ordering::Release);
         0
+    }
+
+    /// Nobody waits.
+    pub(crate) fn waiters(&self) -> WaitReport {
+        WaitReport::default()
     }
 
     /// What a run is cancelled by.

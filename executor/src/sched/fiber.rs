@@ -5,15 +5,18 @@
 
 use std::cell::{Cell, UnsafeCell};
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 
 use dagwood_fibers::RawSuspender;
 
 use super::attention::Attention;
-use super::cancel::{Region, Signal, Watch};
+use super::cancel::{Interrupt, Region, Signal, Watch};
 use super::fork::ForkList;
-use super::graph::{Ask, Awaited, Frame};
+use super::graph::{Ask, Awaited, Frame, settle};
 use super::latch::Latch;
 use super::pool::Worker;
+use super::rest::Rest;
+use super::wanted::LOOKERS;
 use crate::error::Error;
 use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
 
@@ -85,8 +88,8 @@ pub(crate) struct FiberRecord {
     is_deaf: Cell<bool>,
     /// How often it was told that the executor shuts down.
     refusals: Cell<u16>,
-    /// While it is suspended in a wait: which. Its own and its worker's.
-    pub(super) ask: Cell<*const Ask>,
+    /// While it rests in a wait: which (rest.md).
+    rest: Rest<Ask>,
     /// What it works for, to see whether that is cancelled; null for a thread outside. Written by the fiber, read by
     /// others under the graph's lock while it waits (who compares addresses only may read it any time).
     region: AtomicPtr<Region>,
@@ -154,7 +157,7 @@ impl FiberRecord {
             is_asking: Cell::new(false),
             is_spare: Cell::new(false),
             given_up: Cell::new(GivenUpFor::Nothing),
-            ask: Cell::new(ptr::null()),
+            rest: Rest::new(),
             region: AtomicPtr::new(ptr::null_mut()),
             refuses_runs: Cell::new(false),
             is_deaf: Cell::new(false),
@@ -211,10 +214,19 @@ impl FiberRecord {
         before
     }
 
+    /// Its job has ended: what that worked for may be gone.
+    pub(super) fn leave_region(&self) {
+        self.region.store(ptr::null_mut(), Ordering::Relaxed);
+    }
+
     /// Lets `signal` tell the pool that runs it, if one does.
     pub(crate) fn watch<'s>(&self, signal: &'s Signal) -> Option<Watch<'s>> {
-        let worker = self.worker()?;
-        Some(Watch::new(signal, worker.watcher()))
+        Some(Watch::new(signal, self.watcher()?))
+    }
+
+    /// The pool that runs it, if one does.
+    pub(super) fn watcher(&self) -> Option<Arc<dyn Interrupt>> {
+        self.worker().map(Worker::watcher)
     }
 
     /// It may be cancelled from now on: no wish may be lost (attention.md A5).
@@ -254,6 +266,24 @@ impl FiberRecord {
             && let Some(worker) = self.worker()
         {
             worker.leak_current(self);
+        }
+    }
+
+    /// The wait that it rests in; null if it does not. For its worker, while another fiber of that runs, and for who
+    /// [looks at it](super::rest) under the graph's lock.
+    pub(super) fn ask(&self) -> *const Ask {
+        self.rest.what()
+    }
+
+    /// It is about to suspend in this wait.
+    pub(super) fn begin_rest(&self, ask: &Ask) {
+        self.rest.begin(ask);
+    }
+
+    /// It goes on: as soon as nobody looks at its frames.
+    pub(super) fn end_rest(&self) {
+        if self.rest.end(&LOOKERS) {
+            settle();
         }
     }
 

@@ -71,7 +71,6 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    const FORK: Subject = Subject::unnamed(Kind::FORK);
     /// A whole run.
     pub(crate) const RUN: Subject = Subject::unnamed(Kind::RUN);
     /// A wait for a fork.
@@ -81,6 +80,14 @@ impl Subject {
         Subject {
             kind,
             data: NonNull::dangling(),
+        }
+    }
+
+    /// What `giver` forked; it outlives the frame.
+    fn fork(giver: *const FiberRecord) -> Self {
+        Subject {
+            kind: Kind::FORK,
+            data: NonNull::new(giver.cast_mut()).map_or(NonNull::dangling(), NonNull::cast),
         }
     }
 
@@ -177,15 +184,16 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    /// Enters a frame on `fiber` for the time of `body`, which must not unwind and does `awaited`.
+    /// Enters a frame on `fiber` for the time of `body`, which must not unwind and does `awaited`, which `giver` forked.
     /// Gives `body`'s result, and the error of the cycle that decided this frame meanwhile, if one
     /// did.
     pub(crate) fn enter<R>(
         fiber: &FiberRecord,
         awaited: &Awaited,
+        giver: *const FiberRecord,
         body: impl FnOnce() -> R,
     ) -> (R, Option<Error>) {
-        Self::enter_as(fiber, awaited, Subject::FORK, body)
+        Self::enter_as(fiber, awaited, Subject::fork(giver), body)
     }
 
     /// The same for what has a name.
@@ -266,8 +274,11 @@ impl Frame {
         self.subject.name()
     }
 
-    pub(super) fn is_fork(&self) -> bool {
-        self.subject.kind.role == Role::Fork
+    /// Who forked it, if it is a fork.
+    pub(super) fn giver(&self) -> Option<&FiberRecord> {
+        let is_fork = self.subject.kind.role == Role::Fork;
+        // SAFETY: of a fork: the fiber that forked it, which waits for it in the end (`enter`).
+        is_fork.then(|| unsafe { self.subject.data.cast().as_ref() })
     }
 
     /// Whether what is below it goes on when this is cancelled.
@@ -391,9 +402,9 @@ pub(super) struct Ask {
     before: *const FiberRecord,
     /// Whether it can be given up: not a wait for a child.
     is_ask: bool,
-    pub(super) what: Subject,
+    what: Subject,
     /// Since when, if somebody looks at the clock.
-    pub(super) since: Option<Instant>,
+    since: Option<Instant>,
     foreign: Foreign,
 }
 
@@ -419,12 +430,31 @@ impl Ask {
     }
 
     /// Who does what is awaited: an address only, to compare with.
-    pub(super) fn owner(&self) -> *const FiberRecord {
+    #[cfg(any(feature = "fibers", feature = "threads"))]
+    fn owner(&self) -> *const FiberRecord {
         // SAFETY: borrowed by the frame of the wait, which stands still while the worker looks.
         let awaited = unsafe { self.awaited.as_ref() };
         let _guard = GRAPH.lock();
         owner_of(awaited).map_or(ptr::null(), ptr::from_ref)
     }
+}
+
+/// The wait of `fiber`, one of the calling worker's, if it waits. Runs user code (`Debug`).
+#[cfg(any(feature = "fibers", feature = "threads"))]
+pub(super) fn seen_wait(fiber: &FiberRecord) -> Option<super::pool::SeenWait> {
+    // SAFETY: null, or in a frame of the fiber, which is suspended: its worker does something else.
+    let ask = unsafe { fiber.ask().as_ref() }?;
+    let text = |name: Option<Name>| name.map(|name| name.text);
+    super::fiber::without_runs(|| {
+        let queries = Frame::all_of(fiber).filter_map(|frame| text(frame.name()));
+        Some(super::pool::SeenWait {
+            fiber,
+            owner: ask.owner(),
+            awaited: text(ask.what.name()).unwrap_or_else(|| "what it forked".to_owned()),
+            queries: queries.collect(),
+            since: ask.since,
+        })
+    })
 }
 
 /// Suspends `fiber`, which is listed; `ask` says where and behind whom.
@@ -433,9 +463,13 @@ impl Ask {
 ///
 /// It was given up.
 fn suspend(fiber: &FiberRecord, ask: &Ask) -> Result<(), Error> {
-    fiber.ask.set(ask);
+    fiber.begin_rest(ask);
+    if wanted::reason_of(fiber).is_some() {
+        // It is wanted as far as it can tell; once it stands still, others, and its own worker, can tell better.
+        fiber.watcher().inspect(|pool| pool.interrupt());
+    }
     fiber.suspend();
-    fiber.ask.set(ptr::null());
+    fiber.end_rest();
     match fiber.given_up.replace(GivenUpFor::Nothing) {
         GivenUpFor::Nothing => {
             // Another fiber may have lowered the attention word meanwhile.
@@ -478,7 +512,7 @@ pub(crate) enum GivenUp {
 pub(crate) fn give_up(fiber: &FiberRecord, why: GivenUpFor) -> GivenUp {
     let guard = GRAPH.lock();
     // SAFETY: null, or in a frame of the fiber, which stands still.
-    let Some(ask) = (unsafe { fiber.ask.get().as_ref() }) else {
+    let Some(ask) = (unsafe { fiber.ask().as_ref() }) else {
         return GivenUp::No;
     };
     // SAFETY: borrowed by that frame.
@@ -494,15 +528,21 @@ pub(crate) fn give_up(fiber: &FiberRecord, why: GivenUpFor) -> GivenUp {
     }
     fiber.edge.set(ptr::null());
     fiber.given_up.set(why);
+    // What it waited for may be wanted by nobody now (cancel.md X4).
+    let owner = owner_of(awaited).and_then(FiberRecord::watcher);
     // It is suspended in that wait, and the caller, its worker, is who resumes it.
-    if awaited.list.unlist_newest(fiber, ask.before) {
-        return GivenUp::Unlisted;
-    }
-    // Those above it look again; whoever takes it off its list, we or who closes it, wakes it.
-    let woken = awaited.list.detach();
+    let is_newest = awaited.list.unlist_newest(fiber, ask.before);
+    // Else those above it look again; whoever takes it off its list, we or who closes it, wakes it.
+    let woken = (!is_newest).then(|| awaited.list.detach());
     drop(guard);
-    woken.wake();
-    GivenUp::Woken
+    owner.inspect(|owner| owner.interrupt());
+    match woken {
+        None => GivenUp::Unlisted,
+        Some(woken) => {
+            woken.wake();
+            GivenUp::Woken
+        }
+    }
 }
 
 /// A point for a schedule, which the closer may use to come first.
@@ -531,7 +571,13 @@ fn wait_on_edge(
         match unsafe { end_wait(fiber, awaited, &mut ask) } {
             Ended::ListedAgain => (),
             Ended::Done => return Ok(()),
-            Ended::Cycle(error) => return Err(error),
+            Ended::Cycle(error) => {
+                if is_ask && ask.foreign.is_counted() {
+                    // Who computes it may be wanted by nobody now.
+                    fiber.watcher().inspect(|pool| pool.interrupt());
+                }
+                return Err(error);
+            }
         }
     }
 }
@@ -559,6 +605,24 @@ fn check_cancelled(fiber: &FiberRecord) -> Result<(), Error> {
         Some(error) => Err(wanted::told(fiber, error)),
         None => Ok(()),
     }
+}
+
+/// Moves fibers, whom somebody may look at under the graph's lock.
+#[cfg(any(feature = "fibers", feature = "threads"))]
+pub(super) fn undisturbed_by_looks(drain: impl FnOnce()) {
+    let _guard = GRAPH.lock();
+    drain();
+}
+
+/// What runs on the fibers of an inbox that is drained under the graph's lock: the type of the innermost query on each.
+#[cfg(any(feature = "fibers", feature = "threads"))]
+pub(super) fn names_of_ready(inbox: &super::ready::Inbox) -> Vec<&'static str> {
+    let _guard = GRAPH.lock();
+    // SAFETY: nobody drains it while the lock is held.
+    let fibers = unsafe { inbox.fibers() };
+    // A fiber that is not drained is not resumed: its frames stand still.
+    let name = |fiber: &FiberRecord| Frame::all_of(fiber).find_map(|frame| frame.kind().query);
+    fibers.map(|fiber| name(fiber).map_or("a job", |name| name())).collect()
 }
 
 /// What came of adding an edge.

@@ -1,8 +1,10 @@
 //! The pool of workers: what they share, how they start and stop.
 
 mod gate;
+mod look;
 mod runs;
 mod sweeps;
+mod watchdog;
 
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
@@ -12,9 +14,12 @@ use std::time::Duration;
 
 use dagwood_fibers::{FaultStack, Mechanism, StackDepot, StackSettings, report_overflows};
 
+use self::look::Looks;
+pub(crate) use self::look::{Answer, Look, SeenWait};
 pub(crate) use self::runs::RunningRun;
 use self::runs::Runs;
 use self::sweeps::Sweep;
+use self::watchdog::Watchdog;
 use super::attention::Attention;
 use super::fiber::FiberRecord;
 use super::idle::Idle;
@@ -32,6 +37,7 @@ pub(crate) use super::worker::Worker;
 use crate::error::Error;
 use crate::plant;
 use crate::schedule::Schedule;
+use crate::waiters::Watching;
 use crate::sync::{AtomicBool, AtomicUsize, Condvar, MutexGuard, Ordering};
 
 /// How long a worker sleeps, with statistics on, before it looks whether it should.
@@ -48,6 +54,7 @@ pub(crate) struct Settings {
     pub(crate) reports_overflows: bool,
     pub(crate) statistics: bool,
     pub(crate) schedule: Schedule,
+    pub(crate) watching: Option<Watching>,
     /// For tests: how many threads a worker's fibers may be (`Builder::limit_threads`).
     pub(crate) threads_max: Option<usize>,
 }
@@ -88,12 +95,16 @@ pub(crate) struct Pool {
     seeded: Option<Seeded>,
     watches_own_stacks: bool,
     times_waits: bool,
+    has_watchdog: bool,
+    looks: Looks,
     /// With statistics: how many threads are between showing a job and having woken somebody for it.
     posting: AtomicUsize,
 }
 
 /// The running threads of a pool. Dropping it stops them and waits for them.
 pub(crate) struct Threads {
+    /// Ends first.
+    watchdog: Option<Watchdog>,
     pool: Arc<Pool>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -135,11 +146,14 @@ impl Pool {
             seeded,
             watches_own_stacks: settings.reports_overflows
                 && settings.mechanism == Mechanism::Thread,
-            times_waits: settings.statistics,
+            times_waits: settings.statistics || settings.watching.is_some(),
+            has_watchdog: settings.watching.is_some(),
+            looks: Looks::default(),
             posting: AtomicUsize::new(0),
         });
         // From here on an early return drops `threads`, which stops those that have started.
         let mut threads = Threads {
+            watchdog: None,
             pool: Arc::clone(&pool),
             threads: Vec::new(),
         };
@@ -185,7 +199,21 @@ impl Pool {
         if begun.len() < pool.seats.len() {
             return Err(Error::setup("a worker ended at its start"));
         }
+        let watching = settings.watching.clone();
+        threads.watchdog = watching
+            .map(|watching| Watchdog::start(&pool, watching))
+            .transpose()?;
         Ok(threads)
+    }
+
+    /// Whether inboxes are looked at by others.
+    pub(crate) fn has_watchdog(&self) -> bool {
+        self.has_watchdog
+    }
+
+    /// The questions that are open.
+    pub(crate) fn looks(&self) -> &Looks {
+        &self.looks
     }
 
     /// Whether waits are to note when they began.
@@ -443,6 +471,7 @@ impl Threads {
 
 impl Drop for Threads {
     fn drop(&mut self) {
+        self.watchdog = None;
         self.pool.stop_schedule();
         self.pool.is_stopping.store(true, Ordering::SeqCst);
         self.pool.idle.wake_all();

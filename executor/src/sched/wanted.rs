@@ -2,16 +2,21 @@
 //!
 //! Used by waits, scheduling points and sweeps. Knows nothing of queries but which frames are some.
 
+use std::collections::HashSet;
 use std::ptr;
 
 use super::cancel::Region;
 use super::fiber::FiberRecord;
 use super::graph::{Awaited, Frame, GRAPH};
+use super::rest::Lookers;
 use crate::error::{Error, Reason};
 use crate::sync::{AtomicUsize, Ordering};
 
 /// How many asks wait for what another region computes. Changed under the graph's lock.
 static FOREIGN: AtomicUsize = AtomicUsize::new(0);
+
+/// Those who ask whether a fiber is wanted.
+pub(super) static LOOKERS: Lookers = Lookers::new();
 
 /// Tells of a wait, in its frame, whether it is counted in [`FOREIGN`].
 pub(super) struct Foreign(bool);
@@ -19,6 +24,10 @@ pub(super) struct Foreign(bool);
 impl Foreign {
     pub(super) fn new() -> Self {
         Foreign(false)
+    }
+
+    pub(super) fn is_counted(&self) -> bool {
+        self.0
     }
 
     /// `fiber` is listed as waiting for what `owner` does. The lock is held.
@@ -82,19 +91,20 @@ pub(crate) fn told(fiber: &FiberRecord, error: Error) -> Error {
     error
 }
 
-/// Whether somebody whose region is not cancelled waits, perhaps through others, for what `fiber` computes. It is the
-/// current one, or suspended in a wait. The lock is held.
+/// Whether somebody whose region is not cancelled waits, perhaps through others, for what `fiber` computes, as far as one
+/// can tell. It is the current one, or suspended in a wait. The lock is held.
 pub(super) fn is_wanted(fiber: &FiberRecord) -> bool {
-    let is_foreign = FOREIGN.load(Ordering::Relaxed) > 0;
+    if FOREIGN.load(Ordering::Relaxed) == 0 {
+        return false;
+    }
+    let _looking = LOOKERS.begin();
     let mut open = vec![ptr::from_ref(fiber)];
-    while is_foreign && let Some(fiber) = open.pop() {
-        // SAFETY: the caller's, or a listed waiter, which stands still while the lock is held (graph.md G1).
+    let mut known = HashSet::from([open[0]]);
+    while let Some(fiber) = open.pop() {
+        // SAFETY: the caller's, or one that stands still while the lock is held: a listed waiter, or one that rests
+        // (rest.md).
         let fiber = unsafe { &*fiber };
-        for frame in Frame::all_of(fiber) {
-            if frame.is_root() {
-                break;
-            }
-            let before = open.len();
+        for frame in Frame::all_of(fiber).take_while(|frame| !frame.is_root()) {
             // SAFETY: borrowed by the frame, which is entered.
             let awaited: &Awaited = unsafe { frame.awaited.as_ref() };
             // SAFETY: the lock is held, and who closes it is `fiber`, which does not run or is the caller.
@@ -102,11 +112,18 @@ pub(super) fn is_wanted(fiber: &FiberRecord) -> bool {
                 if reason_of(waiter).is_none() {
                     return true;
                 }
-                open.push(waiter);
+                if known.insert(ptr::from_ref(waiter)) {
+                    open.push(waiter);
+                }
             }
-            // Who forked it has not come to wait for it: it may be for what somebody wants (X4).
-            if frame.is_fork() && open.len() == before {
-                return true;
+            if let Some(giver) = frame.giver()
+                && known.insert(ptr::from_ref(giver))
+            {
+                if giver.ask().is_null() {
+                    // It runs: it will tell (X4).
+                    return true;
+                }
+                open.push(giver);
             }
         }
     }

@@ -21,6 +21,7 @@ use self::fibers::{Left, WorkerFiber};
 use self::records::Records;
 use self::search::{Appetite, Patience};
 use super::fiber::FiberRecord;
+use super::graph;
 use super::job::{Job, JobRef};
 use super::pool::{Pool, Seat};
 use super::queue::Deque;
@@ -74,6 +75,9 @@ pub(crate) struct Worker {
     /// A job that a yielding fiber found: it goes before ready fibers.
     next_job: Cell<Option<JobRef>>,
     jobs_taken: Cell<u32>,
+    /// How many jobs it has run, and how many of these were sweeps.
+    jobs_run: Cell<u32>,
+    sweeps_run: Cell<u32>,
     yields: Cell<u32>,
     /// When it last raised its own attention word.
     attention_asked: Cell<Option<Instant>>,
@@ -105,6 +109,8 @@ impl Worker {
             suspended: Cell::new(0),
             next_job: Cell::new(None),
             jobs_taken: Cell::new(0),
+            jobs_run: Cell::new(0),
+            sweeps_run: Cell::new(0),
             yields: Cell::new(0),
             attention_asked: Cell::new(None),
             patience: Patience::new(pool.seeded().is_some()),
@@ -155,7 +161,9 @@ impl Worker {
     }
 
     fn run_job(&self, job: JobRef, record: &FiberRecord) {
+        self.jobs_run.set(self.jobs_run.get().wrapping_add(1));
         job.run(record);
+        record.leave_region();
         self.job_ended();
         debug_assert!(
             record.forks.take_oldest().is_none(),
@@ -163,8 +171,22 @@ impl Worker {
         );
     }
 
+    #[inline]
     fn collect_ready(&self) {
-        self.seat().inbox.drain_into(&self.ready);
+        if !self.seat().inbox.is_empty() {
+            self.drain_inbox();
+        }
+    }
+
+    /// Under the graph's lock if a watchdog looks at inboxes.
+    #[cold]
+    fn drain_inbox(&self) {
+        let drain = || self.seat().inbox.drain_into(&self.ready);
+        if self.pool().has_watchdog() {
+            graph::undisturbed_by_looks(drain);
+        } else {
+            drain();
+        }
     }
 
     fn seat(&self) -> &Seat {

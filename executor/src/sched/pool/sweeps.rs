@@ -59,7 +59,9 @@ impl Sweep {
         let sweep = unsafe { job.cast::<Self>().as_ref() };
         // AcqRel: as in `post`. Before the look: who posts from now on posts anew.
         sweep.is_posted.swap(false, Ordering::AcqRel);
-        fiber.worker().expect("a worker runs it")
+        let worker = fiber.worker().expect("a worker runs it");
+        worker.note_sweep();
+        worker
     }
 
     /// # Safety

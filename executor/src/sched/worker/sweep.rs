@@ -8,16 +8,17 @@ use super::Worker;
 use super::fibers::WorkerFiber;
 use crate::sched::cancel::Interrupt;
 use crate::sched::fiber::{FiberRecord, GivenUpFor, without_runs};
-use crate::sched::graph::{Frame, GivenUp, give_up};
-use crate::sched::pool::Pool;
+use crate::sched::graph::{self, Frame, GivenUp, give_up};
+use crate::sched::pool::{Answer, Look, Pool};
 use crate::sched::seeded::Point;
 
 impl Worker {
     /// Ends the waits of its fibers that were cancelled. Called by one of them, which does not wait.
     pub(in crate::sched) fn sweep(&self) {
+        self.answer_looks();
         let look = |fiber: NonNull<WorkerFiber>| {
             // SAFETY: one of this worker's records, so alive.
-            let is_waiting = !unsafe { fiber.as_ref() }.record.ask.get().is_null();
+            let is_waiting = !unsafe { fiber.as_ref() }.record.ask().is_null();
             if is_waiting {
                 self.ends_wait(fiber);
             }
@@ -25,6 +26,26 @@ impl Worker {
         };
         let none = self.records.find(look);
         debug_assert!(none.is_none(), "each is looked at");
+    }
+
+    /// A sweep has begun.
+    pub(in crate::sched) fn note_sweep(&self) {
+        self.sweeps_run.set(self.sweeps_run.get().wrapping_add(1));
+    }
+
+    /// Says who of its fibers waits for what, if somebody has asked. Runs user code (`Debug`).
+    pub(in crate::sched) fn answer_looks(&self) {
+        let looks: Vec<Arc<Look>> = self.pool().looks().lock().clone();
+        for look in looks.iter().filter(|look| look.misses(self.index)) {
+            let mut waits = Vec::new();
+            let _ = self.records.find(|fiber| {
+                // SAFETY: one of this worker's records, so alive.
+                waits.extend(graph::seen_wait(unsafe { &fiber.as_ref().record }));
+                false
+            });
+            let jobs = self.jobs_run.get().wrapping_sub(self.sweeps_run.get());
+            look.answer(self.index, Answer { waits, jobs });
+        }
     }
 
     /// A circle that is being decided must stand still, but not for long: who decides it does not wait.
