@@ -178,6 +178,18 @@ pub(crate) const PLANTS: &[Plant] = &[
         "gave up while a fiber was ready",
         &["stand::a_worker_that_has_posted_a_fiber_is_not_the_last"],
     ),
+    // cancel.md X2: a sweep says that it has left its queue after it has looked.
+    plant(
+        "sweep_late",
+        "nobody ends the wait",
+        &["sweep::a_sweep_sees_what_was_cancelled_before_it_was_posted"],
+    ),
+    // rest.md R3: who looks counts itself after it has read the word.
+    plant(
+        "rest_late",
+        RACE,
+        &["rest::frames_stand_still_while_somebody_looks"],
+    ),
     // idle.md, stop: everybody is woken before the flag is set.
     plant("idle_stop", HANG, &["idle::a_stop_reaches_all_workers"]),
 ];

@@ -20,6 +20,8 @@ mod idle;
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod limits;
 #[cfg(any(feature = "fibers", feature = "threads"))]
+mod posted;
+#[cfg(any(feature = "fibers", feature = "threads"))]
 mod queue;
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod ready;

@@ -470,14 +470,12 @@ fn suspend(fiber: &FiberRecord, ask: &Ask) -> Result<(), Error> {
     }
     fiber.suspend();
     fiber.end_rest();
+    if wanted::reason_of(fiber).is_some() {
+        // Another fiber may have lowered the attention word meanwhile.
+        fiber.raise_attention();
+    }
     match fiber.given_up.replace(GivenUpFor::Nothing) {
-        GivenUpFor::Nothing => {
-            // Another fiber may have lowered the attention word meanwhile.
-            if wanted::reason_of(fiber).is_some() {
-                fiber.raise_attention();
-            }
-            Ok(())
-        }
+        GivenUpFor::Nothing => Ok(()),
         GivenUpFor::Shortage => Err(fiber.shortage()),
         GivenUpFor::Cancel => {
             let reason = wanted::reason_of(fiber).expect("a reason stays");

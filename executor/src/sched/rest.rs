@@ -4,10 +4,10 @@
 
 use std::ptr;
 
-use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
+use crate::sync::{AtomicPtr, AtomicUsize, Ordering, fence};
 
 /// How many look at fibers that rest. Changed under the graph's lock.
-pub(crate) struct Lookers(AtomicUsize);
+pub(crate) struct Lookers(pub(crate) AtomicUsize);
 
 /// What a fiber rests in, if it does.
 pub(crate) struct Rest<T>(AtomicPtr<T>);
@@ -27,14 +27,17 @@ impl<T> Rest<T> {
     /// The fiber goes on; `true`: only after it has had the lock that who looks holds (R2).
     #[must_use]
     pub(crate) fn end(&self, lookers: &Lookers) -> bool {
-        // SeqCst, as the loads: see R2 and R3.
-        self.0.swap(ptr::null_mut(), Ordering::SeqCst);
-        lookers.0.load(Ordering::SeqCst) > 0
+        // Relaxed: ordered by the fence, which pairs with that in `Lookers::begin`.
+        self.0.store(ptr::null_mut(), Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        // Acquire: pairs with the Release of one who has looked.
+        lookers.0.load(Ordering::Acquire) > 0
     }
 
     /// What it rests in, or null (R3).
     pub(crate) fn what(&self) -> *const T {
-        self.0.load(Ordering::SeqCst)
+        // Acquire: pairs with the Release in `begin`.
+        self.0.load(Ordering::Acquire)
     }
 }
 
@@ -42,19 +45,18 @@ impl<T> Rest<T> {
 pub(crate) struct Looking<'l>(&'l Lookers);
 
 impl Lookers {
-    pub(crate) const fn new() -> Self {
-        Lookers(AtomicUsize::new(0))
-    }
-
     /// The caller begins to look, before it reads a word (R3).
     pub(crate) fn begin(&self) -> Looking<'_> {
-        self.0.fetch_add(1, Ordering::SeqCst);
+        // Relaxed: as in `Rest::end`.
+        self.0.fetch_add(1, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
         Looking(self)
     }
 }
 
 impl Drop for Looking<'_> {
     fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::SeqCst);
+        // Release: whoever misses us goes on after what we have read.
+        self.0.0.fetch_sub(1, Ordering::Release);
     }
 }

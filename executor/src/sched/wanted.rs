@@ -16,7 +16,7 @@ use crate::sync::{AtomicUsize, Ordering};
 static FOREIGN: AtomicUsize = AtomicUsize::new(0);
 
 /// Those who ask whether a fiber is wanted.
-pub(super) static LOOKERS: Lookers = Lookers::new();
+pub(super) static LOOKERS: Lookers = Lookers(AtomicUsize::new(0));
 
 /// Tells of a wait, in its frame, whether it is counted in [`FOREIGN`].
 pub(super) struct Foreign(bool);

@@ -119,6 +119,11 @@ impl<T> AtomicPtr<T> {
         }
     }
 
+    pub(crate) fn store(&self, value: *mut T, order: Ordering) {
+        self.place.touch();
+        self.inner.store(value, order);
+    }
+
     pub(crate) fn load(&self, order: Ordering) -> *mut T {
         self.place.touch();
         self.inner.load(order)

@@ -7,15 +7,15 @@ use super::{Pool, Worker};
 use crate::sched::cancel::Interrupt;
 use crate::sched::fiber::{FiberRecord, current};
 use crate::sched::job::{Job, JobKind, JobRef};
+use crate::sched::posted::Posted;
 use crate::sched::seeded::Post;
-use crate::sync::{AtomicBool, Ordering};
 
 /// A job that is there for good, and posted when there is something to end.
 #[repr(C)]
 pub(crate) struct Sweep {
     job: Job,
     /// Whether it is in a queue, and not started.
-    is_posted: AtomicBool,
+    posted: Posted,
 }
 
 // SAFETY: a head's kind is changed by the lists of forks only, on which no sweep is ever.
@@ -38,14 +38,13 @@ impl Sweep {
     fn new(kind: &'static JobKind) -> Self {
         Sweep {
             job: Job::new(kind),
-            is_posted: AtomicBool::new(false),
+            posted: Posted::new(),
         }
     }
 
     /// The job, to be pushed, unless it is in its queue already (X2).
     fn post(&self) -> Option<JobRef> {
-        // AcqRel: pairs with `begin`: who starts it sees what the caller has set.
-        let is_new = !self.is_posted.swap(true, Ordering::AcqRel);
+        let is_new = self.posted.raise();
         // SAFETY: it stays in place as long as the pool, which outlives its queues' users, and what it does may be done
         // by any thread. It is started once for each time that it is posted.
         is_new.then(|| unsafe { JobRef::new(NonNull::from(self).cast()) })
@@ -57,8 +56,8 @@ impl Sweep {
     unsafe fn begin(job: NonNull<Job>, fiber: &FiberRecord) -> &Worker {
         // SAFETY: by contract; the head is the first field of a `repr(C)` struct.
         let sweep = unsafe { job.cast::<Self>().as_ref() };
-        // AcqRel: as in `post`. Before the look: who posts from now on posts anew.
-        sweep.is_posted.swap(false, Ordering::AcqRel);
+        // Before the look: who posts from now on posts anew.
+        sweep.posted.lower();
         let worker = fiber.worker().expect("a worker runs it");
         worker.note_sweep();
         worker
