@@ -8,8 +8,11 @@ use regex::Regex;
 use walkdir::WalkDir;
 
 /// The files that may contain `unsafe`, in the libraries.
-const UNSAFE_FILES: [&str; 60] = [
+const UNSAFE_FILES: [&str; 69] = [
+    "executor/src/backend/parallel.rs",
+    "executor/src/backend/sequential.rs",
     "executor/src/broadcast.rs",
+    "executor/src/cancel.rs",
     "executor/src/children.rs",
     "executor/src/chunk.rs",
     "executor/src/cx.rs",
@@ -33,6 +36,7 @@ const UNSAFE_FILES: [&str; 60] = [
     "executor/src/query/types.rs",
     "executor/src/rest.rs",
     "executor/src/run.rs",
+    "executor/src/sched/cancel.rs",
     "executor/src/sched/cycle.rs",
     "executor/src/sched/fiber.rs",
     "executor/src/sched/fork.rs",
@@ -41,15 +45,20 @@ const UNSAFE_FILES: [&str; 60] = [
     "executor/src/sched/latch.rs",
     "executor/src/sched/pool.rs",
     "executor/src/sched/pool/gate.rs",
+    "executor/src/sched/pool/look.rs",
+    "executor/src/sched/pool/runs.rs",
+    "executor/src/sched/pool/sweeps.rs",
     "executor/src/sched/ready.rs",
     "executor/src/sched/seeded/delivery.rs",
     "executor/src/sched/slab.rs",
     "executor/src/sched/wait.rs",
+    "executor/src/sched/wanted.rs",
     "executor/src/sched/witness.rs",
     "executor/src/sched/worker.rs",
     "executor/src/sched/worker/fibers.rs",
     "executor/src/sched/worker/records.rs",
     "executor/src/sched/worker/stand.rs",
+    "executor/src/sched/worker/sweep.rs",
     "executor/src/scope.rs",
     "executor/src/spawned.rs",
     "executor/src/sync/sequential.rs",
