@@ -67,6 +67,12 @@ pub(crate) const STEPS: &[Step] = &[
         commands: models,
     },
     Step {
+        name: "abort",
+        is_extra: false,
+        about: "cancellation in a program in which nothing unwinds",
+        commands: abort,
+    },
+    Step {
         name: "features",
         is_extra: false,
         about: "the suite, for each feature set",
@@ -232,6 +238,14 @@ fn models() -> Vec<Line> {
 fn with_one_seed(mut line: Line) -> Line {
     line.environment = vec![("DAGWOOD_SEEDS", "1")];
     line
+}
+
+fn abort() -> Vec<Line> {
+    let program = "run -p dagwood-tests --example abort --target-dir target/abort --config";
+    let mut line = cargo(program);
+    line.arguments
+        .push("profile.dev.panic=\"abort\"".to_owned());
+    vec![line]
 }
 
 fn features() -> Vec<Line> {

@@ -187,4 +187,3 @@ impl<'db, D: 'static> Cx<'db, D> {
         }
     }
 }
-

@@ -13,8 +13,8 @@ use crate::query::database::Database;
 use crate::query::record::{Branches, Recorder};
 use crate::rest::Item;
 use crate::run::Run;
-use crate::sched::fiber::FiberRecord;
 use crate::sched::cancel::UNWINDS;
+use crate::sched::fiber::FiberRecord;
 use crate::sched::room;
 use crate::sched::stats::{Counter, Counters};
 use crate::sched::wait::Outcome;
@@ -313,8 +313,7 @@ impl<'db, D> Cx<'db, D> {
     /// The same as [`is_deep`](Self::is_deep), and also `true` if the job was cancelled, to be told there.
     #[inline]
     pub(crate) fn is_deep_or_cancelled<T>(&self, here: *const T) -> bool {
-        self.fiber().has_attention(here)
-            && (self.is_cancelled() || self.attend_unless_deep(here))
+        self.fiber().has_attention(here) && (self.is_cancelled() || self.attend_unless_deep(here))
     }
 
     /// A scheduling point from which the job may go deep; `here` lies in the caller's frame.

@@ -15,7 +15,7 @@ use crate::sched::fiber::{FiberRecord, current};
 use crate::sched::stats::Statistics;
 use crate::schedule::{Schedule, ScheduleLog};
 use crate::stacks::{Guards, StackFaults, Stacks};
-use crate::waiters::{StallHook, WaitReport};
+use crate::waiters::{WaitReport, Watching};
 
 /// What a fiber is.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
@@ -86,8 +86,7 @@ pub struct Builder {
     pub(crate) threads_max: Option<usize>,
     pub(crate) has_statistics: bool,
     pub(crate) schedule: Option<Schedule>,
-    pub(crate) watchdog: Option<Duration>,
-    pub(crate) stall_hook: StallHookOption,
+    pub(crate) watching: Watching,
 }
 
 /// Address space for each stack; memory is used as it is touched. As much as a main thread has: a fiber that waits on a
@@ -115,8 +114,7 @@ impl Executor {
             threads_max: None,
             has_statistics: false,
             schedule: None,
-            watchdog: None,
-            stall_hook: StallHookOption(None),
+            watching: Watching::default(),
         }
     }
 
@@ -374,24 +372,7 @@ impl fmt::Debug for Executor {
     }
 }
 
-/// A hook, which has no text.
-#[derive(Clone)]
-pub(crate) struct StallHookOption(pub(crate) Option<StallHook>);
-
-impl fmt::Debug for StallHookOption {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "a hook" } else { "none" })
-    }
-}
-
 impl Builder {
-    #[cfg(any(feature = "fibers", feature = "threads"))]
-    pub(crate) fn watching(&self) -> Option<crate::waiters::Watching> {
-        let hook = self.stall_hook.0.clone();
-        let period = self.watchdog?;
-        Some(crate::waiters::Watching { period, hook })
-    }
-
     /// How many jobs run at once at the most. The sequential backend has one worker, whatever is
     /// asked for.
     pub fn workers(mut self, count: usize) -> Self {
@@ -490,13 +471,13 @@ impl Builder {
     ///
     /// Off by default: each wait looks at the clock, and a thread wakes now and then. Not on the sequential backend.
     pub fn watchdog(mut self, after: Duration) -> Self {
-        self.watchdog = Some(after);
+        self.watching.period = Some(after);
         self
     }
 
     /// What the [watchdog](Self::watchdog) calls with its report, on a thread of its own.
     pub fn on_stall(mut self, hook: impl Fn(&WaitReport) + Send + Sync + 'static) -> Self {
-        self.stall_hook = StallHookOption(Some(Arc::new(hook)));
+        self.watching.hook = Some(Arc::new(hook));
         self
     }
 

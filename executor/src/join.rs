@@ -204,7 +204,8 @@ impl<'db, D> Cx<'db, D> {
         // published, until it is popped or closed (`finish_published`): nothing between here and
         // there unwinds. `B` and `RB` are `Send`. The record of a running fiber does not move.
         unsafe { fiber.forks.push(NonNull::from(&half).cast()) };
-        if fiber.has_attention(&raw const half) && self.attend_unless_deep_or_ended(&raw const half) {
+        if fiber.has_attention(&raw const half) && self.attend_unless_deep_or_ended(&raw const half)
+        {
             return self.join_deeper(a, &half);
         }
         let ra = match catch_unwind(AssertUnwindSafe(|| a(self))) {

@@ -101,9 +101,9 @@ mod spawned;
 mod stacks;
 mod sync;
 mod task;
-mod waiters;
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod timer;
+mod waiters;
 
 pub use cancel::CancelToken;
 pub use cx::Cx;

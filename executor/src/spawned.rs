@@ -306,7 +306,9 @@ impl<T: Send + Sync> TaskCell<T> {
     pub(crate) fn unobserved_failure(&self) -> Option<Error> {
         match self.result() {
             Some(Err(error))
-                if !error.is_left_over() && !error.is_dropped() && !self.is_observed.load(Ordering::Relaxed) =>
+                if !error.is_left_over()
+                    && !error.is_dropped()
+                    && !self.is_observed.load(Ordering::Relaxed) =>
             {
                 Some(error.in_query(self.name()))
             }

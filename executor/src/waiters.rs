@@ -75,8 +75,15 @@ impl WaitReport {
                     writeln!(dot, "  f{index} -> f{holder} [label=\"{awaited}\"];")
                 }
                 Holder::Other | Holder::Nobody => {
-                    let shape = if waiter.holder == Holder::Nobody { "box" } else { "ellipse" };
-                    writeln!(dot, "  a{index} [label=\"{awaited}\", shape={shape}];\n  f{index} -> a{index};")
+                    let shape = if waiter.holder == Holder::Nobody {
+                        "box"
+                    } else {
+                        "ellipse"
+                    };
+                    writeln!(
+                        dot,
+                        "  a{index} [label=\"{awaited}\", shape={shape}];\n  f{index} -> a{index};"
+                    )
                 }
             };
         }
@@ -86,7 +93,9 @@ impl WaitReport {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+    text.replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
 }
 
 impl Waiter {
@@ -142,7 +151,12 @@ impl fmt::Display for WaitReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} fibers wait", self.waiters.len())?;
         for (index, waiter) in self.waiters.iter().enumerate() {
-            write!(f, "  {index}: {}, on worker {}, ", waiter.doing(), waiter.worker)?;
+            write!(
+                f,
+                "  {index}: {}, on worker {}, ",
+                waiter.doing(),
+                waiter.worker
+            )?;
             write!(f, "waits for {}", waiter.awaited)?;
             match waiter.holder {
                 Holder::Waiter(holder) => write!(f, ", which fiber {holder} does")?,
@@ -155,10 +169,18 @@ impl fmt::Display for WaitReport {
             writeln!(f)?;
         }
         for silent in &self.silent {
-            write!(f, "  worker {} is in the middle of a job, or blocked in it", silent.worker)?;
+            write!(
+                f,
+                "  worker {} is in the middle of a job, or blocked in it",
+                silent.worker
+            )?;
             if !silent.ready.is_empty() {
                 let ready = silent.ready.join(", ");
-                write!(f, ", and {} of its fibers are ready: {ready}", silent.ready.len())?;
+                write!(
+                    f,
+                    ", and {} of its fibers are ready: {ready}",
+                    silent.ready.len()
+                )?;
             }
             writeln!(f)?;
         }
@@ -166,18 +188,18 @@ impl fmt::Display for WaitReport {
     }
 }
 
-/// What is called with a report.
-pub(crate) type StallHook = Arc<dyn Fn(&WaitReport) + Send + Sync>;
-
-/// When somebody looks whether anything goes on, and whom it tells.
-#[derive(Clone)]
+/// When somebody looks whether anything goes on, and whom it tells; if there is no hook, standard error.
+#[derive(Clone, Default)]
 pub(crate) struct Watching {
-    pub(crate) period: Duration,
-    pub(crate) hook: Option<StallHook>,
+    /// `None`: nobody looks.
+    pub(crate) period: Option<Duration>,
+    pub(crate) hook: Option<Arc<dyn Fn(&WaitReport) + Send + Sync>>,
 }
 
 impl fmt::Debug for Watching {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watching").field("period", &self.period).finish_non_exhaustive()
+        f.debug_struct("Watching")
+            .field("period", &self.period)
+            .finish_non_exhaustive()
     }
 }

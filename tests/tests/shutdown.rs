@@ -47,7 +47,7 @@ fn f4_a_thousand_fibers_are_resumed_and_unwind(bed: &Bed) {
     for _ in 0..bed.scaled(5) {
         let executor = bed.executor();
         let (asking, dropped) = (Meeting::new(jobs), Count::new());
-        let begun = begun_when_complete(&asking);
+        let begun = Begun(AtomicBool::new(false));
         thread::scope(|scope| {
             let run = scope.spawn(|| {
                 executor.run(&Database::new(()), |cx| {
@@ -66,16 +66,12 @@ fn f4_a_thousand_fibers_are_resumed_and_unwind(bed: &Bed) {
             assert_eq!(dropped.get(), jobs, "destructors");
             check_shut(run.join().expect("no panic"));
         });
-        assert_eq!(executor.stacks().fibers, fibers_at_rest(&executor));
+        assert!(executor.waiters().is_empty());
     }
 }
 
 /// A flag that a job sets for a thread outside.
 struct Begun(AtomicBool);
-
-fn begun_when_complete(_: &Meeting) -> Begun {
-    Begun(AtomicBool::new(false))
-}
 
 impl Begun {
     fn wait(&self) {
@@ -83,12 +79,6 @@ impl Begun {
             thread::yield_now();
         }
     }
-}
-
-/// Those that are left are spare.
-fn fibers_at_rest(executor: &Executor) -> usize {
-    assert!(executor.waiters().is_empty());
-    executor.stacks().fibers
 }
 
 fn f4_children_end_before_their_parents(bed: &Bed) {
@@ -134,7 +124,10 @@ fn f4_children_end_before_their_parents(bed: &Bed) {
             check_shut(run.join().expect("no panic"));
         });
         let ended = ended.into_inner().expect("no panic");
-        assert_eq!(ended, ["child", "child", "child", "child", "parent", "root"]);
+        assert_eq!(
+            ended,
+            ["child", "child", "child", "child", "parent", "root"]
+        );
     }
 }
 
@@ -148,7 +141,10 @@ fn f4_on_an_own_worker(bed: &Bed) {
                 assert_eq!(own.shutdown(), 0);
                 drop(own);
             });
-            let waiting = cx.join(|cx| never.try_wait(cx).is_err(), |cx| never.try_wait(cx).is_err());
+            let waiting = cx.join(
+                |cx| never.try_wait(cx).is_err(),
+                |cx| never.try_wait(cx).is_err(),
+            );
             assert_eq!(waiting, (true, true));
             task.wait(cx);
             // What is there is served; a scheduling point is the end.
@@ -255,7 +251,9 @@ fn w10_asks_from_outside_at_the_moment_of_shutdown(bed: &Bed) {
                 }
                 executor.shutdown();
             });
-            at_once_from_threads(&executor, &db, 16, |cx, thread| *cx.get(Unending(thread % 4)))
+            at_once_from_threads(&executor, &db, 16, |cx, thread| {
+                *cx.get(Unending(thread % 4))
+            })
         });
         for (thread, result) in asked.into_iter().enumerate() {
             match result {

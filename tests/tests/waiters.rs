@@ -71,10 +71,17 @@ fn w3_a_report_names_waiters_and_what_they_wait_for(bed: &Bed) {
         assert!(asker.worker() < bed.workers() && report.silent_workers().is_empty());
         let text = report.to_string();
         assert!(text.starts_with("2 fibers wait\n"), "{text}");
-        let line = format!("{index}: Link Second, asked by Link First, on worker {}, waits for the gate, which nobody is known to do", at_gate.worker());
+        let line = format!(
+            "{index}: Link Second, asked by Link First, on worker {}, waits for the gate, which nobody is known to do",
+            at_gate.worker()
+        );
         assert!(text.contains(&line), "{text}");
         let dot = report.to_dot();
-        assert!(dot.starts_with("digraph") && dot.contains(&format!("-> f{index} [label=\"Link First\"]")), "{dot}");
+        assert!(
+            dot.starts_with("digraph")
+                && dot.contains(&format!("-> f{index} [label=\"Link First\"]")),
+            "{dot}"
+        );
         open(db.data());
         assert_eq!(run.join().expect("no panic").expect("a value"), (2, 2));
     });
@@ -140,8 +147,16 @@ fn w5_the_watchdog_names_a_worker_in_a_foreign_lock(bed: &Bed) {
             silent.any(|silent| silent.worker() == 0 && silent.ready_fibers().len() == 1)
         };
         let report = reports.iter().find(is_it).expect("a report");
-        assert!(report.silent_workers()[0].ready_fibers()[0].ends_with("Link"), "{report}");
-        assert!(report.to_string().contains("is in the middle of a job, or blocked in it"), "{report}");
+        assert!(
+            report.silent_workers()[0].ready_fibers()[0].ends_with("Link"),
+            "{report}"
+        );
+        assert!(
+            report
+                .to_string()
+                .contains("is in the middle of a job, or blocked in it"),
+            "{report}"
+        );
         drop(held);
         assert_eq!(run.join().expect("no panic").expect("a value").0, 2);
     });

@@ -65,7 +65,7 @@ impl Engine {
             statistics: builder.has_statistics,
             schedule: builder.schedule.clone().unwrap_or_default(),
             threads_max: builder.threads_max,
-            watching: builder.watching(),
+            watching: builder.watching.clone(),
         };
         Ok(Engine::Pool(Workers {
             threads: Pool::start(&settings)?,
@@ -149,7 +149,10 @@ impl Engine {
     pub(crate) unsafe fn region(&self, signal: Option<Arc<Signal>>) -> Region {
         let (is_shut, is_polled) = match self {
             Engine::Sequential(sequential) => (&raw const sequential.is_shut, true),
-            Engine::Pool(workers) => (ptr::from_ref(workers.threads.pool().runs().is_shut()), false),
+            Engine::Pool(workers) => (
+                ptr::from_ref(workers.threads.pool().runs().is_shut()),
+                false,
+            ),
         };
         // SAFETY: by contract.
         unsafe { Region::of_run(signal, is_shut, is_polled) }

@@ -49,9 +49,9 @@ impl Signal {
 
     /// Sets it, if it is not set, and tells everybody (X1).
     pub(crate) fn set(&self, reason: Reason) {
-        let is_first = self
-            .reason
-            .compare_exchange(0, reason as u8, Ordering::AcqRel, Ordering::Acquire);
+        let is_first =
+            self.reason
+                .compare_exchange(0, reason as u8, Ordering::AcqRel, Ordering::Acquire);
         if is_first.is_err() {
             return;
         }
@@ -66,7 +66,10 @@ impl Signal {
 
     /// Sets it if its time has come: for who has no timer.
     fn look_at_clock(&self) {
-        if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+        if self
+            .deadline
+            .is_some_and(|deadline| Instant::now() >= deadline)
+        {
             self.set(Reason::Deadline);
         }
     }
@@ -92,7 +95,9 @@ impl<'s> Watch<'s> {
 impl Drop for Watch<'_> {
     fn drop(&mut self) {
         let mut watchers = self.signal.watchers();
-        let place = watchers.iter().position(|other| Arc::ptr_eq(other, &self.watcher));
+        let place = watchers
+            .iter()
+            .position(|other| Arc::ptr_eq(other, &self.watcher));
         let watcher = place.map(|place| watchers.swap_remove(place));
         drop(watchers);
         drop(watcher);
@@ -161,7 +166,8 @@ impl Region {
     /// The same, but not for what is around it.
     pub(crate) fn own_reason(&self) -> Option<Reason> {
         // SAFETY: null, or outlives this (`of_run`). Relaxed would do: it is a wish; what orders it is X2.
-        let is_shut = unsafe { self.is_shut.as_ref() }.is_some_and(|is_shut| is_shut.load(Ordering::Acquire));
+        let is_shut =
+            unsafe { self.is_shut.as_ref() }.is_some_and(|is_shut| is_shut.load(Ordering::Acquire));
         if is_shut {
             return Some(Reason::Shutdown);
         }

@@ -620,7 +620,9 @@ pub(super) fn names_of_ready(inbox: &super::ready::Inbox) -> Vec<&'static str> {
     let fibers = unsafe { inbox.fibers() };
     // A fiber that is not drained is not resumed: its frames stand still.
     let name = |fiber: &FiberRecord| Frame::all_of(fiber).find_map(|frame| frame.kind().query);
-    fibers.map(|fiber| name(fiber).map_or("a job", |name| name())).collect()
+    fibers
+        .map(|fiber| name(fiber).map_or("a job", |name| name()))
+        .collect()
 }
 
 /// What came of adding an edge.

@@ -37,8 +37,8 @@ pub(crate) use super::worker::Worker;
 use crate::error::Error;
 use crate::plant;
 use crate::schedule::Schedule;
-use crate::waiters::Watching;
 use crate::sync::{AtomicBool, AtomicUsize, Condvar, MutexGuard, Ordering};
+use crate::waiters::Watching;
 
 /// How long a worker sleeps, with statistics on, before it looks whether it should.
 const AUDIT_PERIOD: Duration = Duration::from_millis(10);
@@ -54,7 +54,7 @@ pub(crate) struct Settings {
     pub(crate) reports_overflows: bool,
     pub(crate) statistics: bool,
     pub(crate) schedule: Schedule,
-    pub(crate) watching: Option<Watching>,
+    pub(crate) watching: Watching,
     /// For tests: how many threads a worker's fibers may be (`Builder::limit_threads`).
     pub(crate) threads_max: Option<usize>,
 }
@@ -146,8 +146,8 @@ impl Pool {
             seeded,
             watches_own_stacks: settings.reports_overflows
                 && settings.mechanism == Mechanism::Thread,
-            times_waits: settings.statistics || settings.watching.is_some(),
-            has_watchdog: settings.watching.is_some(),
+            times_waits: settings.statistics || settings.watching.period.is_some(),
+            has_watchdog: settings.watching.period.is_some(),
             looks: Looks::default(),
             posting: AtomicUsize::new(0),
         });
@@ -199,10 +199,9 @@ impl Pool {
         if begun.len() < pool.seats.len() {
             return Err(Error::setup("a worker ended at its start"));
         }
-        let watching = settings.watching.clone();
-        threads.watchdog = watching
-            .map(|watching| Watchdog::start(&pool, watching))
-            .transpose()?;
+        if let Some(period) = settings.watching.period {
+            threads.watchdog = Some(Watchdog::start(&pool, period, settings.watching.clone())?);
+        }
         Ok(threads)
     }
 

@@ -73,7 +73,11 @@ impl Pool {
         let here = here.filter(|worker| std::ptr::eq(worker.pool(), self));
         here.inspect(|worker| worker.answer_looks());
         // One worker at a time runs under a schedule, and that is this one.
-        let patience = if here.is_some() && self.seeded().is_some() { Duration::ZERO } else { patience };
+        let patience = if here.is_some() && self.seeded().is_some() {
+            Duration::ZERO
+        } else {
+            patience
+        };
         let end = Instant::now() + patience;
         let mut answers = look.answers.lock();
         while answers.iter().any(Option::is_none) {
@@ -93,14 +97,20 @@ impl Pool {
         let mut seen = Vec::new();
         for (worker, answer) in answers.into_iter().enumerate() {
             match answer {
-                None => report.silent.push(SilentWorker { worker, ready: self.ready_fibers(worker) }),
+                None => report.silent.push(SilentWorker {
+                    worker,
+                    ready: self.ready_fibers(worker),
+                }),
                 Some(answer) => {
                     signature.push((answer.jobs as usize, None));
                     seen.extend(answer.waits.into_iter().map(|wait| (worker, wait)));
                 }
             }
         }
-        let index_of = |fiber| seen.iter().position(|(_, wait)| std::ptr::eq(wait.fiber, fiber));
+        let index_of = |fiber| {
+            seen.iter()
+                .position(|(_, wait)| std::ptr::eq(wait.fiber, fiber))
+        };
         let holders: Vec<Holder> = seen
             .iter()
             .map(|(_, wait)| match index_of(wait.owner) {

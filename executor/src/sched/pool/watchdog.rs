@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::Pool;
 use crate::error::{Error, discard};
@@ -22,12 +23,16 @@ struct Stop {
 }
 
 impl Watchdog {
-    pub(super) fn start(pool: &Arc<Pool>, watching: Watching) -> Result<Watchdog, Error> {
+    pub(super) fn start(
+        pool: &Arc<Pool>,
+        period: Duration,
+        watching: Watching,
+    ) -> Result<Watchdog, Error> {
         let stop = Arc::new(Stop::default());
         let (pool, stop_of_thread) = (Arc::clone(pool), Arc::clone(&stop));
         let thread = std::thread::Builder::new()
             .name("dagwood watchdog".to_owned())
-            .spawn(move || watch(&pool, &stop_of_thread, &watching))
+            .spawn(move || watch(&pool, &stop_of_thread, period, &watching))
             .map_err(|error| Error::no_thread(&error))?;
         Ok(Watchdog {
             stop,
@@ -51,13 +56,13 @@ impl Drop for Watchdog {
 /// Looks twice; if all workers answered, some fibers wait, and they are the same that waited before and nobody has run a
 /// job since, nothing goes on. Nor does it where a worker did not come to its loop in a whole period, and others have
 /// made a fiber of it ready. Reports once, until something has happened.
-fn watch(pool: &Pool, stop: &Stop, watching: &Watching) {
+fn watch(pool: &Pool, stop: &Stop, period: Duration, watching: &Watching) {
     let mut last = None;
     let mut is_reported = false;
     loop {
         let mut is_set = stop.is_set.lock();
         if !*is_set {
-            stop.set.wait_for(&mut is_set, watching.period);
+            stop.set.wait_for(&mut is_set, period);
         }
         if *is_set {
             return;
@@ -67,14 +72,14 @@ fn watch(pool: &Pool, stop: &Stop, watching: &Watching) {
             (last, is_reported) = (None, false);
             continue;
         }
-        let seen = pool.look(watching.period);
+        let seen = pool.look(period);
         let report = &seen.report;
         let is_blocked = report.silent.iter().any(|silent| !silent.ready.is_empty());
         let is_same = last.as_ref() == Some(&seen.signature);
         let is_still = report.silent.is_empty() && !report.is_empty() && is_same;
         if (is_blocked || is_still) && !is_reported {
             is_reported = true;
-            tell(watching, report);
+            tell(period, watching, report);
         } else if !is_same && !is_blocked {
             is_reported = false;
         }
@@ -82,7 +87,7 @@ fn watch(pool: &Pool, stop: &Stop, watching: &Watching) {
     }
 }
 
-fn tell(watching: &Watching, report: &WaitReport) {
+fn tell(period: Duration, watching: &Watching, report: &WaitReport) {
     match &watching.hook {
         Some(hook) => {
             let told = catch_unwind(AssertUnwindSafe(|| hook(report)));
@@ -91,9 +96,6 @@ fn tell(watching: &Watching, report: &WaitReport) {
                 discard(payload);
             }
         }
-        None => eprint!(
-            "dagwood: nothing has gone on for {:?}: {report}",
-            watching.period
-        ),
+        None => eprint!("dagwood: nothing has gone on for {period:?}: {report}"),
     }
 }
