@@ -232,8 +232,10 @@ mod tests {
     #[test]
     fn the_plants_are_those_of_the_models() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../executor/tests/model");
-        let name = Regex::new(r#""((?:attention|claim|idle|join|latch|ready|stand|wait)_\w+)""#)
-            .expect("a regex");
+        let name = Regex::new(
+            r#""((?:attention|claim|idle|join|latch|ready|rest|stand|sweep|wait)_\w+)""#,
+        )
+        .expect("a regex");
         let mut planted = BTreeSet::new();
         for file in std::fs::read_dir(folder).expect("the models are there") {
             let path = file.expect("can be listed").path();

@@ -188,12 +188,15 @@ impl fmt::Display for WaitReport {
     }
 }
 
+/// What is called with a report.
+type Hook = Arc<dyn Fn(&WaitReport) + Send + Sync>;
+
 /// When somebody looks whether anything goes on, and whom it tells; if there is no hook, standard error.
 #[derive(Clone, Default)]
 pub(crate) struct Watching {
     /// `None`: nobody looks.
     pub(crate) period: Option<Duration>,
-    pub(crate) hook: Option<Arc<dyn Fn(&WaitReport) + Send + Sync>>,
+    pub(crate) hook: Option<Hook>,
 }
 
 impl fmt::Debug for Watching {
