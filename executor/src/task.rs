@@ -86,7 +86,7 @@ impl<'db, D: 'static> Cx<'db, D> {
     }
 
     /// As [`spawn`](Self::spawn); but the drop of the last handle cancels the task, if it has not ended: it is unwound at
-    /// its next scheduling point, or out of its wait, as by a [`CancelToken`](crate::CancelToken). Tasks that it spawns
+    /// its next scheduling point, or out of its wait, as by a [`CancelToken`]. Tasks that it spawns
     /// end before it does.
     ///
     /// With `panic = "abort"` nothing is unwound: the task's `try_` forms fail, and its result is what it makes of that.

@@ -1,5 +1,6 @@
 //! The sequential build: no pool to choose.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -71,12 +72,13 @@ impl Engine {
     /// # Errors
     ///
     /// The executor was shut down.
-    pub(crate) fn begin_run(&self) -> Result<(), Error> {
+    pub(crate) fn begin_run(&self) -> Result<Option<Infallible>, Error> {
         let Engine::Sequential(sequential) = self;
         if sequential.is_shut.load(Ordering::Acquire) {
             return Err(Error::cancelled(Reason::Shutdown));
         }
-        Ok(())
+        // Nobody waits for its end.
+        Ok(None)
     }
 
     /// Begins no more runs. Gives how many will never end.
