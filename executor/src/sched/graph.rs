@@ -428,15 +428,14 @@ impl Ask {
             self.foreign.note(fiber, owner_of(awaited));
         }
     }
+}
 
-    /// Who does what is awaited: an address only, to compare with.
-    #[cfg(any(feature = "fibers", feature = "threads"))]
-    fn owner(&self) -> *const FiberRecord {
-        // SAFETY: borrowed by the frame of the wait, which stands still while the worker looks.
-        let awaited = unsafe { self.awaited.as_ref() };
-        let _guard = GRAPH.lock();
-        owner_of(awaited).map_or(ptr::null(), ptr::from_ref)
-    }
+/// Who does what `fiber`, which rests, waits for: an address only, to compare with.
+#[cfg(any(feature = "fibers", feature = "threads"))]
+fn owner_now(fiber: &FiberRecord) -> *const FiberRecord {
+    let _guard = GRAPH.lock();
+    let owner = edge_of(fiber).and_then(owner_of);
+    owner.map_or(ptr::null(), ptr::from_ref)
 }
 
 /// The wait of `fiber`, one of the calling worker's, if it waits. Runs user code (`Debug`).
@@ -449,7 +448,7 @@ pub(super) fn seen_wait(fiber: &FiberRecord) -> Option<super::pool::SeenWait> {
         let queries = Frame::all_of(fiber).filter_map(|frame| text(frame.name()));
         Some(super::pool::SeenWait {
             fiber,
-            owner: ask.owner(),
+            owner: owner_now(fiber),
             awaited: text(ask.what.name()).unwrap_or_else(|| "what it forked".to_owned()),
             queries: queries.collect(),
             since: ask.since,
@@ -524,10 +523,11 @@ pub(crate) fn give_up(fiber: &FiberRecord, why: GivenUpFor) -> GivenUp {
     if DECIDING.load(Ordering::Relaxed) > 0 {
         return GivenUp::NotNow;
     }
+    // What it waited for may be wanted by nobody now (cancel.md X4).
+    let owner = edge_of(fiber).and_then(owner_of);
+    let owner = owner.and_then(FiberRecord::watcher);
     fiber.edge.set(ptr::null());
     fiber.given_up.set(why);
-    // What it waited for may be wanted by nobody now (cancel.md X4).
-    let owner = owner_of(awaited).and_then(FiberRecord::watcher);
     // It is suspended in that wait, and the caller, its worker, is who resumes it.
     let is_newest = awaited.list.unlist_newest(fiber, ask.before);
     // Else those above it look again; whoever takes it off its list, we or who closes it, wakes it.
