@@ -3,15 +3,16 @@
 use std::sync::Mutex;
 
 use dagwood::{Cx, Database, Event, Executor, Exhaustive, Query, Schedule, ScheduleLog};
-use dagwood_tests::{Bed, scenarios};
+use dagwood_tests::{Bed, OsGate, scenarios};
 
 scenarios! {
-    all [1, 2, 4]: the_same_seed_gives_the_same_run;
-    all [2, 3]: a_log_repeats_a_run_twice;
-    all [2]: a_log_of_another_program_is_an_error;
-    pools [2]: seeds_come_to_different_orders;
-    all [2]: all_schedules_of_a_small_program;
-    all [2, 4]: runs_one_after_another_and_events_from_outside;
+    all [1, 2, 4] unseeded "it chooses its schedules itself": the_same_seed_gives_the_same_run;
+    all [2, 3] unseeded "it chooses its schedules itself": a_log_repeats_a_run_twice;
+    all [2] unseeded "it chooses its schedules itself": a_log_of_another_program_is_an_error;
+    pools [2] unseeded "it chooses its schedules itself": seeds_come_to_different_orders;
+    all [2] unseeded "it chooses its schedules itself": all_schedules_of_a_small_program;
+    all [2, 4] unseeded "it chooses its schedules itself": runs_one_after_another_and_events_from_outside;
+    pools [1, 3] unseeded "it chooses its schedules itself": runs_of_another_executor_inside;
 }
 
 /// Asks for what is below it, in all the ways there are.
@@ -168,32 +169,64 @@ fn all_schedules_of_a_small_program(bed: &Bed) {
     assert_eq!(orders.len(), expected, "of {schedules} schedules");
 }
 
+/// An event is set from outside once both wait for it: the log is asked for when nobody can go on.
 fn runs_one_after_another_and_events_from_outside(bed: &Bed) {
-    let logs: Vec<_> = (0..2)
-        .map(|_| {
-            let executor = executor(bed, &Schedule::Seeded(3));
-            for round in 0..20 {
-                let db = Database::new(());
-                let event = Event::new();
-                if bed.is_sequential() {
-                    assert_eq!(event.set(round), Ok(()));
-                    let run = executor.run(&db, |cx| *event.wait(cx));
-                    assert_eq!(run.expect("nothing fails"), round);
-                    continue;
-                }
-                let run = std::thread::scope(|scope| {
-                    let run = scope.spawn(|| {
-                        executor.run(&db, |cx| {
-                            cx.join(|cx| *event.wait(cx), |cx| *event.wait(cx))
-                        })
-                    });
-                    assert_eq!(event.set(round), Ok(()));
-                    run.join().expect("nothing panics")
-                });
-                assert_eq!(run.expect("nothing fails"), (round, round));
+    let log = || {
+        let executor = executor(bed, &Schedule::Seeded(3));
+        for round in 0..20 {
+            let db = Database::new(());
+            let (event, begun) = (Event::new(), OsGate::new());
+            if bed.is_sequential() {
+                assert_eq!(event.set(round), Ok(()));
+                let run = executor.run(&db, |cx| *event.wait(cx));
+                assert_eq!(run.expect("nothing fails"), round);
+                continue;
             }
-            executor.schedule_log().is_some()
-        })
-        .collect();
-    assert_eq!(logs, [!bed.is_sequential(); 2]);
+            let wait = |cx: &Cx<'_, ()>| {
+                begun.open();
+                *event.wait(cx)
+            };
+            let run = std::thread::scope(|scope| {
+                let run = scope.spawn(|| executor.run(&db, |cx| cx.join(wait, wait)));
+                begun.pass();
+                executor.schedule_log();
+                assert_eq!(event.set(round), Ok(()));
+                run.join().expect("nothing panics")
+            });
+            assert_eq!(run.expect("nothing fails"), (round, round));
+        }
+        executor.schedule_log()
+    };
+    let first = log();
+    assert_eq!(first.is_some(), !bed.is_sequential());
+    for _ in 0..5 {
+        assert_eq!(log(), first);
+    }
+}
+
+/// However soon the other executor is done.
+fn runs_of_another_executor_inside(bed: &Bed) {
+    let free = Executor::builder().backend(bed.backend()).workers(2);
+    let inner = free.schedule(Schedule::Free).build();
+    let inner = inner.expect("an executor can be made");
+    for seed in 0..10 {
+        let log = || {
+            let outer = executor(bed, &Schedule::Seeded(seed));
+            let run = outer.run(&Database::new(()), |cx| {
+                cx.par_map(0..10_u32, |cx, item| {
+                    // Some are done at once, some take a while.
+                    let work = |cx: &Cx<'_, ()>| cx.par_map(0..item * 50, |_, i| i).len();
+                    let run = inner.run(&Database::new(()), work).expect("nothing fails");
+                    cx.join(|_| run, |_| ()).0
+                })
+            });
+            let expected = Vec::from_iter((0..10).map(|item| item * 50));
+            assert_eq!(run.expect("nothing fails"), expected);
+            outer.schedule_log()
+        };
+        let first = log();
+        for _ in 0..3 {
+            assert_eq!(log(), first, "seed {seed}");
+        }
+    }
 }
