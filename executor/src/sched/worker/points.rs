@@ -36,8 +36,8 @@ impl Worker {
         self.point(Point::Before);
         if plant::is("foreign_job") {
             self.publish_all(fiber);
-            let job = self.take_job().or_else(|| self.steal());
-            job.into_iter().for_each(|job| job.run(fiber));
+            let any_job = || self.take_job().or_else(|| self.steal());
+            std::iter::from_fn(any_job).for_each(|job| job.run(fiber));
         }
     }
 
