@@ -204,9 +204,9 @@ fn runs_one_after_another_and_events_from_outside(bed: &Bed) {
     }
 }
 
-/// However soon the other executor is done.
+/// However soon the other executor is done. It has one worker, so that its runs end in the order in which they began.
 fn runs_of_another_executor_inside(bed: &Bed) {
-    let free = Executor::builder().backend(bed.backend()).workers(2);
+    let free = Executor::builder().backend(bed.backend()).workers(1);
     let inner = free.schedule(Schedule::Free).build();
     let inner = inner.expect("an executor can be made");
     for seed in 0..10 {
