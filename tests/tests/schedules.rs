@@ -1,5 +1,6 @@
 //! Schedules: the same seed gives the same run, to the letter; a log repeats it.
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use dagwood::{Cx, Database, Event, Executor, Exhaustive, Query, Schedule, ScheduleLog};
@@ -10,6 +11,7 @@ scenarios! {
     all [2, 3] unseeded "it chooses its schedules itself": a_log_repeats_a_run_twice;
     all [2] unseeded "it chooses its schedules itself": a_log_of_another_program_is_an_error;
     pools [2] unseeded "it chooses its schedules itself": seeds_come_to_different_orders;
+    pools [2, 3] unseeded "it chooses its schedules itself": each_kind_of_point_is_a_choice;
     all [2] unseeded "it chooses its schedules itself": all_schedules_of_a_small_program;
     all [2, 4] unseeded "it chooses its schedules itself": runs_one_after_another_and_events_from_outside;
     pools [1, 3] unseeded "it chooses its schedules itself": runs_of_another_executor_inside;
@@ -146,6 +148,23 @@ fn seeds_come_to_different_orders(bed: &Bed) {
     orders.sort();
     orders.dedup();
     assert!(orders.len() > 3, "only {} orders in 20 seeds", orders.len());
+}
+
+/// Misses and forks, waits before and after they are listed, what is shown and who is woken for it, what is taken back or
+/// stolen and from whom, looks, sleep (twice), yields, and how many jobs are shown.
+const KINDS: &str = "abwpqtsvlzryh";
+
+fn each_kind_of_point_is_a_choice(bed: &Bed) {
+    let mut missing: BTreeSet<char> = KINDS.chars().collect();
+    for seed in 0..30 {
+        let (_, log) = run(&executor(bed, &Schedule::Seeded(seed)));
+        let log = log.expect("it is logged").to_string();
+        let choices = log.split_whitespace().skip(1);
+        for kind in choices.filter_map(|choice| choice.chars().next()) {
+            missing.remove(&kind);
+        }
+    }
+    assert!(missing.is_empty(), "no choice at {missing:?}");
 }
 
 fn all_schedules_of_a_small_program(bed: &Bed) {

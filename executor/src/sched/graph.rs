@@ -279,11 +279,10 @@ pub(crate) fn wait_for_begun(
 ) -> Option<Error> {
     point_before_wait(fiber);
     // SAFETY: the current fiber, which suspends below; its record outlives it.
-    let added = unsafe { add_edge(fiber, awaited, false) };
-    begin();
-    let Added::Waiting(before) = added else {
+    let Added::Waiting(before) = (unsafe { add_edge(fiber, awaited, false) }) else {
         unreachable!("it is open, and nobody does it");
     };
+    begin();
     let cycle = wait_listed(fiber, awaited, before, false).err();
     cycle.or(wait_for_child(fiber, awaited))
 }
