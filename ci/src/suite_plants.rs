@@ -130,7 +130,7 @@ pub(crate) const BROKEN: &[Broken] = &[
     broken(
         "uncalled_waiters",
         "cycles",
-        "c3_many_disjoint_cycles_at_once::on_threads",
+        "c3_many_disjoint_cycles_at_once::under_seeds_on_fibers",
         HANGS,
     ),
     broken(
@@ -142,19 +142,19 @@ pub(crate) const BROKEN: &[Broken] = &[
     broken(
         "decided_one_by_one",
         "cycles",
-        "c1_entered_from_each_member_at_once_by_tasks::on_fibers",
+        "c1_entered_from_each_member_at_once_by_tasks::under_seeds_on_fibers",
         "the ask of a member does not return",
     ),
     broken(
         "decided_one_by_one",
         "forked_cycles",
-        "c10_in_no_order::on_fibers",
+        "c10_in_no_order::under_seeds_on_fibers",
         "assertion",
     ),
     broken(
         "second_panic_first",
         "failures",
-        "f1_join_propagates_the_left_panic::on_fibers",
+        "f1_join_propagates_the_left_panic::under_seeds_on_fibers",
         "assertion",
     ),
     broken(
