@@ -118,13 +118,19 @@ impl<'c> Indexed for Thorny<'c> {
 
 fn f1_panics_of_a_source(bed: &Bed) {
     let census = Census::default();
-    let text = panic_of(bed, |cx| {
-        cx.par_map(Thorny(&census), |_, value| value).len()
-    });
-    assert_eq!(text, "thorn 40");
-    let text = panic_of(bed, |cx| cx.par_for_each(Thorny(&census), |_, _| ()));
-    assert_eq!(text, "thorn 40");
-    assert_eq!((census.made(), census.dropped()), (6000, 6000));
+    let ways = bed.cases([true, false]);
+    for is_map in &ways {
+        let text = panic_of(bed, |cx| {
+            if *is_map {
+                drop(cx.par_map(Thorny(&census), |_, value| value));
+            } else {
+                cx.par_for_each(Thorny(&census), |_, _| ());
+            }
+        });
+        assert_eq!(text, "thorn 40");
+    }
+    let all = 3000 * ways.len();
+    assert_eq!((census.made(), census.dropped()), (all, all));
 }
 
 fn f1_panics_of_a_reduction(bed: &Bed) {

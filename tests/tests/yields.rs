@@ -95,6 +95,7 @@ fn beside_pollers(bed: &Bed, body: impl Fn(&Cx<'_, ()>, &Flag) + Send + Sync) {
 
 /// The job is not known to anybody before the pollers poll.
 fn w4_two_that_yield_do_not_starve_a_job(bed: &Bed) {
+    let items = bed.at_most_seeded(10, 50);
     beside_pollers(bed, |cx, flag| {
         cx.join(|cx| flag.poll(cx), |_| flag.set());
     });
@@ -105,8 +106,8 @@ fn w4_two_that_yield_do_not_starve_a_job(bed: &Bed) {
         });
     });
     beside_pollers(bed, |cx, flag| {
-        cx.par_for_each(0..50_usize, |cx, i| {
-            if i == 49 {
+        cx.par_for_each(0..items, |cx, i| {
+            if i == items - 1 {
                 flag.set();
             }
             flag.poll(cx);
