@@ -76,12 +76,13 @@ impl Bed {
         first..first + count
     }
 
-    /// `full`, but `few` where each waiting job holds an OS thread, or one worker at a time runs.
+    /// `full`, but `few` where each waiting job holds an OS thread, or one worker at a time runs; and no more than
+    /// 1,023 where their stacks must lie in 32-bit addresses.
     pub fn at_most_on_threads(&self, few: usize, full: usize) -> usize {
         if self.backend == Backend::Threads || self.seed.is_some() {
             few.min(full)
         } else {
-            full
+            full.min(usize::MAX >> 22)
         }
     }
 }
