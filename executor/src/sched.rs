@@ -11,6 +11,7 @@ pub(crate) mod room;
 pub(crate) mod slab;
 pub(crate) mod stats;
 pub(crate) mod wait;
+pub(crate) mod witness;
 
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod idle;
@@ -27,8 +28,6 @@ pub(crate) mod seeded;
 pub(crate) mod seeded;
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod standing;
-#[cfg(any(feature = "fibers", feature = "threads"))]
-mod witness;
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod worker;
 

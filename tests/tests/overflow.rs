@@ -19,6 +19,7 @@ scenarios! {
     pools [1]: f6_one_of_many_stacks;
     pools [1]: f6_guards_that_split;
     pools [1]: f6_a_job_that_is_no_query;
+    all [1, 2]: f6_on_a_further_segment_of_stack;
     pools [1]: f6_no_words_if_not_wanted;
     pools [1]: f6_another_threads_overflow_keeps_its_message;
 }
@@ -136,9 +137,13 @@ fn overflow(cx: &Cx<'_, Event<()>>, case: &str) -> u64 {
             });
             0
         }),
+        "segment" => *cx.get(Deep::Asks(FAR)),
         _ => *cx.get(Deep::Asks(2)),
     }
 }
+
+/// So many asks do not fit on one stack.
+const FAR: u32 = 5000;
 
 /// What a child says, having died by `on_fibers` or `on_threads`.
 fn last_words(case: &str, bed: &Bed, on_fibers: i32, on_threads: i32) -> String {
@@ -214,6 +219,20 @@ fn f6_a_job_that_is_no_query(bed: &Bed) {
     let said = last_words("job", bed, SIGSEGV, SIGABRT);
     let first = "dagwood: stack overflow in a job that is no query";
     assert!(!has_words() || said.contains(first), "{said}");
+}
+
+fn f6_on_a_further_segment_of_stack(bed: &Bed) {
+    let said = last_words("segment", bed, SIGSEGV, SIGSEGV);
+    if !has_words() {
+        return;
+    }
+    let (name, below) = (std::any::type_name::<Deep>(), FAR + 1);
+    let first = format!(
+        "stack overflow in query {name}, with {below} more below it on its stack (on a segment"
+    );
+    assert!(said.contains(&first), "{said}");
+    let has_keys = said.contains("overflowed in Deep { key 1234 }");
+    assert_eq!(has_keys, bed.backend() == Backend::Fibers, "{said}");
 }
 
 fn f6_no_words_if_not_wanted(bed: &Bed) {

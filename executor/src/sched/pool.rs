@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use dagwood_fibers::{FaultStack, Mechanism, StackDepot, StackSettings, report_overflows};
+use dagwood_fibers::{FaultStack, Mechanism, StackDepot, StackSettings};
 
 use super::attention::Attention;
 use super::fiber::FiberRecord;
@@ -22,7 +22,6 @@ use super::seeded::{Point, Seeded};
 use super::slab::Depot;
 use super::standing::Standing;
 use super::stats::{Counters, Statistics};
-use super::witness;
 pub(crate) use super::worker::Worker;
 use crate::error::Error;
 use crate::plant;
@@ -90,10 +89,6 @@ pub(crate) struct Threads {
 impl Pool {
     /// Starts the workers.
     pub(crate) fn start(settings: &Settings) -> Result<Threads, Error> {
-        if settings.reports_overflows {
-            report_overflows(witness::WITNESS)
-                .map_err(|error| Error::setup(format!("overflows cannot be reported: {error}")))?;
-        }
         let stacks = StackDepot::new(settings.mechanism, settings.stacks)
             .map_err(|error| Error::setup(format!("stacks cannot be made like this: {error}")))?;
         let seeded = Seeded::new(&settings.schedule, settings.workers)?;
