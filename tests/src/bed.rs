@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use dagwood::{Backend, Builder, Executor, Schedule};
 
+use crate::child::is_emulated;
+
 /// How long a scenario may take on one backend with one worker count before it counts as hanging.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(if is_emulated() { 600 } else { 60 });
 
 /// The sequential backend runs on its caller's stack.
 const STACK_BYTES: usize = 64 << 20;
