@@ -155,7 +155,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "foreign",
-        is_extra: true,
+        is_extra: false,
         about: "the suite on threads, emulated: s390x and sparc64; and rust-source prints there what it prints here",
         commands: foreign,
     },
@@ -385,9 +385,10 @@ fn suite_on(foreign: &'static Foreign, features: &[&str]) -> [Line; 2] {
             named.join(",")
         };
         let features: Vec<String> = features.iter().copied().map(each).collect();
+        let line = with_features("test", packages, &features.join(","), rest);
         Line {
             machine: Machine::Foreign(foreign),
-            ..with_features("test", packages, &features.join(","), rest)
+            ..with_one_seed(line)
         }
     };
     let suite = ["dagwood-arch-fallback", "dagwood-fibers", "dagwood-tests"];

@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use dagwood::{Backend, Builder, Executor, Schedule};
 
+use crate::child::is_emulated;
+
 /// How long a scenario may take on one backend with one worker count before it counts as hanging: so many seconds, unless
 /// `DAGWOOD_TEST_WATCHDOG_S` says otherwise.
-const PATIENCE_S: u64 = 60;
+const PATIENCE_S: u64 = if is_emulated() { 600 } else { 60 };
 
 /// The sequential backend runs on its caller's stack.
 const STACK_BYTES: usize = 64 << 20;
@@ -103,12 +105,13 @@ impl Bed {
         }
     }
 
-    /// `full`, but `few` where each waiting job holds an OS thread, or one worker at a time runs.
+    /// `full`, but `few` where each waiting job holds an OS thread, or one worker at a time runs; and no more than
+    /// 1,023 where their stacks must lie in 32-bit addresses.
     pub fn at_most_on_threads(&self, few: usize, full: usize) -> usize {
         if self.backend == Backend::Threads || self.seed.is_some() {
             few.min(full)
         } else {
-            full
+            full.min(usize::MAX >> 22)
         }
     }
 }
