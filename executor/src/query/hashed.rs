@@ -101,7 +101,9 @@ unsafe fn probe<'t, E>(
         let entry = tagged(pointer, tag(hash));
         if entry.addr() & TAG == 0 {
             // SAFETY: a pointer with this tag is that of an entry.
-            let entry = unsafe { &*entry };
+            let entry = unsafe { NonNull::new_unchecked(entry) };
+            // SAFETY: as above.
+            let entry = unsafe { entry.as_ref() };
             if is_it(entry) {
                 return Ok(entry);
             }

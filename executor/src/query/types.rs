@@ -32,7 +32,7 @@ struct End(Head);
 // SAFETY: never written, and no function of it is ever called.
 unsafe impl Sync for End {}
 
-static END: End = End(Head::of_nothing(TypeId::of::<Nothing>()));
+static END: End = End(Head::of_nothing(id::<Nothing>()));
 
 fn end() -> *mut Head {
     (&raw const END.0).cast_mut()
@@ -52,13 +52,20 @@ impl<D> Types<D> {
     where
         D: 'static,
     {
-        let list = &self.lists[low_bits::<Q>() % LISTS];
-        // Acquire: pairs with the Release in `add_table`.
-        let first = list.load(Ordering::Acquire);
-        match find::<Q, D>(first) {
-            Some(table) => table,
-            None => self.add_table(list),
-        }
+        find(self.first::<Q>(), |known| ptr::eq(known, id::<Q>()))
+            .unwrap_or_else(|| self.table_slowly())
+    }
+
+    /// Where the types with a query type's low bits are.
+    #[inline]
+    fn list<Q: Query<D>>(&self) -> &AtomicPtr<Head> {
+        &self.lists[low_bits::<Q>() % LISTS]
+    }
+
+    #[inline]
+    fn first<Q: Query<D>>(&self) -> *mut Head {
+        // Acquire: pairs with the Release in `table_slowly`.
+        self.list::<Q>().load(Ordering::Acquire)
     }
 
     /// The table of a query type, if it has been asked for.
@@ -66,20 +73,24 @@ impl<D> Types<D> {
     where
         D: 'static,
     {
-        let list = &self.lists[low_bits::<Q>() % LISTS];
-        // Acquire: as in `table`.
-        find::<Q, D>(list.load(Ordering::Acquire))
+        find(self.first::<Q>(), is_id_of::<Q>)
     }
 
+    /// The table of a query type that is not known, or not under this [`id`].
     #[cold]
-    fn add_table<Q: Query<D>>(&self, list: &AtomicPtr<Head>) -> &Table<Q, D>
+    #[inline(never)]
+    fn table_slowly<Q: Query<D>>(&self) -> &Table<Q, D>
     where
         D: 'static,
     {
+        if let Some(known) = self.known_table() {
+            return known;
+        }
+        let list = self.list::<Q>();
         let table: *mut Table<Q, D> = Box::into_raw(Box::new(Table::new()));
         let mut first = list.load(Ordering::Acquire);
         loop {
-            if let Some(known) = find::<Q, D>(first) {
+            if let Some(known) = find(first, is_id_of::<Q>) {
                 // SAFETY: not shared, since nobody was told of it.
                 drop(unsafe { Box::from_raw(table) });
                 return known;
@@ -135,14 +146,17 @@ impl<D> Drop for Types<D> {
     }
 }
 
-/// The table of `Q` in the list that begins with `head`, the end at least.
+/// The table of `Q` in the list that begins with `head`, the end at least. `is_it` says yes to no id but that of `Q`.
 #[inline]
-fn find<'db, Q: Query<D>, D: 'static>(mut head: *const Head) -> Option<&'db Table<Q, D>> {
+fn find<'db, Q: Query<D>, D: 'static>(
+    mut head: *const Head,
+    is_it: impl Fn(&'static TypeId) -> bool,
+) -> Option<&'db Table<Q, D>> {
     loop {
         // SAFETY: the end, or a table, which lives as long as the database.
         let found = unsafe { &*head };
-        if found.query == TypeId::of::<Q>() {
-            // SAFETY: a table with this id was made with these types (`add_table`), and begins with its head.
+        if is_it(found.id) {
+            // SAFETY: a table with this id was made with these types (`table_slowly`), and begins with its head.
             return Some(unsafe { &*head.cast::<Table<Q, D>>() });
         }
         head = found.next;
@@ -150,6 +164,16 @@ fn find<'db, Q: Query<D>, D: 'static>(mut head: *const Head) -> Option<&'db Tabl
             return None;
         }
     }
+}
+
+fn is_id_of<Q: 'static>(id: &TypeId) -> bool {
+    *id == TypeId::of::<Q>()
+}
+
+/// Where a type's id lies: perhaps in several places of a program. But what lies at one place is one id, so who finds it at
+/// the same place need not compare it.
+pub(super) const fn id<Q: 'static>() -> &'static TypeId {
+    const { &TypeId::of::<Q>() }
 }
 
 /// Some bits of a type's id; the compiler computes them.
