@@ -6,7 +6,8 @@
 //! corosensei and `context.rs`; a build has one of them. `segment.rs` finds here how to call on another stack,
 //! whatever features are on: by corosensei where the build has it, else by psm.
 //!
-//! Stacks of our own making, and words for their overflow, exist on Linux; elsewhere stand their twins.
+//! Stacks of our own making, words for their overflow, and large pieces of memory exist on Linux; elsewhere stand their
+//! twins.
 
 cfg_select! {
     // Chosen by a feature, where both crates have a switch; the same words as in Cargo.toml (tests/table.rs compares them).
@@ -121,10 +122,10 @@ cfg_select! {
 
 cfg_select! {
     target_os = "linux" => {
-        #[cfg(any(feature = "fibers", feature = "threads"))]
         #[path = "system/mod.rs"]
-        #[allow(dead_code, reason = "fibers that are threads need a part only")]
+        #[allow(dead_code, reason = "fibers that are threads, and builds without fibers, need a part only")]
         pub(crate) mod system;
+        pub(crate) use system::large;
         #[cfg(any(feature = "fibers", feature = "threads"))]
         #[path = "region.rs"]
         #[allow(dead_code, reason = "fibers that are threads need a part only")]
@@ -137,6 +138,8 @@ cfg_select! {
         pub(crate) mod overflow;
     }
     _ => {
+        #[path = "large_none.rs"]
+        pub(crate) mod large;
         #[path = "overflow_none.rs"]
         pub(crate) mod overflow;
     }
