@@ -198,3 +198,55 @@ fn low_bits<Q: 'static>() -> usize {
     TypeId::of::<Q>().hash(&mut last);
     last.finish() as usize
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cx::Cx;
+
+    /// So many types that some share a list.
+    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+    struct Key<const N: usize>;
+
+    impl<const N: usize> Query<()> for Key<N> {
+        type Value = ();
+
+        fn provide(self, _: &Cx<'_, ()>) {}
+    }
+
+    fn place<const N: usize>(types: &Types<()>) -> *const Head {
+        let table = types.table::<Key<N>>();
+        assert!(ptr::eq(
+            table,
+            types.known_table().expect("it was asked for")
+        ));
+        // As from a part of the program that has the id at another place.
+        assert!(ptr::eq(table, types.table_slowly()));
+        ptr::from_ref(table).cast()
+    }
+
+    #[test]
+    fn each_type_has_one_table_also_where_they_share_a_list() {
+        macro_rules! places {
+            ($types:expr, $($tens:literal)*) => {[$(
+                place::<{ 10 * $tens }>($types), place::<{ 10 * $tens + 1 }>($types), place::<{ 10 * $tens + 2 }>($types),
+                place::<{ 10 * $tens + 3 }>($types), place::<{ 10 * $tens + 4 }>($types), place::<{ 10 * $tens + 5 }>($types),
+                place::<{ 10 * $tens + 6 }>($types), place::<{ 10 * $tens + 7 }>($types), place::<{ 10 * $tens + 8 }>($types),
+                place::<{ 10 * $tens + 9 }>($types),
+            )*]};
+        }
+        let mut types = Types::new();
+        assert!(types.known_table::<Key<0>>().is_none());
+        let first = places!(&types, 0 1 2 3 4 5 6);
+        let again = places!(&types, 0 1 2 3 4 5 6);
+        assert!(first.len() > LISTS);
+        assert_eq!(first, again);
+        let mut distinct = first.to_vec();
+        distinct.sort_unstable();
+        distinct.dedup();
+        assert_eq!(distinct.len(), first.len());
+        assert_eq!(types.heads().count(), first.len());
+        types.free();
+        assert_eq!(types.heads().count(), 0);
+    }
+}
