@@ -11,8 +11,8 @@ use super::Query;
 use super::table::{Head, Table};
 use crate::sync::{AtomicPtr, Ordering};
 
-/// Query types are spread over this many lists by the low bits of their `TypeId`.
-const LISTS: usize = 64;
+/// Query types are spread over this many lists by the low bits of their `TypeId`: so many that few are not the first of theirs.
+const LISTS: usize = 256;
 
 /// The tables of a database with data `D`.
 pub(super) struct Types<D> {
@@ -46,14 +46,20 @@ impl<D> Types<D> {
         }
     }
 
-    /// The table of a query type. One load, one compare, when few types share the list.
+    /// The table of a query type. One load, one compare, unless a type that came later shares the list.
     #[inline]
     pub(super) fn table<Q: Query<D>>(&self) -> &Table<Q, D>
     where
         D: 'static,
     {
-        find(self.first::<Q>(), |known| ptr::eq(known, id::<Q>()))
-            .unwrap_or_else(|| self.table_slowly())
+        let first = self.first::<Q>();
+        // SAFETY: the end, or a table, which lives as long as the database.
+        if ptr::eq(unsafe { (*first).id }, id::<Q>()) {
+            // SAFETY: a table with this id was made with these types (`table_slowly`), and begins with its head.
+            unsafe { &*first.cast::<Table<Q, D>>() }
+        } else {
+            self.table_slowly()
+        }
     }
 
     /// Where the types with a query type's low bits are.
@@ -73,10 +79,10 @@ impl<D> Types<D> {
     where
         D: 'static,
     {
-        find(self.first::<Q>(), is_id_of::<Q>)
+        find(self.first::<Q>())
     }
 
-    /// The table of a query type that is not known, or not under this [`id`].
+    /// The table of a query type that is not known, is not the first of its list, or not under this [`id`].
     #[cold]
     #[inline(never)]
     fn table_slowly<Q: Query<D>>(&self) -> &Table<Q, D>
@@ -90,7 +96,7 @@ impl<D> Types<D> {
         let table: *mut Table<Q, D> = Box::into_raw(Box::new(Table::new()));
         let mut first = list.load(Ordering::Acquire);
         loop {
-            if let Some(known) = find(first, is_id_of::<Q>) {
+            if let Some(known) = find(first) {
                 // SAFETY: not shared, since nobody was told of it.
                 drop(unsafe { Box::from_raw(table) });
                 return known;
@@ -146,17 +152,13 @@ impl<D> Drop for Types<D> {
     }
 }
 
-/// The table of `Q` in the list that begins with `head`, the end at least. `is_it` says yes to no id but that of `Q`.
-#[inline]
-fn find<'db, Q: Query<D>, D: 'static>(
-    mut head: *const Head,
-    is_it: impl Fn(&'static TypeId) -> bool,
-) -> Option<&'db Table<Q, D>> {
+/// The table of `Q` in the list that begins with `head`, the end at least.
+fn find<'db, Q: Query<D>, D: 'static>(mut head: *const Head) -> Option<&'db Table<Q, D>> {
     loop {
         // SAFETY: the end, or a table, which lives as long as the database.
         let found = unsafe { &*head };
-        if is_it(found.id) {
-            // SAFETY: a table with this id was made with these types (`table_slowly`), and begins with its head.
+        if *found.id == TypeId::of::<Q>() {
+            // SAFETY: as in `table`.
             return Some(unsafe { &*head.cast::<Table<Q, D>>() });
         }
         head = found.next;
@@ -164,10 +166,6 @@ fn find<'db, Q: Query<D>, D: 'static>(
             return None;
         }
     }
-}
-
-fn is_id_of<Q: 'static>(id: &TypeId) -> bool {
-    *id == TypeId::of::<Q>()
 }
 
 /// Where a type's id lies: perhaps in several places of a program. But what lies at one place is one id, so who finds it at
@@ -237,8 +235,10 @@ mod tests {
         }
         let mut types = Types::new();
         assert!(types.known_table::<Key<0>>().is_none());
-        let first = places!(&types, 0 1 2 3 4 5 6);
-        let again = places!(&types, 0 1 2 3 4 5 6);
+        let first =
+            places!(&types, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26);
+        let again =
+            places!(&types, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26);
         assert!(first.len() > LISTS);
         assert_eq!(first, again);
         let mut distinct = first.to_vec();
