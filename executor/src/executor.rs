@@ -11,6 +11,7 @@ use crate::query::database::Database;
 use crate::run::{Run, run_here};
 use crate::sched::fiber::{FiberRecord, current};
 use crate::sched::stats::Statistics;
+use crate::sched::witness;
 use crate::schedule::{Schedule, ScheduleLog};
 use crate::stacks::{Guards, StackFaults, Stacks};
 
@@ -267,8 +268,8 @@ impl Builder {
         self
     }
 
-    /// Whether an overflow of a fiber's stack is reported in words, with the query that ran, before the process dies
-    /// by `SIGSEGV` (without, it just dies). On by default; Linux only.
+    /// Whether an overflow of the stack that a provider runs on is reported in words, with the query that ran, before
+    /// the process dies by the signal (without, it just dies). On by default; Linux only.
     ///
     /// The first executor that is built with it takes the process's handlers of `SIGSEGV` and `SIGBUS`, for good, and
     /// gives each worker's thread an alternate signal stack. Any other fault goes to the handler that was there
@@ -340,6 +341,9 @@ impl Builder {
                 "the {backend} backend is not part of this build, which has: {} (a feature of the crate `dagwood`)",
                 compiled.join(", "),
             )));
+        }
+        if self.reports_overflows {
+            witness::install()?;
         }
         Ok(Executor {
             engine: Arc::new(Engine::new(backend, &self)?),

@@ -11,11 +11,14 @@ pub(crate) mod room;
 pub(crate) mod slab;
 pub(crate) mod stats;
 pub(crate) mod wait;
+pub(crate) mod witness;
 
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod idle;
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod limits;
+#[cfg(any(feature = "fibers", feature = "threads"))]
+mod point;
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod queue;
 #[cfg(any(feature = "fibers", feature = "threads"))]
@@ -27,8 +30,6 @@ pub(crate) mod seeded;
 pub(crate) mod seeded;
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod standing;
-#[cfg(any(feature = "fibers", feature = "threads"))]
-mod witness;
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod worker;
 

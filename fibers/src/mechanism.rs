@@ -6,8 +6,7 @@
 //! corosensei and `context.rs`; a build has one of them. `segment.rs` finds here how to call on another stack,
 //! whatever features are on: by corosensei where the build has it, else by psm.
 //!
-//! Stacks of our own making, words for their overflow, and large pieces of memory exist on Linux; elsewhere stand their
-//! twins.
+//! Stacks of our own making, words for an overflow, and large pieces of memory exist on Linux; elsewhere stand their twins.
 
 cfg_select! {
     // Chosen by a feature, where both crates have a switch; the same words as in Cargo.toml (tests/table.rs compares them).
@@ -123,18 +122,14 @@ cfg_select! {
 cfg_select! {
     target_os = "linux" => {
         #[path = "system/mod.rs"]
-        #[allow(dead_code, reason = "fibers that are threads, and builds without fibers, need a part only")]
+        #[allow(dead_code, reason = "fibers that are threads need a part only, the sequential build less")]
         pub(crate) mod system;
         pub(crate) use system::large;
-        #[cfg(any(feature = "fibers", feature = "threads"))]
         #[path = "region.rs"]
-        #[allow(dead_code, reason = "fibers that are threads need a part only")]
+        #[allow(dead_code, reason = "as above")]
         pub(crate) mod region;
-        #[cfg(any(feature = "fibers", feature = "threads"))]
         #[path = "overflow.rs"]
-        pub(crate) mod overflow;
-        #[cfg(not(any(feature = "fibers", feature = "threads")))]
-        #[path = "overflow_none.rs"]
+        #[allow(dead_code, reason = "as above")]
         pub(crate) mod overflow;
     }
     _ => {
