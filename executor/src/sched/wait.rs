@@ -185,8 +185,12 @@ impl WaitList {
         &self,
         fiber: &FiberRecord,
     ) -> Result<*const FiberRecord, Outcome> {
+        let owner = |word| {
+            // SAFETY: by contract.
+            unsafe { owner_in(word) }
+        };
         // SAFETY: by contract.
-        unsafe { self.list_with(fiber, |word| owner_in(word)) }
+        unsafe { self.list_with(fiber, owner) }
     }
 
     /// # Safety
