@@ -206,7 +206,7 @@ fn compute_recorded<'db, Q: Query<D>, D: 'static>(
         if record.is_some() {
             asked.table.note_box();
         }
-        Some(record)
+        record
     })
 }
 
@@ -237,7 +237,7 @@ fn publish<'db, Q: Query<D>, D: 'static>(
     asked: &Asked<'_, 'db, Q, D>,
     result: Result<Q::Value, Payload>,
     cycle: Option<Error>,
-    record: impl FnOnce() -> Option<Option<Box<Record>>>,
+    record: impl FnOnce() -> Option<Box<Record>>,
 ) -> Result<Ready<'db, Q::Value>, Error> {
     if let Some(cycle) = cycle {
         without_runs(|| discard(result));

@@ -11,7 +11,7 @@ use super::fiber::FiberRecord;
 use super::wait::{WaitList, Waiters};
 use crate::error::Error;
 use crate::plant;
-use crate::sync::{AtomicPtr, AtomicUsize, GlobalLock, Ordering};
+use crate::sync::{AtomicUsize, GlobalLock, Ordering};
 
 /// What a frame does is to the wait graph.
 pub(crate) struct Kind {
@@ -67,50 +67,33 @@ pub(crate) struct Name {
 
 /// The head of everything that a fiber can wait for: who does it, and is it done. Zeroed memory is
 /// one that nobody does yet, and that [`WaitList::reopen`] opens.
-#[repr(C)]
 pub(crate) struct Awaited {
-    /// The fiber that does it; null before somebody started (or where nobody is known to, as for
-    /// events).
-    owner: AtomicPtr<FiberRecord>,
     pub(crate) list: WaitList,
 }
 
-/// What tells a past from an owner: a record of a fiber has an even address.
-const PAST: usize = 1;
-
 impl Awaited {
+    /// Open; `owner` does it (null before somebody has started, or where nobody is known to, as for events).
+    #[inline]
     pub(crate) fn new(owner: *const FiberRecord) -> Self {
         Awaited {
-            owner: AtomicPtr::new(owner.cast_mut()),
-            list: WaitList::new(),
+            list: WaitList::new(owner),
         }
     }
 
-    /// Says who does it (graph.md G3).
-    pub(crate) fn set_owner(&self, owner: *const FiberRecord) {
-        // Release: pairs with the Acquire in `owner`.
-        self.owner.store(owner.cast_mut(), Ordering::Release);
+    /// Says who does it, the caller (G3).
+    pub(crate) fn set_owner(&self, owner: &FiberRecord) {
+        if !self.list.set_owner(owner) {
+            self.set_owner_of_waiters(owner);
+        }
     }
 
-    /// Keeps `past`, which is aligned to more than one, where the owner was. Only after the close, and only by the
-    /// closer: nobody looks for an owner of what is closed (G4).
-    pub(crate) fn set_past(&self, past: *mut ()) {
-        let tagged = past.map_addr(|address| address | PAST).cast();
-        // Release: pairs with the Acquire in `past` and in `owner`: who sees it sees the close, too.
-        self.owner.store(tagged, Ordering::Release);
-    }
-
-    /// What [`set_past`](Self::set_past) was told.
-    pub(crate) fn past(&self) -> Option<*mut ()> {
-        // Acquire: pairs with the Release in `set_past`.
-        let past = self.owner.load(Ordering::Acquire);
-        (past.addr() & PAST != 0).then(|| past.map_addr(|address| address & !PAST).cast())
-    }
-
-    /// Who does it; only an address, unless it is open and the lock is held (G4).
-    pub(super) fn owner(&self) -> *const FiberRecord {
-        // Acquire: pairs with the Release in `set_owner`.
-        self.owner.load(Ordering::Acquire)
+    #[cold]
+    fn set_owner_of_waiters(&self, owner: &FiberRecord) {
+        let _guard = GRAPH.lock();
+        // SAFETY: the lock is held, all that has an owner is waited for by an edge, and whoever does it closes it.
+        unsafe { self.list.set_owner_of_waiters(owner) };
+        // They may all have been taken off before we had the lock: nobody lists itself meanwhile.
+        self.list.set_owner(owner);
     }
 }
 
@@ -360,7 +343,8 @@ pub(crate) fn give_up(fiber: &FiberRecord) -> GivenUp {
         return GivenUp::Unlisted;
     }
     // Those above it look again; whoever takes it off its list, we or who closes it, wakes it.
-    let woken = awaited.list.detach();
+    // SAFETY: the lock is held.
+    let woken = unsafe { awaited.list.detach() };
     drop(guard);
     woken.wake();
     GivenUp::Woken
@@ -452,7 +436,7 @@ unsafe fn add_edge(fiber: &FiberRecord, awaited: &Awaited, is_ask: bool) -> Adde
         }
     }
     // SAFETY: the caller's contract.
-    let added = match unsafe { awaited.list.list(fiber) } {
+    let added = match unsafe { awaited.list.list_owned(fiber) } {
         Ok(before) => {
             fiber.edge.set(awaited);
             fiber.is_asking.set(is_ask);
@@ -489,7 +473,7 @@ unsafe fn end_wait(fiber: &FiberRecord, awaited: &Awaited) -> Ended {
     let ended = match unsafe { &mut *fiber.cycle.get() }.take() {
         Some(error) => Ended::Cycle(error),
         // SAFETY: the caller's contract.
-        None => match unsafe { awaited.list.list(fiber) } {
+        None => match unsafe { awaited.list.list_owned(fiber) } {
             Ok(before) => return Ended::ListedAgain(before),
             Err(_) => Ended::Done,
         },
@@ -526,10 +510,8 @@ pub(crate) fn with_inner(
 ///
 /// The graph's lock is held; the owner's record is alive then (G4).
 pub(super) fn owner_of<'a>(awaited: &Awaited) -> Option<&'a FiberRecord> {
-    let owner = awaited.owner();
-    if awaited.list.outcome().is_some() {
-        return None;
-    }
+    // SAFETY: the lock is held, and all that an edge leads to is waited for by edges.
+    let owner = unsafe { awaited.list.owner() };
     // SAFETY: null or a fiber that has not closed `awaited` yet; its record is not freed while the
     // lock is held (G4).
     unsafe { owner.as_ref() }
