@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::foreign::{CHECKED, Foreign, Machine, WITH_SWITCH, WITHOUT_SWITCH};
 use crate::plants::{PLANTS, Plant};
+use crate::suite_plants::{BROKEN, Broken};
 
 /// The feature sets that are built and tested, besides the defaults.
 const FEATURE_SETS: [&str; 4] = ["", "fibers", "threads", "fibers,threads"];
@@ -32,6 +33,8 @@ pub(crate) struct Line {
     last_words: Option<&'static str>,
     /// If set, the call must print the same there.
     as_on: Option<Machine>,
+    /// How often it is made, one after another.
+    times: u32,
 }
 
 /// All steps, the quick ones first.
@@ -115,6 +118,18 @@ pub(crate) const STEPS: &[Step] = &[
         commands: || vec![under_seeds("1000")],
     },
     Step {
+        name: "plants",
+        is_extra: true,
+        about: "each scenario fails on a build with a bug planted in it",
+        commands: || BROKEN.iter().map(planted).collect(),
+    },
+    Step {
+        name: "fifty",
+        is_extra: true,
+        about: "the conformance suite, optimised, fifty times in a row",
+        commands: fifty,
+    },
+    Step {
         name: "asan",
         is_extra: false,
         about: "the suite of the stacks under AddressSanitizer (x86-64 Linux), and a bug that it must find",
@@ -166,6 +181,7 @@ fn cargo(arguments: &str) -> Line {
         plant: None,
         last_words: None,
         as_on: None,
+        times: 1,
     }
 }
 
@@ -250,18 +266,49 @@ fn under_seeds(count: &'static str) -> Line {
     line
 }
 
-/// The suite under seeds; then, in builds with a planted bug each, the test that must find it (tests/PLANTS.md).
+/// The suite in a build that has all planted bugs, and shows this one.
+fn with_plant(plant: &'static str, arguments: &str) -> Line {
+    let mut line = cargo(arguments);
+    line.environment = vec![
+        ("RUSTFLAGS", "--cfg plant=\"any\""),
+        ("CARGO_TARGET_DIR", "target/planted"),
+        ("CARGO_PROFILE_DEV_DEBUG", "0"),
+        ("DAGWOOD_PLANT", plant),
+    ];
+    line
+}
+
+/// The suite under seeds; then, with a planted bug each, the test that must find it (tests/PLANTS.md).
 fn seeds() -> Vec<Line> {
-    let planted = |flags| {
-        let mut line = cargo("test -p dagwood-tests --test planted -- --nocapture");
-        line.environment = vec![("RUSTFLAGS", flags), ("CARGO_TARGET_DIR", "target/planted")];
-        line
-    };
+    let find = "test -p dagwood-tests --test planted -- --nocapture";
     vec![
         under_seeds("20"),
-        planted("--cfg plant=\"lost_wake\""),
-        planted("--cfg plant=\"late_publication\""),
+        with_plant("lost_wake", find),
+        with_plant("late_publication", find),
     ]
+}
+
+/// The test that a planted bug must break (tests/PLANTS.md).
+fn planted(broken: &Broken) -> Line {
+    let test = "test -p dagwood-tests --test";
+    let (file, name) = (broken.file, broken.test);
+    let mut line = with_plant(
+        broken.plant,
+        &format!("{test} {file} -- --exact {name} --nocapture"),
+    );
+    line.environment.extend([
+        ("DAGWOOD_TEST_WATCHDOG_S", "10"),
+        ("DAGWOOD_SEEDS", "50"),
+        ("RUST_BACKTRACE", "0"),
+    ]);
+    line.last_words = Some(broken.words);
+    line
+}
+
+fn fifty() -> Vec<Line> {
+    let mut suite = with_one_seed(cargo("test --release -p dagwood-tests --tests"));
+    suite.times = 50;
+    vec![suite]
 }
 
 /// The suite of the stacks under AddressSanitizer, which the compiler at hand has; std is not instrumented. Then with
@@ -481,12 +528,13 @@ impl Line {
             let run = command.output().map_err(|error| error.to_string())?;
             return plant.judge(&run);
         }
-        let status = command.status().map_err(|error| error.to_string())?;
-        if status.success() {
-            Ok(())
-        } else {
-            Err(status.to_string())
+        for time in 1..=self.times {
+            let status = command.status().map_err(|error| error.to_string())?;
+            if !status.success() {
+                return Err(format!("{status}, time {time} of {}", self.times));
+            }
         }
+        Ok(())
     }
 }
 

@@ -104,7 +104,7 @@ impl Query<Nest> for Meddler {
 }
 
 fn f5_keys_whose_code_fills_their_own_table(bed: &Bed) {
-    for hook in [Hook::Hash, Hook::Eq, Hook::Clone] {
+    for hook in bed.cases([Hook::Hash, Hook::Eq, Hook::Clone]) {
         let inner = Executor::builder().backend(Backend::Sequential).build();
         let nest = &*Box::leak(Box::new(Database::new(Nest {
             inner: inner.expect("it is in every build"),
