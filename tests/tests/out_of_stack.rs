@@ -111,6 +111,8 @@ fn in_limited_child(name: &str, backend: Backend, body: fn(Backend)) {
     }
     let output = limited_child_process(name, ADDRESS_SPACE_KIB)
         .env(CHILD, name)
+        // GNU's allocator would reserve 64 MiB for each thread.
+        .env("MALLOC_ARENA_MAX", "1")
         .output()
         .expect("there is a shell");
     let said = String::from_utf8_lossy(&output.stdout);
