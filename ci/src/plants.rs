@@ -54,6 +54,18 @@ pub(crate) const PLANTS: &[Plant] = &[
         "woken once",
         &["wait::a_woken_waiter_is_touched_no_more"],
     ),
+    // wait.md W8: a waiter does not take the owner along.
+    plant(
+        "wait_owner",
+        "seen, owner",
+        &["wait::whoever_looks_at_an_open_list_sees_its_owner"],
+    ),
+    // wait.md W8: those who wait already are not told of the owner.
+    plant(
+        "wait_untold",
+        "slot.list.owner()",
+        &["wait::the_owner_is_told_to_those_who_wait_already"],
+    ),
     // wait.md W3, for a join's half: the thief looks at it after the close.
     plant(
         "join_touch",

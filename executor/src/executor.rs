@@ -13,6 +13,7 @@ use crate::query::database::Database;
 use crate::run::{Run, run_here};
 use crate::sched::fiber::{FiberRecord, current};
 use crate::sched::stats::Statistics;
+use crate::sched::witness;
 use crate::schedule::{Schedule, ScheduleLog};
 use crate::stacks::{Guards, StackFaults, Stacks};
 use crate::waiters::{WaitReport, Watching};
@@ -412,7 +413,8 @@ impl Builder {
     /// some 4 KiB and page tables for each that waits. With splitting guards a quarter of the
     /// mappings that the system allows a process (16,382 of 65,530), of which all executors of the
     /// process need a share, and never more than two fifths. On the threads backend 12,000, which
-    /// take four mappings each.
+    /// take four mappings each. Where addresses have 32 bits, a quarter of them by default, and never
+    /// more than half: some 1,800 stacks of the default size.
     pub fn max_fibers(mut self, count: usize) -> Self {
         self.fibers_max = Some(count);
         self
@@ -425,8 +427,8 @@ impl Builder {
         self
     }
 
-    /// Whether an overflow of a fiber's stack is reported in words, with the query that ran, before the process dies
-    /// by `SIGSEGV` (without, it just dies). On by default; Linux only.
+    /// Whether an overflow of the stack that a provider runs on is reported in words, with the query that ran, before
+    /// the process dies by the signal (without, it just dies). On by default; Linux only.
     ///
     /// The first executor that is built with it takes the process's handlers of `SIGSEGV` and `SIGBUS`, for good, and
     /// gives each worker's thread an alternate signal stack. Any other fault goes to the handler that was there
@@ -515,6 +517,9 @@ impl Builder {
                 "the {backend} backend is not part of this build, which has: {} (a feature of the crate `dagwood`)",
                 compiled.join(", "),
             )));
+        }
+        if self.reports_overflows {
+            witness::install()?;
         }
         Ok(Executor {
             engine: Arc::new(Engine::new(backend, &self)?),

@@ -14,11 +14,14 @@ pub(crate) mod slab;
 pub(crate) mod stats;
 pub(crate) mod wait;
 pub(crate) mod wanted;
+pub(crate) mod witness;
 
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod idle;
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod limits;
+#[cfg(any(feature = "fibers", feature = "threads"))]
+mod point;
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod posted;
 #[cfg(any(feature = "fibers", feature = "threads"))]
@@ -32,8 +35,6 @@ pub(crate) mod seeded;
 pub(crate) mod seeded;
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod standing;
-#[cfg(any(feature = "fibers", feature = "threads"))]
-mod witness;
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod worker;
 

@@ -11,6 +11,7 @@ use super::slot::{Found, Ready, Slot};
 use super::table::{Place, Placed, Table, name_of};
 use crate::cx::Cx;
 use crate::error::{Error, Payload, discard};
+use crate::plant;
 use crate::sched::fiber::without_runs;
 use crate::sched::graph::{self, Frame, Kind, Name, Role, Stopped, Subject};
 use crate::sched::room;
@@ -221,7 +222,7 @@ fn compute_recorded<'db, Q: Query<D>, D: 'static>(
         if record.is_some() {
             asked.table.note_box();
         }
-        Some(record)
+        record
     })
 }
 
@@ -252,7 +253,7 @@ fn publish<'db, Q: Query<D>, D: 'static>(
     asked: &Asked<'_, 'db, Q, D>,
     result: Result<Q::Value, Payload>,
     cycle: Option<Error>,
-    record: impl FnOnce() -> Option<Option<Box<Record>>>,
+    record: impl FnOnce() -> Option<Box<Record>>,
 ) -> Result<Ready<'db, Q::Value>, Error> {
     if let Some(cycle) = cycle {
         without_runs(|| discard(result));
@@ -294,7 +295,11 @@ fn fail<Q: Query<D>, D: 'static>(asked: &Asked<'_, '_, Q, D>, payload: Payload) 
         unsafe { asked.slot.abandon() }.wake();
         return error;
     }
-    let error = error.in_query(without_runs(|| name_of(asked.key)).text);
+    let error = if plant::is("nameless_failure") {
+        error
+    } else {
+        error.in_query(without_runs(|| name_of(asked.key)).text)
+    };
     // SAFETY: as in `compute`.
     unsafe { asked.fail(error.clone()) }.wake();
     error

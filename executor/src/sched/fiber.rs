@@ -62,6 +62,8 @@ pub(crate) struct FiberRecord {
     /// Link of the list that the fiber is on: of those who wait for the same thing, or of the ready
     /// ones of its owner.
     pub(crate) next: Cell<*const FiberRecord>,
+    /// Who does what it waits for, as far as its list tells (wait.md W8).
+    pub(super) owner: AtomicPtr<FiberRecord>,
     /// The executor it works for (an identity, for comparison only; zero: none).
     executor: usize,
     /// Its worker's, or a sequential run's own (attention.md).
@@ -164,6 +166,7 @@ impl FiberRecord {
             refusals: Cell::new(0),
             cycle: UnsafeCell::new(None),
             next: Cell::new(ptr::null()),
+            owner: AtomicPtr::new(ptr::null_mut()),
         }
     }
 
@@ -379,11 +382,8 @@ impl FiberRecord {
     }
 
     /// Whether `inner` is the record of a sequential run on this fiber.
-    pub(super) fn is_outer_of(&self, inner: *const FiberRecord) -> bool {
-        // SAFETY: the caller knows of `inner` as the owner of something open, under the graph's
-        // lock (graph.md G4).
-        let inner = unsafe { inner.as_ref() };
-        inner.is_some_and(|inner| matches!(inner.wake, Wake::Outer(outer) if ptr::eq(outer, self)))
+    pub(super) fn is_outer_of(&self, inner: &FiberRecord) -> bool {
+        matches!(inner.wake, Wake::Outer(outer) if ptr::eq(outer, self))
     }
 }
 

@@ -9,8 +9,8 @@ use super::fibers::WorkerFiber;
 use crate::sched::cancel::Interrupt;
 use crate::sched::fiber::{FiberRecord, GivenUpFor, without_runs};
 use crate::sched::graph::{self, Frame, GivenUp, give_up};
+use crate::sched::point::Point;
 use crate::sched::pool::{Answer, Look, Pool};
-use crate::sched::seeded::Point;
 
 impl Worker {
     /// Ends the waits of its fibers that were cancelled. Called by one of them, which does not wait.
