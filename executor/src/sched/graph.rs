@@ -283,7 +283,7 @@ impl Frame {
     pub(crate) fn cancel_queries(fiber: &FiberRecord, error: &Error) {
         let frames = Frame::all_of(fiber).take_while(|frame| !frame.is_root());
         for frame in frames.filter(|frame| frame.kind().query.is_some()) {
-            if frame.cycle().is_none() {
+            if frame.cycle().is_none() && !plant::is("cancelled_is_kept") {
                 // SAFETY: the fiber runs: only it reads or writes the field (graph.md G6).
                 unsafe { *frame.cycle.get() = Some(error.clone()) };
             }
@@ -631,6 +631,7 @@ pub(super) fn names_of_ready(inbox: &super::ready::Inbox) -> Vec<&'static str> {
     let fibers = unsafe { inbox.fibers() };
     // A fiber that is not drained is not resumed: its frames stand still.
     let name = |fiber: &FiberRecord| Frame::all_of(fiber).find_map(|frame| frame.kind().query);
+    let name = |fiber: &FiberRecord| name(fiber).filter(|_| !plant::is("nameless_ready"));
     fibers
         .map(|fiber| name(fiber).map_or("a job", |name| name()))
         .collect()

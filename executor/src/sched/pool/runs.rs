@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Pool;
 use crate::error::{Error, Reason};
+use crate::plant;
 use crate::sched::cancel::{Interrupt, Region};
 use crate::sched::fiber::FiberRecord;
 use crate::sync::{Condvar, Mutex};
@@ -88,7 +89,7 @@ impl Pool {
         self.runs.is_shut.store(true, Ordering::Release);
         self.interrupt();
         let mut count = self.runs.count.lock();
-        while waits && count.running > count.stuck {
+        while waits && !plant::is("hasty_shutdown") && count.running > count.stuck {
             if self.runs.ended.wait_for(&mut count, ASK_AGAIN).timed_out() {
                 drop(count);
                 self.raise_all();
