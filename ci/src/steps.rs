@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::foreign::{CHECKED, Foreign, Machine, WITH_SWITCH, WITHOUT_SWITCH};
 use crate::plants::{PLANTS, Plant};
+use crate::rayon_suite;
 
 /// The feature sets that are built and tested, besides the defaults.
 const FEATURE_SETS: [&str; 4] = ["", "fibers", "threads", "fibers,threads"];
@@ -32,6 +33,8 @@ pub(crate) struct Line {
     last_words: Option<&'static str>,
     /// If set, the call must print the same there.
     as_on: Option<Machine>,
+    /// What comes before it.
+    prepare: Option<fn() -> Result<(), String>>,
 }
 
 /// All steps, the quick ones first.
@@ -133,6 +136,12 @@ pub(crate) const STEPS: &[Step] = &[
         commands: targets,
     },
     Step {
+        name: "rayon",
+        is_extra: true,
+        about: "rayon's and rayon-core's own tests on the crate rayon-core, on fibers and on threads",
+        commands: rayon,
+    },
+    Step {
         name: "context",
         is_extra: true,
         about: "the suite on the switch of the crate `context`",
@@ -166,6 +175,7 @@ fn cargo(arguments: &str) -> Line {
         plant: None,
         last_words: None,
         as_on: None,
+        prepare: None,
     }
 }
 
@@ -317,6 +327,30 @@ fn targets() -> Vec<Line> {
     vec![check(windows, both), check(macos, both), check(wasm, "")]
 }
 
+/// What rayon publishes. On threads without three tests and an example of thread-locals that a thread of the pool has bound
+/// around its work: there jobs run on other threads.
+fn rayon() -> Vec<Line> {
+    let test = |package: &str, backend: &'static str, rest: &str| {
+        let place = rayon_suite::PLACE;
+        let manifest = format!("--manifest-path {place}/{package}/Cargo.toml");
+        let mut line = cargo(&format!("test {manifest} {rest}"));
+        line.environment = vec![
+            ("DAGWOOD_RAYON_BACKEND", backend),
+            ("CARGO_TARGET_DIR", "target/rayon-suite/target"),
+        ];
+        line
+    };
+    let not_bound = "-- --skip scoped_tls_threadpool --skip Documented5";
+    let mut lines = vec![
+        test("core", "fibers", ""),
+        test("rayon", "fibers", ""),
+        test("core", "threads", not_bound),
+        test("rayon", "threads", ""),
+    ];
+    lines[0].prepare = Some(rayon_suite::prepare);
+    lines
+}
+
 fn context() -> Vec<Line> {
     let features = "dagwood-fibers/context,dagwood-fibers/threads";
     vec![cargo(&format!(
@@ -462,6 +496,7 @@ impl Line {
     }
 
     fn run(&self) -> Result<(), String> {
+        self.prepare.map_or(Ok(()), |prepare| prepare())?;
         let mut command = self.command(self.machine)?;
         if let Some(there) = self.as_on {
             return prints_the_same(&mut command, &mut self.command(there)?);

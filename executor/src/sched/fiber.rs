@@ -16,6 +16,9 @@ use super::pool::Worker;
 use crate::error::Error;
 use crate::sync::AtomicUsize;
 
+/// What somebody keeps with a fiber: only an address here.
+pub(crate) type Lent = *const ();
+
 /// How a fiber is resumed.
 pub(crate) enum Wake {
     /// By its owner, from the ready queue. The worker outlives its fibers.
@@ -69,6 +72,8 @@ pub(crate) struct FiberRecord {
     /// While it is suspended in a wait that can be given up: for what, and behind whom it was listed
     /// (wait.md W7). Its own and its worker's.
     pub(super) ask: Cell<(*const Awaited, *const FiberRecord)>,
+    /// What the running job has lent to code without a context (`raw/lent.rs`), or null. Its own.
+    pub(crate) lent: Cell<Lent>,
     /// The size of the segments that it goes on on.
     segment_bytes: usize,
     /// Below this address little is left of the stack that it runs on now.
@@ -135,6 +140,7 @@ impl FiberRecord {
             is_given_up: Cell::new(false),
             ask: Cell::new((ptr::null(), ptr::null())),
             refuses_runs: Cell::new(false),
+            lent: Cell::new(ptr::null()),
             cycle: UnsafeCell::new(None),
             next: Cell::new(ptr::null()),
         }
@@ -148,6 +154,11 @@ impl FiberRecord {
             Wake::Worker(worker) => Some(unsafe { &*worker }),
             Wake::Thread(_) | Wake::Outer(_) => None,
         }
+    }
+
+    /// The identity of the executor that it works for.
+    pub(crate) fn executor(&self) -> usize {
+        self.executor
     }
 
     /// The fiber whose stack this is.

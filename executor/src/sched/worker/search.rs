@@ -181,7 +181,10 @@ impl Worker {
                 self.appetite.learn(start.elapsed());
             }
         }
-        pool.is_stopping() && self.ready.is_empty() && self.seat().inbox.is_empty()
+        pool.is_stopping()
+            && self.ready.is_empty()
+            && self.seat().inbox.is_empty()
+            && !self.has_own_jobs()
     }
 
     /// Looks some times whether a fiber of its own was woken.
@@ -195,7 +198,7 @@ impl Worker {
     }
 
     /// Takes a job from another worker, beginning with a random one.
-    fn steal(&self) -> Option<JobRef> {
+    pub(super) fn steal(&self) -> Option<JobRef> {
         let workers = self.pool().seats().len();
         let random = || self.next_random() as usize % workers;
         let start = self.chosen_victim().unwrap_or_else(random);
