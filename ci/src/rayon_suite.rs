@@ -102,10 +102,12 @@ fn documentation(source: &Path) -> std::io::Result<String> {
         }
         for part in parts(&text).into_iter().filter(|part| part.contains("```")) {
             count += 1;
-            all += &format!("{part}#[derive(Debug)]\npub struct Documented{count};\n\n");
+            // So that the step can leave it out on threads.
+            let kind = if part.contains("scoped_tls") { "ScopedTls" } else { "Documented" };
+            all += &format!("{part}#[derive(Debug)]\npub struct {kind}{count};\n\n");
         }
     }
-    if count < 20 {
+    if count < 10 {
         return Err(std::io::Error::other(format!("only {count} documented examples found")));
     }
     Ok(all)

@@ -327,7 +327,7 @@ fn targets() -> Vec<Line> {
     vec![check(windows, both), check(macos, both), check(wasm, "")]
 }
 
-/// What rayon publishes. On threads without three tests and an example of thread-locals that a thread of the pool has bound
+/// What rayon publishes. On threads without two tests and an example of thread-locals that a thread of the pool has bound
 /// around its work: there jobs run on other threads.
 fn rayon() -> Vec<Line> {
     let test = |package: &str, backend: &'static str, rest: &str| {
@@ -340,7 +340,7 @@ fn rayon() -> Vec<Line> {
         ];
         line
     };
-    let not_bound = "-- --skip scoped_tls_threadpool --skip Documented5";
+    let not_bound = "-- --skip scoped_tls_threadpool --skip ScopedTls";
     let mut lines = vec![
         test("core", "fibers", ""),
         test("rayon", "fibers", ""),

@@ -180,10 +180,11 @@ impl Registry {
         Ok(registry)
     }
 
-    /// The first thing that a worker does.
+    /// The first thing that a worker does. (Without a hold of the registry: there may never be a thread that does it.)
     fn post_start(&self, worker: usize) {
-        let own = self.arc();
+        let me = self.me.clone();
         let body = move || {
+            let own = me.upgrade().expect("the worker's thread has a hold");
             own.primed.count_down();
             if let Some(handler) = &own.handlers.start {
                 own.catch_unwind(|| handler(worker));
@@ -315,10 +316,11 @@ impl Registry {
         self.pool.stop();
     }
 
-    /// The last thing that a worker does.
+    /// The last thing that a worker does. (As above.)
     fn post_exit(&self, worker: usize) {
-        let own = self.arc();
+        let me = self.me.clone();
         let body = move || {
+            let own = me.upgrade().expect("the worker's thread has a hold");
             if let Some(handler) = &own.handlers.exit {
                 own.catch_unwind(|| handler(worker));
             }

@@ -46,7 +46,9 @@ impl Pool {
                 posts_last: true,
                 ..pool_settings(backend, &builder)?
             };
-            pool::Pool::make(&settings)
+            let made = pool::Pool::make(&settings)?;
+            made.0.try_stack()?;
+            Ok(made)
         });
         let (pool, members) = made.map_err(|error| io::Error::other(error.to_string()))?;
         Ok((Pool(pool), members.into_iter().map(Member).collect()))

@@ -8,7 +8,9 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use dagwood_fibers::{FaultStack, Mechanism, StackDepot, StackPool, StackSettings};
+use dagwood_fibers::{
+    FaultStack, Fiber, Mechanism, Resumed, StackDepot, StackPool, StackSettings,
+};
 
 use super::attention::Attention;
 use super::fiber::FiberRecord;
@@ -181,6 +183,17 @@ impl Pool {
         };
         let members = deques.into_iter().enumerate().map(member).collect();
         Ok((pool, members))
+    }
+
+    /// Makes a stack, and gives it back: whether there can be any, known before somebody relies on it.
+    pub(crate) fn try_stack(&self) -> Result<(), Error> {
+        let mut stacks = self.stacks.pool();
+        let mut fiber =
+            Fiber::new(&mut stacks, |_| ()).map_err(|error| Error::no_stack(&error))?;
+        let left = fiber.resume();
+        debug_assert!(matches!(left, Resumed::Finished(Ok(()))));
+        fiber.recycle(&mut stacks);
+        Ok(())
     }
 
     /// Another hold of the pool that `pool` points at.
