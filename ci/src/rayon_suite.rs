@@ -48,13 +48,30 @@ pub(crate) fn prepare() -> Result<(), String> {
 fn prepare_rayon(root: &Path, place: &Path) -> std::io::Result<()> {
     start_anew(place)?;
     copy(&published("rayon-1.")?, place)?;
+    // It names the published rayon-core, and the patch would not be used.
+    fs::remove_file(place.join("Cargo.lock")).or_else(ignore_missing)?;
     let core = root.join("executor/rayon-core");
     append(
         &place.join("Cargo.toml"),
         &format!(
             "\n[patch.crates-io]\nrayon-core = {{ path = {core:?} }}\n\n[workspace]\n"
         ),
-    )
+    )?;
+    expect_ours(&core, place)
+}
+
+/// The one `rayon-core` that the package at `place` is built with is `ours`.
+fn expect_ours(ours: &Path, place: &Path) -> std::io::Result<()> {
+    let is_core = |folder: &PathBuf| {
+        let last = folder.file_name().map(|last| last.to_string_lossy().into_owned());
+        last.is_some_and(|last| last.starts_with("rayon-core"))
+    };
+    let found: Vec<PathBuf> = packages(place)?.into_iter().filter(is_core).collect();
+    if found == [ours] {
+        Ok(())
+    } else {
+        Err(std::io::Error::other(format!("built with {found:?}, and not with {ours:?} alone")))
+    }
 }
 
 /// Our crate, with the tests and the documentation of the published package `rayon-core`.
@@ -131,22 +148,29 @@ fn parts(text: &str) -> Vec<String> {
 
 /// Where Cargo has put a published package that the workspace uses.
 fn published(name: &str) -> std::io::Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .args(["metadata", "--format-version", "1"])
-        .stderr(Stdio::inherit())
-        .output()?;
-    let metadata = String::from_utf8_lossy(&output.stdout);
-    let manifests = metadata.split(r#""manifest_path":""#).skip(1);
-    let mut folders = manifests
-        .filter_map(|rest| Path::new(rest.split('"').next()?).parent().map(Path::to_owned));
     let is_it = |folder: &PathBuf| {
         let last = folder.file_name().map(|last| last.to_string_lossy().into_owned());
         last.is_some_and(|last| last.starts_with(name))
     };
-    folders
+    packages(Path::new("."))?
+        .into_iter()
         .find(is_it)
         .ok_or_else(|| std::io::Error::other(format!("no package {name}* in the workspace")))
+}
+
+/// The folders of all packages that the one at `place` is built with.
+fn packages(place: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["metadata", "--format-version", "1"])
+        .current_dir(place)
+        .stderr(Stdio::inherit())
+        .output()?;
+    let metadata = String::from_utf8_lossy(&output.stdout);
+    let manifests = metadata.split(r#""manifest_path":""#).skip(1);
+    Ok(manifests
+        .filter_map(|rest| Path::new(rest.split('"').next()?).parent().map(Path::to_owned))
+        .collect())
 }
 
 fn start_anew(place: &Path) -> std::io::Result<()> {

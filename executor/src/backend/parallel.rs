@@ -142,7 +142,7 @@ pub(crate) fn pool_settings(backend: Backend, builder: &Builder) -> Result<Setti
         statistics: builder.has_statistics,
         schedule: builder.schedule.clone().unwrap_or_default(),
         threads_max: builder.threads_max,
-        posts_last: false,
+        is_embedded: false,
     })
 }
 

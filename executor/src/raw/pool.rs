@@ -43,7 +43,7 @@ impl Pool {
         }
         let made = witness::install().and_then(|()| {
             let settings = pool::Settings {
-                posts_last: true,
+                is_embedded: true,
                 ..pool_settings(backend, &builder)?
             };
             let made = pool::Pool::make(&settings)?;

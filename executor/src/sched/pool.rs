@@ -46,8 +46,9 @@ pub(crate) struct Settings {
     pub(crate) schedule: Schedule,
     /// For tests: how many threads a worker's fibers may be (`Builder::limit_threads`).
     pub(crate) threads_max: Option<usize>,
-    /// Whether a worker does what it holds before the jobs that are for it alone, as rayon's threads do.
-    pub(crate) posts_last: bool,
+    /// Whether somebody puts another interface on it (`raw.rs`), and workers do as rayon's threads do
+    /// ([`Worker::embedded`]).
+    pub(crate) is_embedded: bool,
 }
 
 /// What others see of a worker. Aligned, so that workers do not share cache lines.
@@ -93,7 +94,7 @@ pub(crate) struct Member {
     deque: Deque,
     stacks: StackPool,
     has_fault_stack: bool,
-    posts_last: bool,
+    is_embedded: bool,
 }
 
 /// The running threads of a pool. Dropping it stops them and waits for them.
@@ -178,7 +179,7 @@ impl Pool {
                 stacks,
                 has_fault_stack: settings.reports_overflows
                     && settings.mechanism == Mechanism::Switch,
-                posts_last: settings.posts_last,
+                is_embedded: settings.is_embedded,
             }
         };
         let members = deques.into_iter().enumerate().map(member).collect();
@@ -466,7 +467,7 @@ impl Member {
     /// The worker. It must not move once it has begun.
     pub(crate) fn into_worker(self) -> (Arc<Pool>, Worker) {
         let worker = Worker::new(&self.pool, self.index, self.deque, self.stacks);
-        (self.pool, worker.posting_last(self.posts_last))
+        (self.pool, worker.embedded(self.is_embedded))
     }
 
     /// The life of a worker's thread, until the pool stops. `begun` is told whether the worker can run.
