@@ -34,6 +34,15 @@ const UNIT_TESTS: [(&str, &str); 6] = [
     ("thread_pool", "thread_pool/test.rs"),
 ];
 
+/// What unit tests find in our modules, beside what is there.
+const FOR_UNIT_TESTS: [(&str, &str); 2] = [
+    ("join", "\n#[cfg(test)]\nuse crate::unwind;\n"),
+    (
+        "registry",
+        "\n#[cfg(test)]\nimpl Registry {\n    pub(crate) fn wait_until_stopped(&self) {\n        self.stopped.wait();\n    }\n}\n",
+    ),
+];
+
 /// Puts rayon's suites into [`PLACE`].
 pub(crate) fn prepare() -> Result<(), String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -53,9 +62,7 @@ fn prepare_rayon(root: &Path, place: &Path) -> std::io::Result<()> {
     let core = root.join("executor/rayon-core");
     append(
         &place.join("Cargo.toml"),
-        &format!(
-            "\n[patch.crates-io]\nrayon-core = {{ path = {core:?} }}\n\n[workspace]\n"
-        ),
+        &format!("\n[patch.crates-io]\nrayon-core = {{ path = {core:?} }}\n\n[workspace]\n"),
     )?;
     expect_ours(&core, place)
 }
@@ -63,14 +70,18 @@ fn prepare_rayon(root: &Path, place: &Path) -> std::io::Result<()> {
 /// The one `rayon-core` that the package at `place` is built with is `ours`.
 fn expect_ours(ours: &Path, place: &Path) -> std::io::Result<()> {
     let is_core = |folder: &PathBuf| {
-        let last = folder.file_name().map(|last| last.to_string_lossy().into_owned());
+        let last = folder
+            .file_name()
+            .map(|last| last.to_string_lossy().into_owned());
         last.is_some_and(|last| last.starts_with("rayon-core"))
     };
     let found: Vec<PathBuf> = packages(place)?.into_iter().filter(is_core).collect();
     if found == [ours] {
         Ok(())
     } else {
-        Err(std::io::Error::other(format!("built with {found:?}, and not with {ours:?} alone")))
+        Err(std::io::Error::other(format!(
+            "built with {found:?}, and not with {ours:?} alone"
+        )))
     }
 }
 
@@ -88,7 +99,10 @@ fn prepare_core(root: &Path, place: &Path) -> std::io::Result<()> {
         .replace("publish.workspace = true", "publish = false")
         .replace(
             "dagwood = { workspace = true }",
-            &format!("dagwood = {{ path = {:?}, default-features = false }}", root.join("executor")),
+            &format!(
+                "dagwood = {{ path = {:?}, default-features = false }}",
+                root.join("executor")
+            ),
         );
     fs::write(place.join("Cargo.toml"), manifest + "\n[workspace]\n")?;
     fs::remove_dir_all(place.join("tests")).or_else(ignore_missing)?;
@@ -98,11 +112,26 @@ fn prepare_core(root: &Path, place: &Path) -> std::io::Result<()> {
         let to = source.join(test);
         fs::create_dir_all(to.parent().expect("in a folder"))?;
         fs::copy(theirs.join("src").join(test), to)?;
-        append(&source.join(module).with_extension("rs"), "\n#[cfg(test)]\nmod test;\n")?;
+        append(
+            &source.join(module).with_extension("rs"),
+            "\n#[cfg(test)]\nmod test;\n",
+        )?;
     }
-    copy(&theirs.join("src/compile_fail"), &source.join("compile_fail"))?;
-    fs::write(source.join("documented.rs"), documentation(&theirs.join("src"))?)?;
-    append(&source.join("lib.rs"), "\nmod compile_fail;\npub mod documented;\n")
+    for (module, more) in FOR_UNIT_TESTS {
+        append(&source.join(module).with_extension("rs"), more)?;
+    }
+    copy(
+        &theirs.join("src/compile_fail"),
+        &source.join("compile_fail"),
+    )?;
+    fs::write(
+        source.join("documented.rs"),
+        documentation(&theirs.join("src"))?,
+    )?;
+    append(
+        &source.join("lib.rs"),
+        "\nmod compile_fail;\npub mod documented;\n",
+    )
 }
 
 /// The documentation with examples of all files below `source`, each part as that of a type.
@@ -114,18 +143,27 @@ fn documentation(source: &Path) -> std::io::Result<String> {
     let mut count = 0;
     for file in files {
         let text = fs::read_to_string(&file)?;
-        if file.components().any(|part| part.as_os_str() == "compile_fail") {
+        if file
+            .components()
+            .any(|part| part.as_os_str() == "compile_fail")
+        {
             continue;
         }
         for part in parts(&text).into_iter().filter(|part| part.contains("```")) {
             count += 1;
             // So that the step can leave it out on threads.
-            let kind = if part.contains("scoped_tls") { "ScopedTls" } else { "Documented" };
+            let kind = if part.contains("scoped_tls") {
+                "ScopedTls"
+            } else {
+                "Documented"
+            };
             all += &format!("{part}#[derive(Debug)]\npub struct {kind}{count};\n\n");
         }
     }
     if count < 10 {
-        return Err(std::io::Error::other(format!("only {count} documented examples found")));
+        return Err(std::io::Error::other(format!(
+            "only {count} documented examples found"
+        )));
     }
     Ok(all)
 }
@@ -135,7 +173,9 @@ fn parts(text: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     for line in text.lines() {
         let line = line.trim_start();
-        let documented = line.strip_prefix("///").or_else(|| line.strip_prefix("//!"));
+        let documented = line
+            .strip_prefix("///")
+            .or_else(|| line.strip_prefix("//!"));
         let last = parts.last_mut().expect("there is one");
         match documented {
             Some(words) => *last += &format!("///{words}\n"),
@@ -149,7 +189,9 @@ fn parts(text: &str) -> Vec<String> {
 /// Where Cargo has put a published package that the workspace uses.
 fn published(name: &str) -> std::io::Result<PathBuf> {
     let is_it = |folder: &PathBuf| {
-        let last = folder.file_name().map(|last| last.to_string_lossy().into_owned());
+        let last = folder
+            .file_name()
+            .map(|last| last.to_string_lossy().into_owned());
         last.is_some_and(|last| last.starts_with(name))
     };
     packages(Path::new("."))?
@@ -169,7 +211,11 @@ fn packages(place: &Path) -> std::io::Result<Vec<PathBuf>> {
     let metadata = String::from_utf8_lossy(&output.stdout);
     let manifests = metadata.split(r#""manifest_path":""#).skip(1);
     Ok(manifests
-        .filter_map(|rest| Path::new(rest.split('"').next()?).parent().map(Path::to_owned))
+        .filter_map(|rest| {
+            Path::new(rest.split('"').next()?)
+                .parent()
+                .map(Path::to_owned)
+        })
         .collect())
 }
 

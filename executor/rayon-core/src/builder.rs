@@ -136,7 +136,9 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
     /// There is one already; or as [`build`](Self::build).
     pub fn build_global(mut self) -> Result<(), ThreadPoolBuildError> {
         let make = || Registry::new(self.options, &mut self.spawn);
-        init_global_registry(make).map(Arc::as_ref)?.wait_until_primed();
+        init_global_registry(make)
+            .map(Arc::as_ref)?
+            .wait_until_primed();
         Ok(())
     }
 }

@@ -5,8 +5,6 @@ use std::marker::PhantomData;
 use dagwood::raw::{Fiber, current};
 
 use crate::registry;
-#[cfg(test)]
-use crate::unwind;
 
 /// Says to a closure of [`join_context`] whether it runs where it was given.
 #[derive(Debug)]
@@ -96,9 +94,9 @@ where
     // SAFETY: it is used in this call only.
     match unsafe { current() } {
         Some(fiber) => join_on(fiber, false, oper_a, oper_b),
-        None => registry::in_worker(|fiber, is_injected| {
-            join_on(fiber, is_injected, oper_a, oper_b)
-        }),
+        None => {
+            registry::in_worker(|fiber, is_injected| join_on(fiber, is_injected, oper_a, oper_b))
+        }
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) struct Registry {
     needed: AtomicUsize,
     /// Workers that have not begun.
     primed: CountLatch,
-    /// Workers that have not ended.
+    /// Workers that have not ended. (Rayon's own tests wait for them.)
     stopped: CountLatch,
     /// Whether the first worker is the thread that made the pool.
     has_guest: bool,
@@ -278,9 +278,11 @@ impl Registry {
         let Err(payload) = halt_unwinding(body) else {
             return;
         };
-        let handled = self.handlers.panic.as_ref().map(|handler| {
-            halt_unwinding(|| handler(payload))
-        });
+        let handled = self
+            .handlers
+            .panic
+            .as_ref()
+            .map(|handler| halt_unwinding(|| handler(payload)));
         if !matches!(handled, Some(Ok(()))) {
             eprintln!("rayon: a panic that nobody handles; aborting");
             std::process::abort();
@@ -290,12 +292,6 @@ impl Registry {
     /// Waits until each worker has begun.
     pub(crate) fn wait_until_primed(&self) {
         self.primed.wait();
-    }
-
-    /// Waits until each worker has ended.
-    #[cfg(test)]
-    pub(crate) fn wait_until_stopped(&self) {
-        self.stopped.wait();
     }
 
     /// Somebody needs the workers until they [`terminate`](Self::terminate).

@@ -266,11 +266,7 @@ where
 
 /// `a` has panicked: `b` runs all the same.
 #[cold]
-fn finish_panicked<B, RA, RB>(
-    fiber: &FiberRecord,
-    payload: Payload,
-    half: &Half<B, RB>,
-) -> (RA, RB)
+fn finish_panicked<B, RA, RB>(fiber: &FiberRecord, payload: Payload, half: &Half<B, RB>) -> (RA, RB)
 where
     B: FnOnce(bool) -> RB,
 {

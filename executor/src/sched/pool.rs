@@ -8,9 +8,7 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use dagwood_fibers::{
-    FaultStack, Fiber, Mechanism, Resumed, StackDepot, StackPool, StackSettings,
-};
+use dagwood_fibers::{FaultStack, Fiber, Mechanism, Resumed, StackDepot, StackPool, StackSettings};
 
 use super::attention::Attention;
 use super::fiber::FiberRecord;
@@ -189,8 +187,7 @@ impl Pool {
     /// Makes a stack, and gives it back: whether there can be any, known before somebody relies on it.
     pub(crate) fn try_stack(&self) -> Result<(), Error> {
         let mut stacks = self.stacks.pool();
-        let mut fiber =
-            Fiber::new(&mut stacks, |_| ()).map_err(|error| Error::no_stack(&error))?;
+        let mut fiber = Fiber::new(&mut stacks, |_| ()).map_err(|error| Error::no_stack(&error))?;
         let left = fiber.resume();
         debug_assert!(matches!(left, Resumed::Finished(Ok(()))));
         fiber.recycle(&mut stacks);
