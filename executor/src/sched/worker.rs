@@ -68,9 +68,9 @@ pub(crate) struct Worker {
     has_schedule: bool,
     /// Whether it does what it holds before the jobs that are for it alone.
     posts_last: bool,
-    /// Whether it shows another job whenever one was taken, however small they are: where a leaf may last until others
-    /// have done something (rayon's `find_last`).
-    shares_always: bool,
+    /// Whether it shows a part of what it has stolen at once, however small jobs are: where a leaf may last until others
+    /// have found something (rayon's `find_last`).
+    shares_stolen: bool,
     /// Whether its thread wants to have its base back, as a guest does once its job is done (worker/embedded.rs).
     is_leaving: Cell<bool>,
     /// How many of its fibers wait.
@@ -105,7 +105,7 @@ impl Worker {
             slab: Slab::new(),
             has_schedule: pool.seeded().is_some(),
             posts_last: false,
-            shares_always: false,
+            shares_stolen: false,
             is_leaving: Cell::new(false),
             is_alone: pool.seats().len() == 1 && pool.seeded().is_none(),
             suspended: Cell::new(0),
@@ -119,11 +119,11 @@ impl Worker {
         }
     }
 
-    /// The same worker; `is_embedded`: whether it does what it holds before the jobs that are for it alone, and always
-    /// shows another when one was taken.
+    /// The same worker; `is_embedded`: whether it does what it holds before the jobs that are for it alone, and shows a
+    /// part of what it has stolen at once.
     pub(crate) fn embedded(mut self, is_embedded: bool) -> Self {
         self.posts_last = is_embedded;
-        self.shares_always = is_embedded;
+        self.shares_stolen = is_embedded;
         self
     }
 
@@ -357,9 +357,7 @@ impl Worker {
     fn ask_own_attention(&self) {
         let now = Instant::now();
         let is_due = |asked: Instant| now.duration_since(asked) >= ATTENTION_PERIOD;
-        if self.shares_always {
-            self.seat().attention.raise();
-        } else if self.pool().idle.has_sleepers() || self.attention_asked.get().is_none_or(is_due) {
+        if self.pool().idle.has_sleepers() || self.attention_asked.get().is_none_or(is_due) {
             self.attention_asked.set(Some(now));
             self.seat().attention.raise();
         }

@@ -221,7 +221,7 @@ impl Worker {
             })?;
         self.count(|counters| &counters.steals);
         // It may be much, and others may be hungry: to be shared before a long leaf begins.
-        if self.shares_always || !self.appetite.is_modest() {
+        if self.shares_stolen || !self.appetite.is_modest() {
             self.seat().attention.raise();
         }
         Some(job)
