@@ -51,6 +51,7 @@ mod tests {
             statistics: false,
             schedule: Schedule::Free,
             threads_max: None,
+            is_embedded: false,
         }
     }
 
