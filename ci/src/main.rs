@@ -6,6 +6,7 @@ mod foreign;
 mod plants;
 mod rayon_suite;
 mod steps;
+mod suite_plants;
 
 use std::process::ExitCode;
 

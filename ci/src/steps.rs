@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::foreign::{CHECKED, Foreign, Machine, WITH_SWITCH, WITHOUT_SWITCH};
 use crate::plants::{PLANTS, Plant};
 use crate::rayon_suite;
+use crate::suite_plants::{BROKEN, Broken};
 
 /// The feature sets that are built and tested, besides the defaults.
 const FEATURE_SETS: [&str; 4] = ["", "fibers", "threads", "fibers,threads"];
@@ -35,6 +36,8 @@ pub(crate) struct Line {
     as_on: Option<Machine>,
     /// What comes before it.
     prepare: Option<fn() -> Result<(), String>>,
+    /// How often it is made, one after another.
+    times: u32,
 }
 
 /// All steps, the quick ones first.
@@ -118,6 +121,18 @@ pub(crate) const STEPS: &[Step] = &[
         commands: || vec![under_seeds("1000")],
     },
     Step {
+        name: "plants",
+        is_extra: true,
+        about: "each scenario fails on a build with a bug planted in it",
+        commands: || BROKEN.iter().map(planted).collect(),
+    },
+    Step {
+        name: "fifty",
+        is_extra: true,
+        about: "the conformance suite, optimised, fifty times in a row",
+        commands: fifty,
+    },
+    Step {
         name: "asan",
         is_extra: false,
         about: "the suite of the stacks under AddressSanitizer (x86-64 Linux), and a bug that it must find",
@@ -149,7 +164,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "foreign",
-        is_extra: true,
+        is_extra: false,
         about: "the suite on threads, emulated: s390x and sparc64; and rust-source prints there what it prints here",
         commands: foreign,
     },
@@ -176,6 +191,7 @@ fn cargo(arguments: &str) -> Line {
         last_words: None,
         as_on: None,
         prepare: None,
+        times: 1,
     }
 }
 
@@ -260,18 +276,49 @@ fn under_seeds(count: &'static str) -> Line {
     line
 }
 
-/// The suite under seeds; then, in builds with a planted bug each, the test that must find it (tests/PLANTS.md).
+/// The suite in a build that has all planted bugs, and shows this one.
+fn with_plant(plant: &'static str, arguments: &str) -> Line {
+    let mut line = cargo(arguments);
+    line.environment = vec![
+        ("RUSTFLAGS", "--cfg plant=\"any\""),
+        ("CARGO_TARGET_DIR", "target/planted"),
+        ("CARGO_PROFILE_DEV_DEBUG", "0"),
+        ("DAGWOOD_PLANT", plant),
+    ];
+    line
+}
+
+/// The suite under seeds; then, with a planted bug each, the test that must find it (tests/PLANTS.md).
 fn seeds() -> Vec<Line> {
-    let planted = |flags| {
-        let mut line = cargo("test -p dagwood-tests --test planted -- --nocapture");
-        line.environment = vec![("RUSTFLAGS", flags), ("CARGO_TARGET_DIR", "target/planted")];
-        line
-    };
+    let find = "test -p dagwood-tests --test planted -- --nocapture";
     vec![
         under_seeds("20"),
-        planted("--cfg plant=\"lost_wake\""),
-        planted("--cfg plant=\"late_publication\""),
+        with_plant("lost_wake", find),
+        with_plant("late_publication", find),
     ]
+}
+
+/// The test that a planted bug must break (tests/PLANTS.md).
+fn planted(broken: &Broken) -> Line {
+    let test = "test -p dagwood-tests --test";
+    let (file, name) = (broken.file, broken.test);
+    let mut line = with_plant(
+        broken.plant,
+        &format!("{test} {file} -- --exact {name} --nocapture"),
+    );
+    line.environment.extend([
+        ("DAGWOOD_TEST_WATCHDOG_S", "10"),
+        ("DAGWOOD_SEEDS", "50"),
+        ("RUST_BACKTRACE", "0"),
+    ]);
+    line.last_words = Some(broken.words);
+    line
+}
+
+fn fifty() -> Vec<Line> {
+    let mut suite = with_one_seed(cargo("test --release -p dagwood-tests --tests"));
+    suite.times = 50;
+    vec![suite]
 }
 
 /// The suite of the stacks under AddressSanitizer, which the compiler at hand has; std is not instrumented. Then with
@@ -372,9 +419,10 @@ fn suite_on(foreign: &'static Foreign, features: &[&str]) -> [Line; 2] {
             named.join(",")
         };
         let features: Vec<String> = features.iter().copied().map(each).collect();
+        let line = with_features("test", packages, &features.join(","), rest);
         Line {
             machine: Machine::Foreign(foreign),
-            ..with_features("test", packages, &features.join(","), rest)
+            ..with_one_seed(line)
         }
     };
     let suite = ["dagwood-arch-fallback", "dagwood-fibers", "dagwood-tests"];
@@ -515,12 +563,13 @@ impl Line {
             let run = command.output().map_err(|error| error.to_string())?;
             return plant.judge(&run);
         }
-        let status = command.status().map_err(|error| error.to_string())?;
-        if status.success() {
-            Ok(())
-        } else {
-            Err(status.to_string())
+        for time in 1..=self.times {
+            let status = command.status().map_err(|error| error.to_string())?;
+            if !status.success() {
+                return Err(format!("{status}, time {time} of {}", self.times));
+            }
         }
+        Ok(())
     }
 }
 

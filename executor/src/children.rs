@@ -15,6 +15,7 @@ use crate::error::{Error, Payload, discard};
 use crate::line::{Entry, Line};
 use crate::local::{Binding, bind};
 use crate::part::{Given, Taken, Work};
+use crate::plant;
 use crate::query::record::Branches;
 use crate::run::Run;
 use crate::sched::fiber::FiberRecord;
@@ -325,6 +326,9 @@ impl<'db, D> Children<'db, D> {
         let current = self.current.replace(Stretch::EMPTY);
         if !current.is_empty() {
             rest.push_first(Entry::Here(current));
+        }
+        if plant::is("young_last") {
+            std::mem::swap(&mut *rest, &mut young);
         }
         match young.take_first() {
             Some(Entry::Here(first)) => self.current.set(first),

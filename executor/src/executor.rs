@@ -255,7 +255,8 @@ impl Builder {
     /// some 4 KiB and page tables for each that waits. With splitting guards a quarter of the
     /// mappings that the system allows a process (16,382 of 65,530), of which all executors of the
     /// process need a share, and never more than two fifths. On the threads backend 12,000, which
-    /// take four mappings each.
+    /// take four mappings each. Where addresses have 32 bits, a quarter of them by default, and never
+    /// more than half: some 1,800 stacks of the default size.
     pub fn max_fibers(mut self, count: usize) -> Self {
         self.fibers_max = Some(count);
         self

@@ -4,11 +4,12 @@
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 
 use crate::cx::Cx;
 use crate::error::{Payload, discard};
 use crate::part::{Reclaimed, reclaim};
+use crate::plant;
 use crate::query::record::Branches;
 use crate::sched::fiber::FiberRecord;
 use crate::sched::fork::Fork;
@@ -64,6 +65,11 @@ where
         // SAFETY: the join's context lies in the frame of the join or around it; what we read of it
         // does not change.
         let (run, locals) = unsafe { Cx::shared_parts(half.cx) };
+        let locals = if plant::is("lost_locals") {
+            ptr::null()
+        } else {
+            locals
+        };
         let (result, _) = Frame::enter(fiber, awaited, || {
             // SAFETY: the current fiber; run and bindings outlive the join that waits for us.
             let cx = unsafe { Cx::new(run, fiber, locals) };
@@ -299,6 +305,7 @@ impl<'db, D> Cx<'db, D> {
             Reclaimed::Done(cycle) => (unsafe { half.take_result() }, cycle),
         };
         match (ra, rb, cycle) {
+            (Err(_), Err(payload), _) if plant::is("second_panic_first") => resume_unwind(payload),
             (Err(payload), rb, _) => {
                 discard(rb);
                 resume_unwind(payload)

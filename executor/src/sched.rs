@@ -18,6 +18,8 @@ mod idle;
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod limits;
 #[cfg(any(feature = "fibers", feature = "threads"))]
+mod point;
+#[cfg(any(feature = "fibers", feature = "threads"))]
 mod queue;
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod ready;

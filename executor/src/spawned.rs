@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::cx::Cx;
 use crate::error::{Error, discard};
 use crate::local::Binding;
+use crate::plant;
 use crate::query::database::Database;
 use crate::query::record::{Notes, Record};
 use crate::run::{OpenTask, Run};
@@ -166,7 +167,9 @@ impl<T> TaskCell<T> {
         locals: *const Binding,
         body: impl FnOnce(&Cx<'db, D>) -> T,
     ) -> bool {
-        self.awaited.set_owner(fiber);
+        if !plant::is("unowned_task") {
+            self.awaited.set_owner(fiber);
+        }
         // SAFETY: `describe` takes a living cell of this type.
         let subject = unsafe { Subject::new(Self::TASK, self) };
         let mut record = None;

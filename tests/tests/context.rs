@@ -60,7 +60,7 @@ fn live(cx: &Cx<'_, Meeting>, id: usize) {
 }
 
 fn x1_ten_thousand_tasks_keep_their_locals(bed: &Bed) {
-    let tasks = bed.at_most_on_threads(500, 10_000);
+    let tasks = bed.at_most_on_threads(bed.at_most_seeded(40, 500), 10_000);
     let db = Database::new(Meeting::new(tasks));
     let ended = AtomicUsize::new(0);
     let ended = &ended;
@@ -90,7 +90,7 @@ impl Query<()> for SeenByProvider {
 
 fn x1_locals_are_seen_by_forks_and_by_nobody_else(bed: &Bed) {
     let executor = bed.executor();
-    for _ in 0..50 {
+    for _ in 0..bed.scaled(50) {
         let run = executor.run(&Database::new(()), |cx| {
             ID.scope(cx, 6, |cx| {
                 assert_eq!(*cx.get(SeenByProvider(0)), None);
@@ -128,10 +128,11 @@ impl Query<Meeting> for Met {
 
 fn x3_a_thread_bound_value_stays_on_its_thread(bed: &Bed) {
     let executor = bed.executor();
-    for _ in 0..10 {
-        let db = Database::new(Meeting::new(200));
+    let items = bed.at_most_seeded(20, 200);
+    for _ in 0..bed.scaled(10) {
+        let db = Database::new(Meeting::new(items));
         let run = executor.run(&db, |cx| {
-            cx.par_map(0..200_usize, |cx, item| {
+            cx.par_map(0..items, |cx, item| {
                 let (here, bound) = (thread::current().id(), Rc::new(item));
                 let check = |held: usize| {
                     assert_eq!(thread::current().id(), here);
@@ -152,6 +153,6 @@ fn x3_a_thread_bound_value_stays_on_its_thread(bed: &Bed) {
                 *bound
             })
         });
-        assert_eq!(run.expect("nobody moved"), Vec::from_iter(0..200));
+        assert_eq!(run.expect("nobody moved"), Vec::from_iter(0..items));
     }
 }

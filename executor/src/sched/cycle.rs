@@ -6,6 +6,7 @@ use super::fiber::{FiberRecord, without_runs};
 use super::graph::{Awaited, Frame, GRAPH, Name, circle_is_decided, edge_of, owner_of};
 use super::wait::Waiters;
 use crate::error::Error;
+use crate::plant;
 
 /// A circle that was found: what lies on it is stuck until it is ended.
 pub(super) struct Cycle {
@@ -90,7 +91,8 @@ impl Cycle {
         let woken = self.publish(&error);
         // Only when all are decided does the first go on. From here on frames and fibers may be
         // gone.
-        woken.into_iter().for_each(Waiters::wake);
+        let is_called = |_: &Waiters| !plant::is("uncalled_waiters");
+        woken.into_iter().filter(is_called).for_each(Waiters::wake);
         error
     }
 
@@ -98,7 +100,12 @@ impl Cycle {
         let _guard = GRAPH.lock();
         circle_is_decided();
         let mut woken = Vec::new();
-        for frame in self.undecided().collect::<Vec<_>>() {
+        let together = if plant::is("decided_one_by_one") {
+            1
+        } else {
+            usize::MAX
+        };
+        for frame in self.undecided().take(together).collect::<Vec<_>>() {
             mark(frame, error);
             // SAFETY: the frame belongs to a stuck fiber, or to the finder's own stack.
             let frame = unsafe { frame.as_ref() };
@@ -120,7 +127,11 @@ impl Cycle {
         let smallest = (0..names.len())
             .min_by(|a, b| names[*a].cmp(&names[*b]))
             .unwrap_or(0);
-        names.rotate_left(smallest);
+        names.rotate_left(if plant::is("wrong_rotation") {
+            0
+        } else {
+            smallest
+        });
         names.into_iter().map(|name| name.text).collect()
     }
 }

@@ -16,9 +16,10 @@ use super::idle::Idle;
 use super::idle::SleepGuard;
 use super::job::{JobRef, without_unwinding};
 use super::limits;
+use super::point::Point;
 use super::queue::{Deque, Injector, Stealer};
 use super::ready::Inbox;
-use super::seeded::{Point, Seeded};
+use super::seeded::Seeded;
 use super::slab::Depot;
 use super::standing::Standing;
 use super::stats::{Counters, Statistics};
@@ -252,7 +253,9 @@ impl Pool {
     /// Puts a job where any worker finds it, whoever calls.
     pub(super) fn push_injected(&self, job: JobRef) {
         let push = || self.injector.push(job);
-        self.posting(None, push, || self.idle.job_posted());
+        self.posting(None, push, || {
+            !plant::is("unannounced_job") && self.idle.job_posted()
+        });
     }
 
     pub(crate) fn take_injected(&self) -> Option<JobRef> {
@@ -298,7 +301,8 @@ impl Pool {
     /// Lets a worker sleep until there is something for it.
     pub(crate) fn sleep(&self, worker: usize, sleeper: &Worker) {
         let seat = self.seat(worker);
-        let has_own = || !plant::LOST_WAKE && (!seat.inbox.is_empty() || !seat.own_jobs.is_empty());
+        let has_own =
+            || !plant::is("lost_wake") && (!seat.inbox.is_empty() || !seat.own_jobs.is_empty());
         let is_work_there = || self.is_stopping() || has_own() || self.has_jobs();
         // Nobody asks for a sleeper, so it asks once more, in earnest, when it is counted (idle.md I6).
         let ask = || {

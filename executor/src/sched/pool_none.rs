@@ -70,7 +70,7 @@ impl Worker {
         match self.0 {}
     }
 
-    pub(crate) fn point_before_wait(&self) {
+    pub(crate) fn point_before_wait(&self, _: &FiberRecord) {
         match self.0 {}
     }
 

@@ -22,14 +22,15 @@ use self::records::Records;
 use self::search::{Appetite, Patience};
 use super::fiber::FiberRecord;
 use super::job::{Job, JobRef};
+use super::point::Point;
 use super::pool::{Pool, Seat};
 use super::queue::Deque;
 use super::ready::ReadyList;
 use super::room;
-use super::seeded::Point;
 use super::slab::{Chunk, Slab};
 use super::stats::{Counter, Counters};
 use crate::error::Error;
+use crate::plant;
 use crate::sync::Ordering;
 
 /// Every so many jobs a worker looks at the injector first, so that outside jobs do not starve.
@@ -215,7 +216,7 @@ impl Worker {
         let yields = self.yields.get().wrapping_add(1);
         self.yields.set(yields);
         let has_ready = !self.ready.is_empty() || !self.seat().inbox.is_empty();
-        if has_ready && !yields.is_multiple_of(JOB_PERIOD) {
+        if has_ready && (!yields.is_multiple_of(JOB_PERIOD) || plant::is("starved_job")) {
             return true;
         }
         let has_job = self.find_job_for_other_fiber();

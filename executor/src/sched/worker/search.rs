@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use super::Worker;
 use crate::sched::fiber::FiberRecord;
 use crate::sched::job::JobRef;
+use crate::sched::point::Point;
 use crate::sched::pool::Seat;
-use crate::sched::seeded::Point;
 use crate::sync::Ordering;
 
 /// Looks at its own inbox before a worker with waiting fibers begins to search: less than a
