@@ -5,7 +5,7 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread::{Builder, JoinHandle};
+use std::thread::{self, Builder, JoinHandle};
 
 use crate::baton::Baton;
 use crate::fiber::Suspender;
@@ -100,7 +100,7 @@ impl Drop for StackPool {
     }
 }
 
-/// One thread that runs bodies one after another. Dropping it ends the thread, which must be idle.
+/// One thread that runs bodies one after another, called as the one that made it. Dropping it ends the thread, which must be idle.
 pub(crate) struct FiberThread {
     baton: Arc<Baton>,
     stack_bytes: usize,
@@ -111,8 +111,9 @@ pub(crate) struct FiberThread {
 impl FiberThread {
     fn spawn(stack_bytes: usize) -> io::Result<FiberThread> {
         let baton = Arc::new(Baton::new());
+        let maker = thread::current();
         let handle = Builder::new()
-            .name("dagwood-fiber".to_owned())
+            .name(maker.name().unwrap_or("dagwood-fiber").to_owned())
             .stack_size(stack_bytes)
             .spawn({
                 let baton = Arc::clone(&baton);

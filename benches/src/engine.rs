@@ -23,6 +23,8 @@ pub(crate) enum Engine {
     SequentialBuild,
     /// `rayon-core`, called directly; loops by `rayon`.
     Rayon,
+    /// Our crate `rayon-core`, called directly. A peer as far as comparisons go: no backend's own interface.
+    DagwoodRayonCore,
     /// `rayon-core` whose threads block on a query in progress.
     RayonBlocking,
     /// `chili`.
@@ -78,6 +80,7 @@ impl Engine {
         Engine::Sequential,
         Engine::SequentialBuild,
         Engine::Rayon,
+        Engine::DagwoodRayonCore,
         Engine::RayonBlocking,
         Engine::Chili,
         Engine::Forte,
@@ -103,6 +106,7 @@ impl Engine {
             Engine::Sequential => "sequential",
             Engine::SequentialBuild => "sequential-build",
             Engine::Rayon => "rayon",
+            Engine::DagwoodRayonCore => "dagwood-rayon-core",
             Engine::RayonBlocking => "rayon-blocking",
             Engine::Chili => "chili",
             Engine::Forte => "forte",
@@ -133,6 +137,9 @@ impl Engine {
                 "the same, compiled without locks and atomics: another binary (for compare vintage)"
             }
             Engine::Rayon => "the peer rayon-core, called directly; loops by rayon",
+            Engine::DagwoodRayonCore => {
+                "rayon-core's interface on dagwood's workers (executor/rayon-core), called directly"
+            }
             Engine::RayonBlocking => {
                 "the plan of rustc in 2018: rayon-core, and a wait for a query blocks the thread; may hang"
             }
@@ -171,6 +178,7 @@ impl Engine {
             Engine::Sequential => Kind::Ours(Backend::Sequential),
             Engine::SequentialBuild => Kind::OtherBuild,
             Engine::Rayon
+            | Engine::DagwoodRayonCore
             | Engine::RayonBlocking
             | Engine::Chili
             | Engine::Forte

@@ -4,6 +4,7 @@
 mod debian;
 mod foreign;
 mod plants;
+mod rayon_suite;
 mod steps;
 mod suite_plants;
 

@@ -5,13 +5,20 @@ use std::time::Instant;
 
 use crate::foreign::{CHECKED, Foreign, Machine, WITH_SWITCH, WITHOUT_SWITCH};
 use crate::plants::{PLANTS, Plant};
+use crate::rayon_suite;
 use crate::suite_plants::{BROKEN, Broken};
 
 /// The feature sets that are built and tested, besides the defaults.
 const FEATURE_SETS: [&str; 4] = ["", "fibers", "threads", "fibers,threads"];
 
 /// The packages that have the features, without the harness.
-const LIBRARIES: [&str; 3] = ["dagwood", "dagwood-fibers", "dagwood-tests"];
+const LIBRARIES: [&str; 4] = [
+    "dagwood",
+    "dagwood-fibers",
+    "dagwood-tests",
+    // Two packages are called so.
+    "rayon-core@1.13.900",
+];
 
 /// One step of the gate.
 pub(crate) struct Step {
@@ -33,6 +40,8 @@ pub(crate) struct Line {
     last_words: Option<&'static str>,
     /// If set, the call must print the same there.
     as_on: Option<Machine>,
+    /// What comes before it.
+    prepare: Option<fn() -> Result<(), String>>,
     /// How often it is made, one after another.
     times: u32,
 }
@@ -154,6 +163,12 @@ pub(crate) const STEPS: &[Step] = &[
         commands: targets,
     },
     Step {
+        name: "rayon",
+        is_extra: true,
+        about: "rayon's and rayon-core's own tests on the crate rayon-core, on fibers and on threads",
+        commands: rayon,
+    },
+    Step {
         name: "context",
         is_extra: true,
         about: "the suite on the switch of the crate `context`",
@@ -187,6 +202,7 @@ fn cargo(arguments: &str) -> Line {
         plant: None,
         last_words: None,
         as_on: None,
+        prepare: None,
         times: 1,
     }
 }
@@ -379,6 +395,30 @@ fn targets() -> Vec<Line> {
     vec![check(windows, both), check(macos, both), check(wasm, "")]
 }
 
+/// What rayon publishes. On threads without two tests and an example of thread-locals that a thread of the pool has bound
+/// around its work: there jobs run on other threads.
+fn rayon() -> Vec<Line> {
+    let test = |package: &str, backend: &'static str, rest: &str| {
+        let place = rayon_suite::PLACE;
+        let manifest = format!("--manifest-path {place}/{package}/Cargo.toml");
+        let mut line = cargo(&format!("test {manifest} {rest}"));
+        line.environment = vec![
+            ("DAGWOOD_RAYON_BACKEND", backend),
+            ("CARGO_TARGET_DIR", "target/rayon-suite/target"),
+        ];
+        line
+    };
+    let not_bound = "-- --skip scoped_tls_threadpool --skip ScopedTls";
+    let mut lines = vec![
+        test("core", "fibers", ""),
+        test("rayon", "fibers", ""),
+        test("core", "threads", not_bound),
+        test("rayon", "threads", ""),
+    ];
+    lines[0].prepare = Some(rayon_suite::prepare);
+    lines
+}
+
 fn context() -> Vec<Line> {
     let features = "dagwood-fibers/context,dagwood-fibers/threads";
     vec![cargo(&format!(
@@ -528,6 +568,7 @@ impl Line {
     }
 
     fn run(&self) -> Result<(), String> {
+        self.prepare.map_or(Ok(()), |prepare| prepare())?;
         let mut command = self.command(self.machine)?;
         if let Some(there) = self.as_on {
             return prints_the_same(&mut command, &mut self.command(there)?);

@@ -8,7 +8,13 @@ use regex::Regex;
 use walkdir::WalkDir;
 
 /// The files that may contain `unsafe`, in the libraries.
-const UNSAFE_FILES: [&str; 72] = [
+const UNSAFE_FILES: [&str; 83] = [
+    "executor/rayon-core/src/broadcast.rs",
+    "executor/rayon-core/src/join.rs",
+    "executor/rayon-core/src/registry.rs",
+    "executor/rayon-core/src/registry/guest.rs",
+    "executor/rayon-core/src/scope.rs",
+    "executor/rayon-core/src/thread_pool.rs",
     "executor/src/backend/parallel.rs",
     "executor/src/backend/sequential.rs",
     "executor/src/broadcast.rs",
@@ -35,6 +41,11 @@ const UNSAFE_FILES: [&str; 72] = [
     "executor/src/query/table.rs",
     "executor/src/query/types.rs",
     "executor/src/query/zeroed.rs",
+    "executor/src/raw.rs",
+    "executor/src/raw/join.rs",
+    "executor/src/raw/lent.rs",
+    "executor/src/raw/pool.rs",
+    "executor/src/raw/pool_none.rs",
     "executor/src/rest.rs",
     "executor/src/run.rs",
     "executor/src/sched/cancel.rs",
@@ -123,7 +134,13 @@ fn files(folders: &[&str], ending: &str) -> Vec<(String, String)> {
 }
 
 fn library_sources() -> Vec<(String, String)> {
-    files(&["executor/src", "fibers/src", "arch-fallback/src"], ".rs")
+    let libraries = [
+        "executor/rayon-core/src",
+        "executor/src",
+        "fibers/src",
+        "arch-fallback/src",
+    ];
+    files(&libraries, ".rs")
 }
 
 /// The text without comments, roughly: enough to find names in code.
@@ -250,6 +267,7 @@ fn tests_do_not_sleep() {
     for (path, text) in files(
         &[
             "tests",
+            "executor/rayon-core/tests",
             "executor/tests",
             "fibers/tests",
             "arch-fallback/tests",

@@ -10,3 +10,5 @@ mod imp;
 mod imp;
 
 pub(crate) use imp::Engine;
+#[cfg(any(feature = "fibers", feature = "threads"))]
+pub(crate) use imp::pool_settings;

@@ -95,6 +95,23 @@ impl<'db, D> Cx<'db, D> {
         }
     }
 
+    /// The context of code that a job on this fiber, or one that waits for it, has lent its own to (`raw/lent.rs`).
+    ///
+    /// # Safety
+    ///
+    /// As for [`new`](Self::new); `recorder` is null, or of the branch that the code is part of, and outlives the
+    /// context.
+    pub(crate) unsafe fn of_lent(
+        run: *const Run<'db, D>,
+        fiber: &FiberRecord,
+        locals: *const Binding,
+        recorder: *const Recorder,
+    ) -> Self {
+        // SAFETY: by contract.
+        let cx = unsafe { Cx::new(run, fiber, locals) };
+        Cx { recorder, ..cx }
+    }
+
     /// What the context of a job that another worker runs for `cx`'s shares with it.
     ///
     /// # Safety

@@ -92,6 +92,8 @@ mod par;
 mod part;
 mod plant;
 mod query;
+#[doc(hidden)]
+pub mod raw;
 mod rest;
 mod run;
 mod sched;
@@ -116,6 +118,7 @@ pub use query::database::{Database, QueryMemory};
 pub use query::interner::{Id, Interner, Shown};
 pub use query::record::{Asked, Step, Steps};
 pub use query::{Query, Storage};
+pub use raw::with_current;
 pub use sched::stats::Statistics;
 pub use schedule::{Exhaustive, Schedule, ScheduleLog};
 pub use scope::Scope;

@@ -94,6 +94,17 @@ impl<W: Work> Given<W> {
         (Given(part), unsafe { JobRef::new(part.cast()) })
     }
 
+    /// Waits until it is done. On any fiber, or as a thread; for what is not in a deque of the waiter's.
+    pub(crate) fn wait(self, fiber: &FiberRecord) -> (W::Done, Option<Error>) {
+        // SAFETY: alive: freed below only.
+        let part = unsafe { self.0.as_ref() };
+        let cycle = graph::wait_for_child(fiber, &part.awaited);
+        // SAFETY: leaked by `new`; done, and whoever did it touches it no more.
+        let part = unsafe { Box::from_raw(self.0.as_ptr()) };
+        let done = part.done.into_inner().expect("written before the close");
+        (done, cycle)
+    }
+
     /// Takes it back, or waits until it is done. On the fiber that published it.
     pub(crate) fn take(self, fiber: &FiberRecord) -> Taken<W> {
         // SAFETY: alive: freed below only.

@@ -8,8 +8,9 @@ use super::{
     trickle, uts, wake, wavefront,
 };
 use crate::engine::Engine::{
-    CacheLine, Calls, Capacity, Chili, Context, Corosensei, Dashmap, Fibers, Forte, Papaya, Park,
-    Plain, Rayon, RayonBlocking, Salsa, SalsaTuple, Sequential, Shards, Threads,
+    CacheLine, Calls, Capacity, Chili, Context, Corosensei, DagwoodRayonCore, Dashmap, Fibers,
+    Forte, Papaya, Park, Plain, Rayon, RayonBlocking, Salsa, SalsaTuple, Sequential, Shards,
+    Threads,
 };
 use crate::vintage;
 
@@ -24,7 +25,15 @@ const FORKS: Workload = Workload {
     baseline: Calls,
     measure: Measure::Wall,
     engines: &[
-        Fibers, Threads, Sequential, Rayon, Chili, Forte, Calls, Capacity,
+        Fibers,
+        Threads,
+        Sequential,
+        Rayon,
+        DagwoodRayonCore,
+        Chili,
+        Forte,
+        Calls,
+        Capacity,
     ],
     crashes: &[],
     takes_input: false,
@@ -46,7 +55,7 @@ const TRICKLES: Workload = Workload {
     sizes: 1..=1_000_000,
     baseline: Plain,
     measure: Measure::Cpu,
-    engines: &[Fibers, Threads, Sequential, Rayon, Plain],
+    engines: &[Fibers, Threads, Sequential, Rayon, DagwoodRayonCore, Plain],
     ..FORKS
 };
 
@@ -440,7 +449,7 @@ pub(crate) static ALL: &[Workload] = &[
         sizes: 1..=3_600_000,
         baseline: Sequential,
         measure: Measure::Cpu,
-        engines: &[Fibers, Threads, Sequential, Rayon],
+        engines: &[Fibers, Threads, Sequential, Rayon, DagwoodRayonCore],
         load: idle::load,
         ..FORKS
     },

@@ -61,6 +61,12 @@ pub(super) fn job_on_stack<'a, W: Work>(
             let pool = rayon_pool(setup)?;
             Ok(Job::other(move || pool.install(|| work.run(&mut Rayon))))
         }
+        Engine::DagwoodRayonCore => {
+            let pool = dagwood_rayon_pool(setup)?;
+            Ok(Job::other(move || {
+                pool.install(|| work.run(&mut DagwoodRayon))
+            }))
+        }
         Engine::Chili => {
             let pool = chili_pool(setup);
             Ok(Job::other(move || work.run(&mut Chili(&mut pool.scope()))))
@@ -87,6 +93,15 @@ pub(super) fn count_joins<W: Work>(work: &W) -> u64 {
 pub(super) fn rayon_pool(setup: Setup) -> Result<rayon_core::ThreadPool, String> {
     rayon_core::ThreadPoolBuilder::new()
         .num_threads(setup.workers)
+        .build()
+        .map_err(|error| error.to_string())
+}
+
+/// The workers of our `rayon-core` for a job, with stacks as large as rayon's threads have.
+pub(super) fn dagwood_rayon_pool(setup: Setup) -> Result<dagwood_rayon_core::ThreadPool, String> {
+    dagwood_rayon_core::ThreadPoolBuilder::new()
+        .num_threads(setup.workers)
+        .stack_size(2 << 20)
         .build()
         .map_err(|error| error.to_string())
 }
@@ -132,6 +147,20 @@ impl Solver for Rayon {
 fn rayon<P: Divide>(problem: &P, part: P::Part) -> P::Out {
     problem.solve(part, |a, b| {
         rayon_core::join(|| rayon(problem, a), || rayon(problem, b))
+    })
+}
+
+struct DagwoodRayon;
+
+impl Solver for DagwoodRayon {
+    fn solve<P: Divide>(&mut self, problem: &P, whole: P::Part) -> P::Out {
+        dagwood_rayon(problem, whole)
+    }
+}
+
+fn dagwood_rayon<P: Divide>(problem: &P, part: P::Part) -> P::Out {
+    problem.solve(part, |a, b| {
+        dagwood_rayon_core::join(|| dagwood_rayon(problem, a), || dagwood_rayon(problem, b))
     })
 }
 

@@ -4,7 +4,7 @@
 
 use dagwood::{Cx, Database, Executor};
 
-use super::divide::{chili_pool, forte_pool, rayon_pool};
+use super::divide::{chili_pool, dagwood_rayon_pool, forte_pool, rayon_pool};
 use super::job::cannot_run;
 use super::{Job, Loaded, Number, Request, Setup};
 use crate::engine::Engine;
@@ -49,6 +49,12 @@ impl Loaded for ForkJoin {
                 let pool = rayon_pool(setup)?;
                 Ok(Job::other(move || answer(pool.install(|| rayon(n)))))
             }
+            Engine::DagwoodRayonCore => {
+                let pool = dagwood_rayon_pool(setup)?;
+                Ok(Job::other(move || {
+                    answer(pool.install(|| dagwood_rayon(n)))
+                }))
+            }
             Engine::Chili => {
                 let pool = chili_pool(setup);
                 Ok(Job::other(move || answer(chili(&mut pool.scope(), n))))
@@ -91,6 +97,14 @@ fn rayon(n: u32) -> u64 {
         return n.into();
     }
     let (a, b) = rayon_core::join(|| rayon(n - 1), || rayon(n - 2));
+    a + b
+}
+
+fn dagwood_rayon(n: u32) -> u64 {
+    if n < 2 {
+        return n.into();
+    }
+    let (a, b) = dagwood_rayon_core::join(|| dagwood_rayon(n - 1), || dagwood_rayon(n - 2));
     a + b
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use dagwood::{Database, Executor};
 
-use super::divide::rayon_pool;
+use super::divide::{dagwood_rayon_pool, rayon_pool};
 use super::job::cannot_run;
 use super::{Job, Loaded, Number, Request, Setup};
 use crate::context_switches::{Threads, threads, voluntary};
@@ -73,6 +73,15 @@ impl Loaded for Idle {
                 || rayon_pool(setup),
                 |pool| {
                     pool.install(|| rayon_core::join(|| (), || ()));
+                    Ok(())
+                },
+            ),
+            _ if setup.engine == Engine::DagwoodRayonCore => watched(
+                setup,
+                rest,
+                || dagwood_rayon_pool(setup),
+                |pool| {
+                    pool.install(|| dagwood_rayon_core::join(|| (), || ()));
                     Ok(())
                 },
             ),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use dagwood::Database;
 
-use super::divide::rayon_pool;
+use super::divide::{dagwood_rayon_pool, rayon_pool};
 use super::job::cannot_run;
 use super::{Job, Loaded, Number, Request, Setup};
 use crate::engine::Engine;
@@ -64,6 +64,11 @@ impl Loaded for Trickle {
             Engine::Rayon => {
                 let pool = rayon_pool(setup)?;
                 // What waits for the answer as `run` does, and the cheapest that rayon has for it.
+                let give = move |number| Ok(pool.install(|| tiny(number)));
+                Ok(Job::fallible(move || trickle.give(&give)))
+            }
+            Engine::DagwoodRayonCore => {
+                let pool = dagwood_rayon_pool(setup)?;
                 let give = move |number| Ok(pool.install(|| tiny(number)));
                 Ok(Job::fallible(move || trickle.give(&give)))
             }

@@ -41,34 +41,16 @@ pub(crate) struct Workers {
 
 impl Engine {
     pub(crate) fn new(backend: Backend, builder: &Builder) -> Result<Engine, Error> {
-        let mechanism = match backend {
-            Backend::Fibers => Mechanism::Switch,
-            Backend::Threads => Mechanism::Thread,
-            Backend::Sequential => {
-                let has_statistics = builder.has_statistics;
-                return Ok(Engine::Sequential(Sequential {
-                    stack_bytes: builder.stack_bytes,
-                    counters: Counters::default(),
-                    has_statistics,
-                    is_shut: AtomicBool::new(false),
-                }));
-            }
-        };
-        let settings = Settings {
-            workers: builder
-                .workers
-                .unwrap_or_else(|| available_parallelism().map_or(1, usize::from)),
-            mechanism,
-            stacks: stack_settings(builder)?,
-            fibers_max: builder.fibers_max,
-            reports_overflows: builder.reports_overflows,
-            statistics: builder.has_statistics,
-            schedule: builder.schedule.clone().unwrap_or_default(),
-            threads_max: builder.threads_max,
-            watching: builder.watching.clone(),
-        };
+        if backend == Backend::Sequential {
+            return Ok(Engine::Sequential(Sequential {
+                stack_bytes: builder.stack_bytes,
+                counters: Counters::default(),
+                has_statistics: builder.has_statistics,
+                is_shut: AtomicBool::new(false),
+            }));
+        }
         Ok(Engine::Pool(Workers {
-            threads: Pool::start(&settings)?,
+            threads: Pool::start(&pool_settings(backend, builder)?)?,
             backend,
             counters: Counters::default(),
         }))
@@ -217,6 +199,27 @@ impl Engine {
         self.counters().add_to(&mut sum);
         sum
     }
+}
+
+/// How the pool of a backend that has one is made.
+pub(crate) fn pool_settings(backend: Backend, builder: &Builder) -> Result<Settings, Error> {
+    Ok(Settings {
+        workers: builder
+            .workers
+            .unwrap_or_else(|| available_parallelism().map_or(1, usize::from)),
+        mechanism: match backend {
+            Backend::Threads => Mechanism::Thread,
+            _ => Mechanism::Switch,
+        },
+        stacks: stack_settings(builder)?,
+        fibers_max: builder.fibers_max,
+        reports_overflows: builder.reports_overflows,
+        statistics: builder.has_statistics,
+        schedule: builder.schedule.clone().unwrap_or_default(),
+        threads_max: builder.threads_max,
+        watching: builder.watching.clone(),
+        is_embedded: false,
+    })
 }
 
 fn stack_settings(builder: &Builder) -> Result<StackSettings, Error> {

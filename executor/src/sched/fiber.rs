@@ -20,6 +20,9 @@ use super::wanted::LOOKERS;
 use crate::error::Error;
 use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
 
+/// What somebody keeps with a fiber: only an address here.
+pub(crate) type Lent = *const ();
+
 /// How a fiber is resumed.
 pub(crate) enum Wake {
     /// By its owner, from the ready queue. The worker outlives its fibers.
@@ -95,6 +98,8 @@ pub(crate) struct FiberRecord {
     /// What it works for, to see whether that is cancelled; null for a thread outside. Written by the fiber, read by
     /// others under the graph's lock while it waits (who compares addresses only may read it any time).
     region: AtomicPtr<Region>,
+    /// What the running job has lent to code without a context (`raw/lent.rs`), or null. Its own.
+    pub(crate) lent: Cell<Lent>,
     /// The size of the segments that it goes on on.
     segment_bytes: usize,
     /// Below this address little is left of the stack that it runs on now.
@@ -164,6 +169,7 @@ impl FiberRecord {
             refuses_runs: Cell::new(false),
             is_deaf: Cell::new(false),
             refusals: Cell::new(0),
+            lent: Cell::new(ptr::null()),
             cycle: UnsafeCell::new(None),
             next: Cell::new(ptr::null()),
             owner: AtomicPtr::new(ptr::null_mut()),
@@ -178,6 +184,11 @@ impl FiberRecord {
             Wake::Worker(worker) => Some(unsafe { &*worker }),
             Wake::Thread(_) | Wake::Outer(_) => None,
         }
+    }
+
+    /// The identity of the executor that it works for.
+    pub(crate) fn executor(&self) -> usize {
+        self.executor
     }
 
     /// The fiber whose stack this is.

@@ -100,6 +100,11 @@ impl ForkList {
         }
     }
 
+    /// Whether the fiber holds no fork at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.newest.get().is_null()
+    }
+
     /// Adds the newest.
     ///
     /// # Safety

@@ -12,7 +12,7 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use dagwood_fibers::{FaultStack, Mechanism, StackDepot, StackSettings};
+use dagwood_fibers::{FaultStack, Fiber, Mechanism, Resumed, StackDepot, StackPool, StackSettings};
 
 use self::look::Looks;
 pub(crate) use self::look::{Answer, Look, SeenWait};
@@ -37,7 +37,7 @@ pub(crate) use super::worker::Worker;
 use crate::error::Error;
 use crate::plant;
 use crate::schedule::Schedule;
-use crate::sync::{AtomicBool, AtomicUsize, Condvar, MutexGuard, Ordering};
+use crate::sync::{AtomicBool, AtomicPtr, AtomicUsize, Condvar, MutexGuard, Ordering};
 use crate::waiters::Watching;
 
 /// How long a worker sleeps, with statistics on, before it looks whether it should.
@@ -57,6 +57,9 @@ pub(crate) struct Settings {
     pub(crate) watching: Watching,
     /// For tests: how many threads a worker's fibers may be (`Builder::limit_threads`).
     pub(crate) threads_max: Option<usize>,
+    /// Whether somebody puts another interface on it (`raw.rs`), and workers do as rayon's threads do
+    /// ([`Worker::embedded`]).
+    pub(crate) is_embedded: bool,
 }
 
 /// What others see of a worker. Aligned, so that workers do not share cache lines.
@@ -99,6 +102,18 @@ pub(crate) struct Pool {
     looks: Looks,
     /// With statistics: how many threads are between showing a job and having woken somebody for it.
     posting: AtomicUsize,
+    /// What the pool belongs to, if who made it has said so: only the address.
+    owner: AtomicPtr<()>,
+}
+
+/// A worker to be, on its way to the thread that it runs on.
+pub(crate) struct Member {
+    pool: Arc<Pool>,
+    index: usize,
+    deque: Deque,
+    stacks: StackPool,
+    has_fault_stack: bool,
+    is_embedded: bool,
 }
 
 /// The running threads of a pool. Dropping it stops them and waits for them.
@@ -110,8 +125,43 @@ pub(crate) struct Threads {
 }
 
 impl Pool {
-    /// Starts the workers.
+    /// Starts the workers, on threads of their own.
     pub(crate) fn start(settings: &Settings) -> Result<Threads, Error> {
+        let (pool, members) = Pool::make(settings)?;
+        // From here on an early return drops `threads`, which stops those that have started.
+        let mut threads = Threads {
+            watchdog: None,
+            pool: Arc::clone(&pool),
+            threads: Vec::new(),
+        };
+        let (started, starts) = mpsc::channel();
+        for member in members {
+            let started = started.clone();
+            let tell = move |prepared| {
+                // The starter is gone if another worker could not start; then the pool is
+                // stopping.
+                let _ = started.send(prepared);
+            };
+            let thread = std::thread::Builder::new()
+                .name(format!("dagwood {}", member.index))
+                .spawn(move || member.live(tell));
+            threads
+                .threads
+                .push(thread.map_err(|error| Error::no_thread(&error))?);
+        }
+        drop(started);
+        let begun = starts.into_iter().collect::<Result<Vec<()>, Error>>()?;
+        if begun.len() < pool.seats.len() {
+            return Err(Error::setup("a worker ended at its start"));
+        }
+        if let Some(period) = settings.watching.period {
+            threads.watchdog = Some(Watchdog::start(&pool, period, settings.watching.clone())?);
+        }
+        Ok(threads)
+    }
+
+    /// A pool whose workers have no threads yet.
+    pub(crate) fn make(settings: &Settings) -> Result<(Arc<Pool>, Vec<Member>), Error> {
         let stacks = StackDepot::new(settings.mechanism, settings.stacks)
             .map_err(|error| Error::setup(format!("stacks cannot be made like this: {error}")))?;
         let seeded = Seeded::new(&settings.schedule, settings.workers)?;
@@ -146,59 +196,35 @@ impl Pool {
             has_watchdog: settings.watching.period.is_some(),
             looks: Looks::default(),
             posting: AtomicUsize::new(0),
+            owner: AtomicPtr::new(ptr::null_mut()),
         });
-        // From here on an early return drops `threads`, which stops those that have started.
-        let mut threads = Threads {
-            watchdog: None,
-            pool: Arc::clone(&pool),
-            threads: Vec::new(),
-        };
-        let (started, starts) = mpsc::channel();
-        for (index, deque) in deques.into_iter().enumerate() {
+        let member = |(index, deque)| {
             let mut stacks = pool.stacks.pool();
             if let Some(max) = settings.threads_max {
                 stacks.limit_threads(max);
             }
-            let pool = Arc::clone(&pool);
-            let started = started.clone();
-            let has_fault_stack =
-                settings.reports_overflows && settings.mechanism == Mechanism::Switch;
-            let thread = std::thread::Builder::new()
-                .name(format!("dagwood {index}"))
-                .spawn(move || {
-                    let worker = Worker::new(&pool, index, deque, stacks);
-                    let fault_stack = has_fault_stack.then(FaultStack::install).transpose();
-                    let prepared = worker.prepare().and(match &fault_stack {
-                        Ok(_) => Ok(()),
-                        Err(error) => Err(Error::no_stack(error)),
-                    });
-                    let is_prepared = prepared.is_ok();
-                    // The starter is gone if another worker could not start; then the pool is
-                    // stopping.
-                    let _ = started.send(prepared);
-                    drop(started);
-                    if is_prepared {
-                        without_unwinding(|| {
-                            if let Some(seeded) = pool.seeded() {
-                                seeded.begin(index, &*pool);
-                            }
-                            worker.run();
-                        });
-                    }
-                });
-            threads
-                .threads
-                .push(thread.map_err(|error| Error::no_thread(&error))?);
-        }
-        drop(started);
-        let begun = starts.into_iter().collect::<Result<Vec<()>, Error>>()?;
-        if begun.len() < pool.seats.len() {
-            return Err(Error::setup("a worker ended at its start"));
-        }
-        if let Some(period) = settings.watching.period {
-            threads.watchdog = Some(Watchdog::start(&pool, period, settings.watching.clone())?);
-        }
-        Ok(threads)
+            Member {
+                pool: Arc::clone(&pool),
+                index,
+                deque,
+                stacks,
+                has_fault_stack: settings.reports_overflows
+                    && settings.mechanism == Mechanism::Switch,
+                is_embedded: settings.is_embedded,
+            }
+        };
+        let members = deques.into_iter().enumerate().map(member).collect();
+        Ok((pool, members))
+    }
+
+    /// Makes a stack, and gives it back: whether there can be any, known before somebody relies on it.
+    pub(crate) fn try_stack(&self) -> Result<(), Error> {
+        let mut stacks = self.stacks.pool();
+        let mut fiber = Fiber::new(&mut stacks, |_| ()).map_err(|error| Error::no_stack(&error))?;
+        let left = fiber.resume();
+        debug_assert!(matches!(left, Resumed::Finished(Ok(()))));
+        fiber.recycle(&mut stacks);
+        Ok(())
     }
 
     /// Whether inboxes are looked at by others.
@@ -272,7 +298,8 @@ impl Pool {
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
-        self.is_stopping.load(Ordering::Relaxed)
+        // Acquire: pairs with `stop`: what the workers are to do before they end is visible.
+        self.is_stopping.load(Ordering::Acquire)
     }
 
     /// Puts a job where any worker finds it, whoever calls.
@@ -300,6 +327,11 @@ impl Pool {
     /// Gives a job to one worker alone.
     pub(crate) fn post_job(&self, worker: usize, job: JobRef, poster: &Worker) {
         self.post_to(worker, Some(poster), |seat| seat.own_jobs.push(job));
+    }
+
+    /// The same from a thread that is no worker of the pool's.
+    pub(crate) fn post_job_as_outsider(&self, worker: usize, job: JobRef) {
+        self.post_to(worker, None, |seat| seat.own_jobs.push(job));
     }
 
     /// Pushes what only `worker` takes, and wakes it (idle.md I4).
@@ -461,6 +493,59 @@ impl Pool {
     }
 }
 
+impl Pool {
+    /// The workers end as soon as they find nothing to do.
+    pub(crate) fn stop(&self) {
+        self.is_stopping.store(true, Ordering::SeqCst);
+        self.idle.wake_all();
+    }
+
+    /// What the pool belongs to; null if nobody has said.
+    pub(crate) fn owner(&self) -> *const () {
+        // Acquire: pairs with the Release in `set_owner`.
+        self.owner.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_owner(&self, owner: *const ()) {
+        // Release: pairs with the Acquire in `owner`.
+        self.owner.store(owner.cast_mut(), Ordering::Release);
+    }
+}
+
+impl Member {
+    pub(crate) fn index(&self) -> usize {
+        self.index
+    }
+
+    /// The worker. It must not move once it has begun.
+    pub(crate) fn into_worker(self) -> (Arc<Pool>, Worker) {
+        let worker = Worker::new(&self.pool, self.index, self.deque, self.stacks);
+        (self.pool, worker.embedded(self.is_embedded))
+    }
+
+    /// The life of a worker's thread, until the pool stops. `begun` is told whether the worker can run.
+    pub(crate) fn live(self, begun: impl FnOnce(Result<(), Error>)) {
+        let index = self.index;
+        let has_fault_stack = self.has_fault_stack;
+        let (pool, worker) = self.into_worker();
+        let fault_stack = has_fault_stack.then(FaultStack::install).transpose();
+        let prepared = worker.prepare().and(match &fault_stack {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Error::no_stack(error)),
+        });
+        let is_prepared = prepared.is_ok();
+        begun(prepared);
+        if is_prepared {
+            without_unwinding(|| {
+                if let Some(seeded) = pool.seeded() {
+                    seeded.begin(index, &*pool);
+                }
+                worker.run();
+            });
+        }
+    }
+}
+
 impl Threads {
     pub(crate) fn pool(&self) -> &Arc<Pool> {
         &self.pool
@@ -471,8 +556,7 @@ impl Drop for Threads {
     fn drop(&mut self) {
         self.watchdog = None;
         self.pool.stop_schedule();
-        self.pool.is_stopping.store(true, Ordering::SeqCst);
-        self.pool.idle.wake_all();
+        self.pool.stop();
         let here = std::thread::current().id();
         for thread in self.threads.drain(..) {
             // A worker that drops the last handle itself ends after its job.

@@ -92,6 +92,14 @@ impl Worker {
         match self.0 {}
     }
 
+    pub(crate) fn yield_to_work(&self, _: &FiberRecord, _: bool) -> bool {
+        match self.0 {}
+    }
+
+    pub(crate) fn has_jobs_of(&self, _: &FiberRecord) -> bool {
+        match self.0 {}
+    }
+
     pub(crate) fn take_back(&self, _: &Job) -> bool {
         match self.0 {}
     }

@@ -3,6 +3,7 @@
 //! How its fibers are made, switched and resumed stands in `worker/fibers.rs`, how it looks for work
 //! elsewhere in `worker/search.rs`. Knows nothing of queries.
 
+mod embedded;
 mod fibers;
 mod points;
 mod records;
@@ -71,6 +72,13 @@ pub(crate) struct Worker {
     stores_limits: Cell<bool>,
     /// Whether a schedule says who runs. Here for the same reason.
     has_schedule: bool,
+    /// Whether it does what it holds before the jobs that are for it alone.
+    posts_last: bool,
+    /// Whether it shows a part of what it has stolen at once, however small jobs are: where a leaf may last until others
+    /// have found something (rayon's `find_last`).
+    shares_stolen: bool,
+    /// Whether its thread wants to have its base back, as a guest does once its job is done (worker/embedded.rs).
+    is_leaving: Cell<bool>,
     /// How many of its fibers wait.
     suspended: Cell<usize>,
     /// A job that a yielding fiber found: it goes before ready fibers.
@@ -105,6 +113,9 @@ impl Worker {
             segments: RefCell::new(SegmentPool::new(segment_bytes)),
             slab: Slab::new(),
             has_schedule: pool.seeded().is_some(),
+            posts_last: false,
+            shares_stolen: false,
+            is_leaving: Cell::new(false),
             is_alone: pool.seats().len() == 1 && pool.seeded().is_none(),
             stores_limits: Cell::new(pool.seats().len() == 1 && pool.seeded().is_none()),
             suspended: Cell::new(0),
@@ -118,6 +129,14 @@ impl Worker {
             appetite: Appetite::new(),
             random: Cell::new((index as u32).wrapping_mul(0x9E37_79B9) | 1),
         }
+    }
+
+    /// The same worker; `is_embedded`: whether it does what it holds before the jobs that are for it alone, and shows a
+    /// part of what it has stolen at once.
+    pub(crate) fn embedded(mut self, is_embedded: bool) -> Self {
+        self.posts_last = is_embedded;
+        self.shares_stolen = is_embedded;
+        self
     }
 
     pub(crate) fn pool(&self) -> &Pool {
@@ -146,7 +165,9 @@ impl Worker {
     fn run_jobs(&self, fiber: &WorkerFiber) {
         loop {
             self.collect_ready();
-            if let Some(job) = self.next_job.take() {
+            if self.may_leave() {
+                self.switch_to_base(&fiber.record, Left::Spare);
+            } else if let Some(job) = self.next_job.take() {
                 self.run_job(job, &fiber.record);
             } else if !self.ready.is_empty() {
                 if self.has_spares_enough() {
@@ -203,6 +224,12 @@ impl Worker {
         let outside = || self.pool().take_injected();
         let is_outsiders_turn = taken.is_multiple_of(INJECTOR_PERIOD);
         let early = || if is_outsiders_turn { outside() } else { None };
+        if self.posts_last {
+            return early()
+                .or_else(|| self.deque.pop())
+                .or_else(|| self.take_own_job())
+                .or_else(outside);
+        }
         self.take_own_job()
             .or_else(early)
             .or_else(|| self.deque.pop())

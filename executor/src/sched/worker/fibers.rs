@@ -65,8 +65,8 @@ struct Home(*const Worker, *const WorkerFiber);
 unsafe impl Send for Home {}
 
 impl Worker {
-    /// The life of the worker's thread, until the pool stops. The base: resumes one fiber after
-    /// another.
+    /// The life of the worker's thread, until the pool stops, or a guest [may
+    /// leave](Self::may_leave). The base: resumes one fiber after another.
     pub(crate) fn run(&self) {
         let current = current_place();
         // SAFETY: this thread's own, and used on it only.
@@ -91,6 +91,10 @@ impl Worker {
                     said = NonZero::new(word);
                     if worker_fiber.record.is_spare.get() {
                         self.spares.borrow_mut().push(fiber);
+                        if self.may_leave() {
+                            current.set(ptr::null());
+                            return;
+                        }
                     }
                 }
                 Resumed::Finished(result) => {

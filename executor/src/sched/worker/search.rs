@@ -181,7 +181,10 @@ impl Worker {
                 self.appetite.learn(start.elapsed());
             }
         }
-        pool.is_stopping() && self.ready.is_empty() && self.seat().inbox.is_empty()
+        pool.is_stopping()
+            && self.ready.is_empty()
+            && self.seat().inbox.is_empty()
+            && !self.has_own_jobs()
     }
 
     /// Looks some times whether a fiber of its own was woken.
@@ -218,7 +221,7 @@ impl Worker {
             })?;
         self.count(|counters| &counters.steals);
         // It may be much, and others may be hungry: to be shared before a long leaf begins.
-        if !self.appetite.is_modest() {
+        if self.shares_stolen || !self.appetite.is_modest() {
             self.seat().attention.raise();
         }
         Some(job)
