@@ -392,7 +392,10 @@ fn suite_on(foreign: &'static Foreign, features: &[&str]) -> [Line; 2] {
         }
     };
     let suite = ["dagwood-arch-fallback", "dagwood-fibers", "dagwood-tests"];
-    [on(&["dagwood"], "--lib"), on(&suite, "--lib --tests -- --skip under_seeds")]
+    [
+        on(&["dagwood"], "--lib"),
+        on(&suite, "--lib --tests -- --skip under_seeds"),
+    ]
 }
 
 fn foreign() -> Vec<Line> {
