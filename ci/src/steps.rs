@@ -70,6 +70,12 @@ pub(crate) const STEPS: &[Step] = &[
         commands: models,
     },
     Step {
+        name: "abort",
+        is_extra: false,
+        about: "cancellation in a program in which nothing unwinds",
+        commands: abort,
+    },
+    Step {
         name: "features",
         is_extra: false,
         about: "the suite, for each feature set",
@@ -262,6 +268,14 @@ fn with_one_seed(mut line: Line) -> Line {
     line
 }
 
+fn abort() -> Vec<Line> {
+    let program = "run -p dagwood-tests --example abort --target-dir target/abort --config";
+    let mut line = cargo(program);
+    line.arguments
+        .push("profile.dev.panic=\"abort\"".to_owned());
+    vec![line]
+}
+
 fn features() -> Vec<Line> {
     FEATURE_SETS
         .map(|set| with_one_seed(with_features("test", &LIBRARIES, set, "")))
@@ -274,7 +288,8 @@ fn release() -> Vec<Line> {
 
 fn under_seeds(count: &'static str) -> Line {
     let mut line = cargo("test --release -p dagwood-tests -- under_seeds");
-    line.environment = vec![("DAGWOOD_SEEDS", count)];
+    // Thousands of panics are meant; who fails says its seed.
+    line.environment = vec![("DAGWOOD_SEEDS", count), ("RUST_BACKTRACE", "0")];
     line
 }
 

@@ -188,6 +188,24 @@ pub(crate) const BROKEN: &[Broken] = &[
         "about to overflow",
     ),
     broken(
+        "cancelled_is_kept",
+        "cancel",
+        "f3_what_a_provider_makes_of_it_is_not_remembered::on_fibers",
+        "it was cancelled",
+    ),
+    broken(
+        "hasty_shutdown",
+        "shutdown",
+        "f4_who_refuses_to_end_is_left_behind::on_fibers",
+        "runs that never return",
+    ),
+    broken(
+        "nameless_ready",
+        "waiters",
+        "w5_the_watchdog_names_a_worker_in_a_foreign_lock::on_fibers",
+        "panicked",
+    ),
+    broken(
         "lost_locals",
         "context",
         "x1_ten_thousand_tasks_keep_their_locals::on_fibers",

@@ -105,7 +105,7 @@ impl<'db, D: 'static> Cx<'db, D> {
                 body,
             };
             // SAFETY: body and run are `Sync`, results are `Send`, and all calls are taken below.
-            let (given, job) = unsafe { Given::new(call) };
+            let (given, job) = unsafe { Given::new(call, self.fiber()) };
             worker.post_to(index, job);
             given
         };

@@ -205,7 +205,7 @@ impl<'db, D> Children<'db, D> {
             line: Line::of(Stretch::of(body)),
         };
         // SAFETY: closures are `Send`; what they borrow lives long enough by contract.
-        let (given, job) = unsafe { Given::new(family) };
+        let (given, job) = unsafe { Given::new(family, self.fiber) };
         self.remote.lock().push(given);
         self.has_remote.store(true, Ordering::Relaxed);
         match fiber.worker() {
@@ -412,7 +412,7 @@ impl<'db, D> Children<'db, D> {
     fn give(&self, line: Families<'db, D>) -> (Entry<Given<Family<'db, D>>>, JobRef) {
         let plan = self.plan;
         // SAFETY: closures are `Send`, and `finish` takes all that was given before it returns.
-        let (given, job) = unsafe { Given::new(Family { plan, line }) };
+        let (given, job) = unsafe { Given::new(Family { plan, line }, self.fiber) };
         (Entry::Given(given), job)
     }
 }

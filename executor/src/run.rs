@@ -11,8 +11,9 @@ use crate::error::{Error, Payload, discard};
 use crate::plant;
 use crate::query::database::Database;
 use crate::sched::attention::Attention;
+use crate::sched::cancel::{Region, Signal};
 use crate::sched::fiber::{FiberRecord, current, set_current};
-use crate::sched::graph::{self, Awaited, Frame};
+use crate::sched::graph::{self, Awaited, Frame, Subject};
 use crate::sched::job::{Job, JobKind, JobRef};
 use crate::sched::room;
 use crate::sched::stats::Counters;
@@ -35,6 +36,8 @@ pub(crate) struct Run<'db, D> {
     /// seen, and counted or recorded.
     hit_tag: Outcome,
     has_statistics: bool,
+    /// What is cancelled as a whole.
+    region: Region,
     /// Where jobs on OS threads count.
     counters: *const Counters,
     tasks: Tasks<'db>,
@@ -51,6 +54,17 @@ struct Tasks<'db> {
     open: Option<Mutex<VecDeque<Arc<dyn OpenTask + Send + Sync + 'db>>>>,
 }
 
+impl Tasks<'_> {
+    fn new(are_waited_for_one_by_one: bool) -> Self {
+        Tasks {
+            pending: AtomicUsize::new(1),
+            all_done: Awaited::new(ptr::null()),
+            failed: Mutex::new(Vec::new()),
+            open: are_waited_for_one_by_one.then(|| Mutex::new(VecDeque::new())),
+        }
+    }
+}
+
 impl<'db, D> Run<'db, D> {
     /// # Safety
     ///
@@ -60,9 +74,11 @@ impl<'db, D> Run<'db, D> {
         counters: &Counters,
         has_statistics: bool,
         is_nested: bool,
+        region: Region,
     ) -> Self {
         Run {
             database,
+            region,
             has_statistics,
             hit_tag: if has_statistics || database.is_recording() {
                 Outcome::NEVER
@@ -70,13 +86,30 @@ impl<'db, D> Run<'db, D> {
                 Outcome::READY
             },
             counters,
-            tasks: Tasks {
-                pending: AtomicUsize::new(1),
-                all_done: Awaited::new(ptr::null()),
-                failed: Mutex::new(Vec::new()),
-                open: is_nested.then(|| Mutex::new(VecDeque::new())),
-            },
+            tasks: Tasks::new(is_nested),
         }
+    }
+
+    /// A part of this run with tasks of its own, which can be cancelled alone.
+    ///
+    /// # Safety
+    ///
+    /// This run outlives the part.
+    pub(crate) unsafe fn part(&self, signal: Arc<Signal>) -> Self {
+        Run {
+            database: self.database,
+            // SAFETY: by contract.
+            region: unsafe { self.region.part(signal) },
+            has_statistics: self.has_statistics,
+            hit_tag: self.hit_tag,
+            counters: self.counters,
+            // It may be inside a query.
+            tasks: Tasks::new(true),
+        }
+    }
+
+    pub(crate) fn region(&self) -> &Region {
+        &self.region
     }
 
     #[inline]
@@ -147,7 +180,20 @@ impl<'db, D> Run<'db, D> {
     ) -> Result<T, Payload> {
         // SAFETY: `fiber` is the current one; it and this run outlive the root job.
         let cx = unsafe { Cx::new(self, fiber, ptr::null()) };
-        let result = catch_unwind(AssertUnwindSafe(|| body(&cx)));
+        self.root_in(&cx, body)
+    }
+
+    /// The same in the context `cx`, which is of this run.
+    pub(crate) fn root_in<T>(
+        &self,
+        cx: &Cx<'db, D>,
+        body: impl FnOnce(&Cx<'db, D>) -> T,
+    ) -> Result<T, Payload> {
+        let fiber = cx.fiber();
+        if self.region.has_signal() {
+            fiber.become_interruptible();
+        }
+        let result = catch_unwind(AssertUnwindSafe(|| body(cx)));
         let cycle = self.wait_for_open_tasks(fiber);
         self.task_ended();
         graph::wait_for_child(fiber, &self.tasks.all_done);
@@ -204,7 +250,9 @@ where
         let body = unsafe { &mut *root.body.get() }
             .take()
             .expect("a job is started once");
-        let (result, _) = Frame::enter(fiber, &root.awaited, || root.run.root(fiber, body));
+        let (result, _) = Frame::enter_as(fiber, &root.awaited, Subject::RUN, || {
+            root.run.root(fiber, body)
+        });
         // SAFETY: `run` reads after the close only.
         unsafe { *root.result.get() = Some(result) };
         root.awaited.list.close(Outcome::READY).wake();
@@ -216,7 +264,7 @@ where
             let error = Error::from_payload(payload);
             // A panic of the user's own closure goes on where it was called.
             if error.is_plain_panic() {
-                resume_unwind(error.take_panic().expect("just caught"))
+                resume_unwind(error.take_payload().expect("just caught"))
             } else {
                 error
             }

@@ -1,16 +1,19 @@
 //! The scheduler: workers own fibers, move jobs, and wait. Never names a query.
 
 pub(crate) mod attention;
+pub(crate) mod cancel;
 mod cycle;
 pub(crate) mod fiber;
 pub(crate) mod fork;
 pub(crate) mod graph;
 pub(crate) mod job;
 mod latch;
+mod rest;
 pub(crate) mod room;
 pub(crate) mod slab;
 pub(crate) mod stats;
 pub(crate) mod wait;
+pub(crate) mod wanted;
 pub(crate) mod witness;
 
 #[cfg(any(feature = "fibers", feature = "threads"))]
@@ -19,6 +22,8 @@ mod idle;
 mod limits;
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod point;
+#[cfg(any(feature = "fibers", feature = "threads"))]
+mod posted;
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod queue;
 #[cfg(any(feature = "fibers", feature = "threads"))]

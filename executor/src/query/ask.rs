@@ -13,9 +13,10 @@ use crate::cx::Cx;
 use crate::error::{Error, Payload, discard};
 use crate::plant;
 use crate::sched::fiber::without_runs;
-use crate::sched::graph::{self, Frame, Kind, Name, Stopped, Subject};
+use crate::sched::graph::{self, Frame, Kind, Name, Role, Stopped, Subject};
 use crate::sched::room;
 use crate::sched::wait::Waiters;
+use crate::sched::wanted::{end_of, told};
 
 /// Asks for a query. The fast path: a table's address, a probe, one acquire load.
 ///
@@ -112,7 +113,10 @@ fn ask_slowly<'db, Q: Query<D>, D: 'static>(
             Found::InProgress => {
                 is_hit = false;
                 cx.settle_item();
-                match graph::wait_for(cx.fiber(), slot.awaited()) {
+                let asked = Asked { table, slot, key };
+                // SAFETY: the kind's functions take a living `Asked` of this type.
+                let what = unsafe { Subject::new(Asked::<Q, D>::KIND, &asked) };
+                match graph::wait_for(cx.fiber(), slot.awaited(), what) {
                     Ok(()) => (),
                     Err(Stopped::Cycle(error)) => error.raise(),
                     Err(Stopped::Refused(error)) => return Err(error),
@@ -139,9 +143,11 @@ struct Asked<'a, 'db, Q: Query<D>, D> {
 
 impl<Q: Query<D>, D: 'static> Asked<'_, '_, Q, D> {
     const KIND: &'static Kind = &Kind {
+        role: Role::Work,
         query: Some(std::any::type_name::<Q>),
         describe: Some(Self::describe),
         fail: Some(Self::fail_for_cycle),
+        abandon: Some(Self::abandon),
     };
 
     /// Publishes a failure; the waiters must be woken.
@@ -165,6 +171,16 @@ impl<Q: Query<D>, D: 'static> Asked<'_, '_, Q, D> {
 
     /// # Safety
     ///
+    /// As for `describe`, and the claim's owner goes no further.
+    unsafe fn abandon(asked: NonNull<()>) -> Waiters {
+        // SAFETY: as in `describe`.
+        let asked = unsafe { asked.cast::<Self>().as_ref() };
+        // SAFETY: by contract: nobody else ends the claim.
+        unsafe { asked.slot.abandon() }
+    }
+
+    /// # Safety
+    ///
     /// As for `describe`, and the caller decides a cycle in which the slot's owner is stuck.
     unsafe fn fail_for_cycle(asked: NonNull<()>, error: &Error) -> Waiters {
         // SAFETY: as in `describe`.
@@ -181,8 +197,8 @@ fn compute<'db, Q: Query<D>, D: 'static>(
     asked: &Asked<'_, 'db, Q, D>,
 ) -> Result<Ready<'db, Q::Value>, Error> {
     let here = 0_u8;
-    if cx.is_deep(&raw const here) {
-        return compute_deeper(cx, asked);
+    if cx.is_deep_or_cancelled(&raw const here) {
+        return compute_otherwise(cx, asked);
     }
     if cx.database().is_recording() {
         return compute_recorded(cx, asked);
@@ -206,7 +222,7 @@ fn compute_recorded<'db, Q: Query<D>, D: 'static>(
         if record.is_some() {
             asked.table.note_box();
         }
-        Some(record)
+        record
     })
 }
 
@@ -237,7 +253,7 @@ fn publish<'db, Q: Query<D>, D: 'static>(
     asked: &Asked<'_, 'db, Q, D>,
     result: Result<Q::Value, Payload>,
     cycle: Option<Error>,
-    record: impl FnOnce() -> Option<Option<Box<Record>>>,
+    record: impl FnOnce() -> Option<Box<Record>>,
 ) -> Result<Ready<'db, Q::Value>, Error> {
     if let Some(cycle) = cycle {
         without_runs(|| discard(result));
@@ -250,14 +266,20 @@ fn publish<'db, Q: Query<D>, D: 'static>(
     }
 }
 
-/// Little stack is left: computes on another segment.
+/// Little stack is left: computes on another segment. Or the asker was cancelled: gives the claim back.
 #[cold]
 #[inline(never)]
-fn compute_deeper<'db, Q: Query<D>, D: 'static>(
+fn compute_otherwise<'db, Q: Query<D>, D: 'static>(
     cx: &Cx<'db, D>,
     asked: &Asked<'_, 'db, Q, D>,
 ) -> Result<Ready<'db, Q::Value>, Error> {
-    match room::deeper(cx.fiber(), || compute(cx, asked)) {
+    let fiber = cx.fiber();
+    if let Some(error) = end_of(fiber) {
+        // Nothing has run.
+        let error = fail(asked, error.into_payload());
+        return Err(told(fiber, error));
+    }
+    match room::deeper(fiber, || compute(cx, asked)) {
         Ok(Ok(result)) => result,
         Ok(Err(payload)) => resume_unwind(payload),
         // Nothing has run: the claim is given back.
@@ -287,6 +309,11 @@ fn fail<Q: Query<D>, D: 'static>(asked: &Asked<'_, '_, Q, D>, payload: Payload) 
 /// provider made of it does not count.
 #[cold]
 fn decided<Q: Query<D>, D>(cx: &Cx<'_, D>, asked: &Asked<'_, '_, Q, D>, cycle: Error) -> Error {
+    if cycle.is_cancelled() {
+        // SAFETY: as in `compute`: no cycle has decided the slot.
+        unsafe { asked.slot.abandon() }.wake();
+        return cycle;
+    }
     if cycle.is_left_over() {
         // SAFETY: as in `compute`: no cycle has decided the slot.
         unsafe { asked.slot.abandon() }.wake();

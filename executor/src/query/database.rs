@@ -31,9 +31,11 @@ use crate::sync::ThreadBound;
 /// let db = dagwood::Database::new(vec!["a", "b"]);
 /// assert_eq!(db.data().len(), 2);
 /// ```
+#[repr(C)]
 pub struct Database<D> {
-    data: D,
+    /// First, so that it is where the database is: a hit looks there.
     types: Types<D>,
+    data: D,
     /// Whether each query records what it asks.
     is_recording: bool,
     pub(crate) bound: ThreadBound,

@@ -3,6 +3,7 @@
 //!
 //! Used by `table.rs`.
 
+use std::hint::assert_unchecked;
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 
@@ -101,7 +102,9 @@ unsafe fn probe<'t, E>(
         let pointer = pointer.load(Ordering::Acquire);
         let entry = tagged(pointer, tag(hash));
         if entry.addr() & TAG == 0 {
-            // SAFETY: a pointer with this tag is that of an entry.
+            // SAFETY: a pointer with this tag is that of an entry. (Said, so that what is found is not tested.)
+            unsafe { assert_unchecked(!entry.is_null()) };
+            // SAFETY: as above.
             let entry = unsafe { &*entry };
             if is_it(entry) {
                 return Ok(entry);

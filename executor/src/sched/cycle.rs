@@ -158,13 +158,14 @@ impl Wait {
         // SAFETY: a waiting fiber's record is alive, and it cannot leave its wait while the lock is
         // held (G1).
         let waiter = unsafe { self.waiter.as_ref() };
-        if waiter.is_outer_of(awaited.owner()) {
+        if owner_of(awaited).is_some_and(|owner| waiter.is_outer_of(owner)) {
             // It does not sleep: it runs what it waits for, and looks at its frame afterwards.
             return None;
         }
         // SAFETY: the lock is held.
         unsafe { *waiter.cycle.get() = Some(error.clone()) };
-        Some(awaited.list.detach())
+        // SAFETY: as above.
+        Some(unsafe { awaited.list.detach() })
     }
 }
 

@@ -5,16 +5,35 @@
 
 use std::cell::UnsafeCell;
 use std::ptr::{self, NonNull};
+use std::time::Instant;
 
+use super::cancel::Region;
 use super::cycle::Cycle;
-use super::fiber::FiberRecord;
+use super::fiber::{FiberRecord, GivenUpFor};
 use super::wait::{WaitList, Waiters};
+use super::wanted::{self, Foreign, end_of};
 use crate::error::Error;
 use crate::plant;
-use crate::sync::{AtomicPtr, AtomicUsize, GlobalLock, Ordering};
+use crate::sync::{AtomicUsize, GlobalLock, Ordering};
+
+/// What part a frame has in the end of cancelled work (cancel.md X3, X4).
+#[derive(Copy, Clone, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// A query or a task.
+    Work,
+    /// What a fiber gave away, and takes back.
+    Fork,
+    /// A whole run: nothing below it, if there is something, is part of it.
+    Run,
+    /// A part of a run; the data is its [`Region`].
+    Part,
+    /// No frame: what a wait is for.
+    Wait,
+}
 
 /// What a frame does is to the wait graph.
 pub(crate) struct Kind {
+    pub(crate) role: Role,
     /// The name of the query's type, if it is a query: for a signal handler, so it must not allocate.
     pub(crate) query: Option<fn() -> &'static str>,
     /// Its name in the report of a cycle: (kind, key). `None`: it is not named (a join's half).
@@ -22,15 +41,26 @@ pub(crate) struct Kind {
     /// Puts a cycle's error in, and closes it: queries only, others end when their fibers have
     /// unwound.
     pub(crate) fail: Option<unsafe fn(NonNull<()>, &Error) -> Waiters>,
+    /// Gives it back without a result, for a fiber that goes no further: queries only.
+    pub(crate) abandon: Option<unsafe fn(NonNull<()>) -> Waiters>,
 }
 
 impl Kind {
     /// Has no name in reports (the query that forked or ran it has), and ends by itself.
-    const UNNAMED: &'static Kind = &Kind {
-        query: None,
-        describe: None,
-        fail: None,
-    };
+    const FORK: &'static Kind = &Kind::unnamed(Role::Fork);
+    const RUN: &'static Kind = &Kind::unnamed(Role::Run);
+    const PART: &'static Kind = &Kind::unnamed(Role::Part);
+    const WAIT: &'static Kind = &Kind::unnamed(Role::Wait);
+
+    const fn unnamed(role: Role) -> Kind {
+        Kind {
+            role,
+            query: None,
+            describe: None,
+            fail: None,
+            abandon: None,
+        }
+    }
 }
 
 /// What a frame does, with what its kind needs to know: a pointer that only the kind's functions
@@ -42,10 +72,40 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    const UNNAMED: Subject = Subject {
-        kind: Kind::UNNAMED,
-        data: NonNull::dangling(),
-    };
+    /// A whole run.
+    pub(crate) const RUN: Subject = Subject::unnamed(Kind::RUN);
+    /// A wait for a fork.
+    const CHILD: Subject = Subject::unnamed(Kind::WAIT);
+
+    const fn unnamed(kind: &'static Kind) -> Self {
+        Subject {
+            kind,
+            data: NonNull::dangling(),
+        }
+    }
+
+    /// What `giver` forked; it outlives the frame.
+    fn fork(giver: *const FiberRecord) -> Self {
+        Subject {
+            kind: Kind::FORK,
+            data: NonNull::new(giver.cast_mut()).map_or(NonNull::dangling(), NonNull::cast),
+        }
+    }
+
+    /// A part of a run, which can be cancelled alone. The region outlives the frame.
+    pub(crate) fn part(region: &Region) -> Self {
+        Subject {
+            kind: Kind::PART,
+            data: NonNull::from(region).cast(),
+        }
+    }
+
+    /// What it is called, if it has a name. Runs user code (`Debug`).
+    pub(super) fn name(&self) -> Option<Name> {
+        let describe = self.kind.describe?;
+        // SAFETY: of this kind, and its frame or wait is entered (`Subject::new`).
+        Some(unsafe { describe(self.data) })
+    }
 
     /// # Safety
     ///
@@ -67,50 +127,33 @@ pub(crate) struct Name {
 
 /// The head of everything that a fiber can wait for: who does it, and is it done. Zeroed memory is
 /// one that nobody does yet, and that [`WaitList::reopen`] opens.
-#[repr(C)]
 pub(crate) struct Awaited {
-    /// The fiber that does it; null before somebody started (or where nobody is known to, as for
-    /// events).
-    owner: AtomicPtr<FiberRecord>,
     pub(crate) list: WaitList,
 }
 
-/// What tells a past from an owner: a record of a fiber has an even address.
-const PAST: usize = 1;
-
 impl Awaited {
+    /// Open; `owner` does it (null before somebody has started, or where nobody is known to, as for events).
+    #[inline]
     pub(crate) fn new(owner: *const FiberRecord) -> Self {
         Awaited {
-            owner: AtomicPtr::new(owner.cast_mut()),
-            list: WaitList::new(),
+            list: WaitList::new(owner),
         }
     }
 
-    /// Says who does it (graph.md G3).
-    pub(crate) fn set_owner(&self, owner: *const FiberRecord) {
-        // Release: pairs with the Acquire in `owner`.
-        self.owner.store(owner.cast_mut(), Ordering::Release);
+    /// Says who does it, the caller (G3).
+    pub(crate) fn set_owner(&self, owner: &FiberRecord) {
+        if !self.list.set_owner(owner) {
+            self.set_owner_of_waiters(owner);
+        }
     }
 
-    /// Keeps `past`, which is aligned to more than one, where the owner was. Only after the close, and only by the
-    /// closer: nobody looks for an owner of what is closed (G4).
-    pub(crate) fn set_past(&self, past: *mut ()) {
-        let tagged = past.map_addr(|address| address | PAST).cast();
-        // Release: pairs with the Acquire in `past` and in `owner`: who sees it sees the close, too.
-        self.owner.store(tagged, Ordering::Release);
-    }
-
-    /// What [`set_past`](Self::set_past) was told.
-    pub(crate) fn past(&self) -> Option<*mut ()> {
-        // Acquire: pairs with the Release in `set_past`.
-        let past = self.owner.load(Ordering::Acquire);
-        (past.addr() & PAST != 0).then(|| past.map_addr(|address| address & !PAST).cast())
-    }
-
-    /// Who does it; only an address, unless it is open and the lock is held (G4).
-    pub(super) fn owner(&self) -> *const FiberRecord {
-        // Acquire: pairs with the Release in `set_owner`.
-        self.owner.load(Ordering::Acquire)
+    #[cold]
+    fn set_owner_of_waiters(&self, owner: &FiberRecord) {
+        let _guard = GRAPH.lock();
+        // SAFETY: the lock is held, all that has an owner is waited for by an edge, and whoever does it closes it.
+        unsafe { self.list.set_owner_of_waiters(owner) };
+        // They may all have been taken off before we had the lock: nobody lists itself meanwhile.
+        self.list.set_owner(owner);
     }
 }
 
@@ -125,15 +168,16 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    /// Enters a frame on `fiber` for the time of `body`, which must not unwind and does `awaited`.
+    /// Enters a frame on `fiber` for the time of `body`, which must not unwind and does `awaited`, which `giver` forked.
     /// Gives `body`'s result, and the error of the cycle that decided this frame meanwhile, if one
     /// did.
     pub(crate) fn enter<R>(
         fiber: &FiberRecord,
         awaited: &Awaited,
+        giver: *const FiberRecord,
         body: impl FnOnce() -> R,
     ) -> (R, Option<Error>) {
-        Self::enter_as(fiber, awaited, Subject::UNNAMED, body)
+        Self::enter_as(fiber, awaited, Subject::fork(giver), body)
     }
 
     /// The same for what has a name.
@@ -211,9 +255,49 @@ impl Frame {
 
     /// What it does is called, if it has a name. Runs user code (`Debug`).
     pub(super) fn name(&self) -> Option<Name> {
-        let describe = self.subject.kind.describe?;
-        // SAFETY: of this kind, and the frame is entered (`Subject::new`).
-        Some(unsafe { describe(self.subject.data) })
+        self.subject.name()
+    }
+
+    /// Who forked it, if it is a fork.
+    pub(super) fn giver(&self) -> Option<&FiberRecord> {
+        let is_fork = self.subject.kind.role == Role::Fork;
+        // SAFETY: of a fork: the fiber that forked it, which waits for it in the end (`enter`).
+        is_fork.then(|| unsafe { self.subject.data.cast().as_ref() })
+    }
+
+    /// Whether what is below it goes on when this is cancelled.
+    pub(super) fn is_root(&self) -> bool {
+        match self.subject.kind.role {
+            Role::Run => true,
+            Role::Part => {
+                // SAFETY: of a part, whose region outlives the frame (`Subject::part`).
+                let region = unsafe { self.subject.data.cast::<Region>().as_ref() };
+                region.own_reason().is_some()
+            }
+            _ => false,
+        }
+    }
+
+    /// Nothing that the queries on `fiber`, the current one, give from now on is remembered: it ends with `error`
+    /// (cancel.md X3).
+    pub(crate) fn cancel_queries(fiber: &FiberRecord, error: &Error) {
+        let frames = Frame::all_of(fiber).take_while(|frame| !frame.is_root());
+        for frame in frames.filter(|frame| frame.kind().query.is_some()) {
+            if frame.cycle().is_none() && !plant::is("cancelled_is_kept") {
+                // SAFETY: the fiber runs: only it reads or writes the field (graph.md G6).
+                unsafe { *frame.cycle.get() = Some(error.clone()) };
+            }
+        }
+    }
+
+    /// Gives the queries of `fiber`, the current one, back, for it goes no further.
+    pub(super) fn abandon_queries(fiber: &FiberRecord) {
+        for frame in Frame::all_of(fiber) {
+            if let Some(abandon) = frame.kind().abandon {
+                // SAFETY: of this kind, and the frame is entered (`Subject::new`); the fiber does not go on.
+                unsafe { abandon(frame.subject.data) }.wake();
+            }
+        }
     }
 
     /// The kind of what it does.
@@ -237,19 +321,24 @@ impl Frame {
 /// One lock for the edges of the whole process (graph.md G1).
 pub(super) static GRAPH: GlobalLock = GlobalLock::new();
 
-/// Suspends `fiber` until `awaited` was closed.
+/// Suspends `fiber` until `awaited` was closed; `what` is its name for reports.
 ///
 /// # Errors
 ///
-/// The error of a cycle that this wait is part of (the wait never returns to its asker: raise it),
-/// or that no stack is left to go on with while this one waits.
-pub(crate) fn wait_for(fiber: &FiberRecord, awaited: &Awaited) -> Result<(), Stopped> {
+/// The error of a cycle that this wait is part of (the wait never returns to its asker: raise it);
+/// or that no stack is left to go on with while this one waits, or that the fiber's work is cancelled.
+pub(crate) fn wait_for(
+    fiber: &FiberRecord,
+    awaited: &Awaited,
+    what: Subject,
+) -> Result<(), Stopped> {
     if awaited.list.outcome().is_some() {
         return Ok(());
     }
     check_unwinding().map_err(Stopped::Refused)?;
-    wait_on_edge(fiber, awaited, true).map_err(|error| {
-        if error.is_exhausted() {
+    check_cancelled(fiber).map_err(Stopped::Refused)?;
+    wait_on_edge(fiber, awaited, what, true).map_err(|error| {
+        if error.is_exhausted() || error.is_cancelled() {
             Stopped::Refused(error)
         } else {
             Stopped::Cycle(error)
@@ -265,7 +354,7 @@ pub(crate) fn wait_for_child(fiber: &FiberRecord, awaited: &Awaited) -> Option<E
     let mut cycle = None;
     while awaited.list.outcome().is_none() {
         // Once a cycle is decided the child goes on; it may run into another.
-        cycle = cycle.or(wait_on_edge(fiber, awaited, false).err());
+        cycle = cycle.or(wait_on_edge(fiber, awaited, Subject::CHILD, false).err());
     }
     cycle
 }
@@ -279,43 +368,122 @@ pub(crate) fn wait_for_begun(
 ) -> Option<Error> {
     point_before_wait(fiber);
     // SAFETY: the current fiber, which suspends below; its record outlives it.
-    let Added::Waiting(before) = (unsafe { add_edge(fiber, awaited, false) }) else {
+    let mut ask = Ask::new(fiber, awaited, Subject::CHILD, false);
+    // SAFETY: as above.
+    let Added::Waiting = (unsafe { add_edge(fiber, awaited, &mut ask) }) else {
         unreachable!("it is open, and nobody does it");
     };
     begin();
-    let cycle = wait_listed(fiber, awaited, before, false).err();
+    let cycle = wait_listed(fiber, awaited, ask).err();
     cycle.or(wait_for_child(fiber, awaited))
 }
 
 /// As [`wait_for`], for what is owned by nobody (events): no edge, no cycle.
-pub(crate) fn wait_without_edge(fiber: &FiberRecord, awaited: &Awaited) -> Result<(), Error> {
+pub(crate) fn wait_without_edge(
+    fiber: &FiberRecord,
+    awaited: &Awaited,
+    what: Subject,
+) -> Result<(), Error> {
+    let mut ask = Ask::new(fiber, awaited, what, true);
     while awaited.list.outcome().is_none() {
         check_unwinding()?;
+        check_cancelled(fiber)?;
         point_before_wait(fiber);
         // SAFETY: the current fiber, which suspends if it was listed; its record outlives it.
         if let Ok(before) = unsafe { awaited.list.list(fiber) } {
-            suspend(fiber, Some((awaited, before)))?;
+            ask.before = before;
+            suspend(fiber, &ask)?;
         }
     }
     Ok(())
 }
 
-/// Suspends `fiber`, which is listed; `ask` says where and behind whom, if the wait can be given up.
+/// A wait of a suspended fiber, in the frame of the wait: what its worker knows of it.
+pub(super) struct Ask {
+    awaited: NonNull<Awaited>,
+    /// Behind whom the fiber was listed (wait.md W7).
+    before: *const FiberRecord,
+    /// Whether it can be given up: not a wait for a child.
+    is_ask: bool,
+    what: Subject,
+    /// Since when, if somebody looks at the clock.
+    since: Option<Instant>,
+    foreign: Foreign,
+}
+
+impl Ask {
+    fn new(fiber: &FiberRecord, awaited: &Awaited, what: Subject, is_ask: bool) -> Self {
+        let is_timed = fiber.worker().is_some_and(|worker| worker.times_waits());
+        Ask {
+            awaited: NonNull::from(awaited),
+            before: ptr::null(),
+            is_ask,
+            what,
+            since: is_timed.then(Instant::now),
+            foreign: Foreign::new(),
+        }
+    }
+
+    /// The fiber was listed, behind `before`. The lock is held.
+    fn listed(&mut self, fiber: &FiberRecord, awaited: &Awaited, before: *const FiberRecord) {
+        self.before = before;
+        if self.is_ask {
+            self.foreign.note(fiber, owner_of(awaited));
+        }
+    }
+}
+
+/// Who does what `fiber`, which rests, waits for: an address only, to compare with.
+#[cfg(any(feature = "fibers", feature = "threads"))]
+fn owner_now(fiber: &FiberRecord) -> *const FiberRecord {
+    let _guard = GRAPH.lock();
+    let owner = edge_of(fiber).and_then(owner_of);
+    owner.map_or(ptr::null(), ptr::from_ref)
+}
+
+/// The wait of `fiber`, one of the calling worker's, if it waits. Runs user code (`Debug`).
+#[cfg(any(feature = "fibers", feature = "threads"))]
+pub(super) fn seen_wait(fiber: &FiberRecord) -> Option<super::pool::SeenWait> {
+    // SAFETY: null, or in a frame of the fiber, which is suspended: its worker does something else.
+    let ask = unsafe { fiber.ask().as_ref() }?;
+    let text = |name: Option<Name>| name.map(|name| name.text);
+    super::fiber::without_runs(|| {
+        let queries = Frame::all_of(fiber).filter_map(|frame| text(frame.name()));
+        Some(super::pool::SeenWait {
+            fiber,
+            owner: owner_now(fiber),
+            awaited: text(ask.what.name()).unwrap_or_else(|| "what it forked".to_owned()),
+            queries: queries.collect(),
+            since: ask.since,
+        })
+    })
+}
+
+/// Suspends `fiber`, which is listed; `ask` says where and behind whom.
 ///
 /// # Errors
 ///
 /// It was given up.
-fn suspend(fiber: &FiberRecord, ask: Option<(&Awaited, *const FiberRecord)>) -> Result<(), Error> {
-    let no_ask = (ptr::null(), ptr::null());
-    fiber
-        .ask
-        .set(ask.map_or(no_ask, |(awaited, before)| (ptr::from_ref(awaited), before)));
-    fiber.suspend();
-    fiber.ask.set(no_ask);
-    if fiber.is_given_up.replace(false) {
-        return Err(fiber.shortage());
+fn suspend(fiber: &FiberRecord, ask: &Ask) -> Result<(), Error> {
+    fiber.begin_rest(ask);
+    if wanted::reason_of(fiber).is_some() {
+        // It is wanted as far as it can tell; once it stands still, others, and its own worker, can tell better.
+        fiber.watcher().inspect(|pool| pool.interrupt());
     }
-    Ok(())
+    fiber.suspend();
+    fiber.end_rest();
+    if wanted::reason_of(fiber).is_some() {
+        // Another fiber may have lowered the attention word meanwhile.
+        fiber.raise_attention();
+    }
+    match fiber.given_up.replace(GivenUpFor::Nothing) {
+        GivenUpFor::Nothing => Ok(()),
+        GivenUpFor::Shortage => Err(fiber.shortage()),
+        GivenUpFor::Cancel => {
+            let reason = wanted::reason_of(fiber).expect("a reason stays");
+            Err(wanted::told(fiber, wanted::end(fiber, reason)))
+        }
+    }
 }
 
 /// How many circles stand still until they are decided (G5). Changed under the lock.
@@ -339,31 +507,44 @@ pub(crate) enum GivenUp {
     Woken,
 }
 
-/// Ends the ask that `fiber`, a suspended fiber of the calling worker, waits in, with an error (G8, stand.md S3).
-pub(crate) fn give_up(fiber: &FiberRecord) -> GivenUp {
+/// Ends the ask that `fiber`, a suspended fiber of the calling worker, waits in, with an error (G8): because no fiber
+/// can be made (stand.md S3), or, if it was cancelled and nobody else wants what it computes, for that (cancel.md X2).
+pub(crate) fn give_up(fiber: &FiberRecord, why: GivenUpFor) -> GivenUp {
     let guard = GRAPH.lock();
-    let (awaited, before) = fiber.ask.get();
-    // SAFETY: null, or borrowed by a frame of the fiber, which stands still.
-    let Some(awaited) = (unsafe { awaited.as_ref() }) else {
+    // SAFETY: null, or in a frame of the fiber, which stands still.
+    let Some(ask) = (unsafe { fiber.ask().as_ref() }) else {
         return GivenUp::No;
     };
-    if fiber.is_given_up.get() || fiber.is_called_back() || awaited.list.outcome().is_some() {
+    // SAFETY: borrowed by that frame.
+    let awaited = unsafe { ask.awaited.as_ref() };
+    let is_over = fiber.given_up.get() != GivenUpFor::Nothing
+        || fiber.is_called_back()
+        || awaited.list.outcome().is_some();
+    if !ask.is_ask || is_over || why == GivenUpFor::Cancel && !wanted::is_to_end(fiber) {
         return GivenUp::No;
     }
     if DECIDING.load(Ordering::Relaxed) > 0 {
         return GivenUp::NotNow;
     }
+    // What it waited for may be wanted by nobody now (cancel.md X4).
+    let owner = edge_of(fiber).and_then(owner_of);
+    let owner = owner.and_then(FiberRecord::watcher);
     fiber.edge.set(ptr::null());
-    fiber.is_given_up.set(true);
+    fiber.given_up.set(why);
     // It is suspended in that wait, and the caller, its worker, is who resumes it.
-    if awaited.list.unlist_newest(fiber, before) {
-        return GivenUp::Unlisted;
-    }
-    // Those above it look again; whoever takes it off its list, we or who closes it, wakes it.
-    let woken = awaited.list.detach();
+    let is_newest = awaited.list.unlist_newest(fiber, ask.before);
+    // SAFETY: the lock is held.
+    // Else those above it look again; whoever takes it off its list, we or who closes it, wakes it.
+    let woken = (!is_newest).then(|| unsafe { awaited.list.detach() });
     drop(guard);
-    woken.wake();
-    GivenUp::Woken
+    owner.inspect(|owner| owner.interrupt());
+    match woken {
+        None => GivenUp::Unlisted,
+        Some(woken) => {
+            woken.wake();
+            GivenUp::Woken
+        }
+    }
 }
 
 /// A point for a schedule, which the closer may use to come first.
@@ -373,31 +554,39 @@ fn point_before_wait(fiber: &FiberRecord) {
         .inspect(|worker| worker.point_before_wait(fiber));
 }
 
-fn wait_on_edge(fiber: &FiberRecord, awaited: &Awaited, is_ask: bool) -> Result<(), Error> {
+fn wait_on_edge(
+    fiber: &FiberRecord,
+    awaited: &Awaited,
+    what: Subject,
+    is_ask: bool,
+) -> Result<(), Error> {
+    let mut ask = Ask::new(fiber, awaited, what, is_ask);
     point_before_wait(fiber);
     // SAFETY: the current fiber, which suspends below if it was listed; its record outlives it.
-    match unsafe { add_edge(fiber, awaited, is_ask) } {
-        Added::Waiting(before) => wait_listed(fiber, awaited, before, is_ask),
+    match unsafe { add_edge(fiber, awaited, &mut ask) } {
+        Added::Waiting => wait_listed(fiber, awaited, ask),
         Added::Done => Ok(()),
         Added::Closes(cycle) => Err(cycle.decide()),
         Added::LeftOver(error) => Err(error),
     }
 }
 
-/// Suspends `fiber`, which has an edge and is listed behind `before`, until the wait has ended.
-fn wait_listed(
-    fiber: &FiberRecord,
-    awaited: &Awaited,
-    mut before: *const FiberRecord,
-    is_ask: bool,
-) -> Result<(), Error> {
+/// Suspends `fiber`, which has an edge and is listed, until the wait has ended.
+fn wait_listed(fiber: &FiberRecord, awaited: &Awaited, mut ask: Ask) -> Result<(), Error> {
+    let is_ask = ask.is_ask;
     loop {
-        suspend(fiber, is_ask.then_some((awaited, before)))?;
+        suspend(fiber, &ask)?;
         // SAFETY: the current fiber, which was woken, and suspends above if it is listed again.
-        match unsafe { end_wait(fiber, awaited) } {
-            Ended::ListedAgain(newer) => before = newer,
+        match unsafe { end_wait(fiber, awaited, &mut ask) } {
+            Ended::ListedAgain => (),
             Ended::Done => return Ok(()),
-            Ended::Cycle(error) => return Err(error),
+            Ended::Cycle(error) => {
+                if is_ask && ask.foreign.is_counted() {
+                    // Who computes it may be wanted by nobody now.
+                    fiber.watcher().inspect(|pool| pool.interrupt());
+                }
+                return Err(error);
+            }
         }
     }
 }
@@ -419,11 +608,40 @@ fn check_unwinding() -> Result<(), Error> {
     }
 }
 
+/// Cancelled work does not begin to wait (cancel.md X2).
+fn check_cancelled(fiber: &FiberRecord) -> Result<(), Error> {
+    match end_of(fiber) {
+        Some(error) => Err(wanted::told(fiber, error)),
+        None => Ok(()),
+    }
+}
+
+/// Moves fibers, whom somebody may look at under the graph's lock.
+#[cfg(any(feature = "fibers", feature = "threads"))]
+pub(super) fn undisturbed_by_looks(drain: impl FnOnce()) {
+    let _guard = GRAPH.lock();
+    drain();
+}
+
+/// What runs on the fibers of an inbox that is drained under the graph's lock: the type of the innermost query on each.
+#[cfg(any(feature = "fibers", feature = "threads"))]
+pub(super) fn names_of_ready(inbox: &super::ready::Inbox) -> Vec<&'static str> {
+    let _guard = GRAPH.lock();
+    // SAFETY: nobody drains it while the lock is held.
+    let fibers = unsafe { inbox.fibers() };
+    // A fiber that is not drained is not resumed: its frames stand still.
+    let name = |fiber: &FiberRecord| Frame::all_of(fiber).find_map(|frame| frame.kind().query);
+    let name = |fiber: &FiberRecord| name(fiber).filter(|_| !plant::is("nameless_ready"));
+    fibers
+        .map(|fiber| name(fiber).map_or("a job", |name| name()))
+        .collect()
+}
+
 /// What came of adding an edge.
 #[must_use]
 enum Added {
-    /// It is there, and the fiber is listed, behind this one: it must suspend.
-    Waiting(*const FiberRecord),
+    /// It is there, and the fiber is listed: it must suspend.
+    Waiting,
     /// What was awaited is closed meanwhile.
     Done,
     /// It would close a cycle, which the caller must decide.
@@ -437,7 +655,8 @@ enum Added {
 /// # Safety
 ///
 /// As for [`WaitList::list`].
-unsafe fn add_edge(fiber: &FiberRecord, awaited: &Awaited, is_ask: bool) -> Added {
+unsafe fn add_edge(fiber: &FiberRecord, awaited: &Awaited, ask: &mut Ask) -> Added {
+    let is_ask = ask.is_ask;
     let guard = GRAPH.lock();
     let mut woken = None;
     if is_cycle(fiber, awaited) {
@@ -452,13 +671,14 @@ unsafe fn add_edge(fiber: &FiberRecord, awaited: &Awaited, is_ask: bool) -> Adde
         }
     }
     // SAFETY: the caller's contract.
-    let added = match unsafe { awaited.list.list(fiber) } {
+    let added = match unsafe { awaited.list.list_owned(fiber) } {
         Ok(before) => {
             fiber.edge.set(awaited);
             fiber.is_asking.set(is_ask);
-            Added::Waiting(before)
+            ask.listed(fiber, awaited, before);
+            Added::Waiting
         }
-        Err(_) if plant::is("unchecked_listing") => Added::Waiting(ptr::null()),
+        Err(_) if plant::is("unchecked_listing") => Added::Waiting,
         Err(_) => Added::Done,
     };
     drop(guard);
@@ -474,8 +694,8 @@ enum Ended {
     Done,
     /// The wait is part of a cycle, with this error.
     Cycle(Error),
-    /// The list was only detached for another's sake: the fiber is listed again, behind this one.
-    ListedAgain(*const FiberRecord),
+    /// The list was only detached for another's sake: the fiber is listed again.
+    ListedAgain,
 }
 
 /// After a wake: removes the edge, if the wait has ended.
@@ -483,14 +703,17 @@ enum Ended {
 /// # Safety
 ///
 /// As for [`WaitList::list`]; the fiber was woken.
-unsafe fn end_wait(fiber: &FiberRecord, awaited: &Awaited) -> Ended {
+unsafe fn end_wait(fiber: &FiberRecord, awaited: &Awaited, ask: &mut Ask) -> Ended {
     let _guard = GRAPH.lock();
     // SAFETY: the lock is held.
     let ended = match unsafe { &mut *fiber.cycle.get() }.take() {
         Some(error) => Ended::Cycle(error),
         // SAFETY: the caller's contract.
-        None => match unsafe { awaited.list.list(fiber) } {
-            Ok(before) => return Ended::ListedAgain(before),
+        None => match unsafe { awaited.list.list_owned(fiber) } {
+            Ok(before) => {
+                ask.listed(fiber, awaited, before);
+                return Ended::ListedAgain;
+            }
             Err(_) => Ended::Done,
         },
     };
@@ -526,10 +749,8 @@ pub(crate) fn with_inner(
 ///
 /// The graph's lock is held; the owner's record is alive then (G4).
 pub(super) fn owner_of<'a>(awaited: &Awaited) -> Option<&'a FiberRecord> {
-    let owner = awaited.owner();
-    if awaited.list.outcome().is_some() {
-        return None;
-    }
+    // SAFETY: the lock is held, and all that an edge leads to is waited for by edges.
+    let owner = unsafe { awaited.list.owner() };
     // SAFETY: null or a fiber that has not closed `awaited` yet; its record is not freed while the
     // lock is held (G4).
     unsafe { owner.as_ref() }

@@ -56,6 +56,7 @@ mod tests {
             reports_overflows: false,
             statistics: false,
             schedule: Schedule::Free,
+            watching: crate::waiters::Watching::default(),
             threads_max: None,
         }
     }

@@ -8,6 +8,7 @@ use super::Worker;
 use super::fibers::WorkerFiber;
 use crate::error::Error;
 use crate::plant;
+use crate::sched::fiber::GivenUpFor;
 use crate::sched::graph::{GivenUp, give_up};
 use crate::sched::point::Point;
 
@@ -63,7 +64,7 @@ impl Worker {
     fn gives_up(&self, fiber: NonNull<WorkerFiber>) -> bool {
         // SAFETY: one of this worker's records, so alive, and suspended, since the base is here.
         let fiber = unsafe { fiber.as_ref() };
-        match give_up(&fiber.record) {
+        match give_up(&fiber.record, GivenUpFor::Shortage) {
             GivenUp::No => false,
             GivenUp::Woken => true,
             GivenUp::Unlisted => {
