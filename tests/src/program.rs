@@ -282,6 +282,7 @@ fn mix(values: &[u64]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::child::scaled;
 
     fn has_panic_in_a_join(block: &Block) -> bool {
         block.iter().any(|op| {
@@ -300,8 +301,8 @@ mod tests {
             .map(Program::random)
             .filter(fails)
             .map(|program| program.shrink(fails));
-        let mut count = 0;
-        for small in shrunk.take(20) {
+        let (mut count, enough) = (0, scaled(20));
+        for small in shrunk.take(enough) {
             let ops: Vec<&Op> = small.bodies.iter().flatten().collect();
             let is_least = |op: &Op| {
                 let left = Op::Join(vec![Op::Panic], Vec::new());
@@ -311,6 +312,6 @@ mod tests {
             assert!(ops.len() == 1 && is_least(ops[0]), "{small:?}");
             count += 1;
         }
-        assert_eq!(count, 20, "random programs have panics in joins");
+        assert_eq!(count, enough, "random programs have panics in joins");
     }
 }

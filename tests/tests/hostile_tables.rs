@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dagwood::{Backend, Cx, Database, Executor, Query, Storage};
-use dagwood_tests::{Bed, fail_quietly, scenarios};
+use dagwood_tests::{Bed, fail_quietly, scaled, scenarios};
 
 scenarios! {
     all [1, 2, 4]: f5_keys_whose_code_fills_their_own_table;
@@ -180,17 +180,28 @@ fn ask_all<Q: Query<AtomicUsize, Value = usize>>(
     (asked.expect("no failure"), db.into_data().into_inner())
 }
 
+/// The work is the square of this.
+const COLLIDING: usize = scaled(500);
+
 fn f5_keys_that_all_collide(bed: &Bed) {
-    let (asked, runs) = ask_all(bed, 500, Collides);
-    assert!(asked.iter().all(|values| values.iter().copied().eq(0..500)));
-    assert_eq!(runs, 500);
+    let (asked, runs) = ask_all(bed, COLLIDING, Collides);
+    assert!(
+        asked
+            .iter()
+            .all(|values| values.iter().copied().eq(0..COLLIDING))
+    );
+    assert_eq!(runs, COLLIDING);
 }
 
 /// Providers run more than once, and that is all.
 fn f5_hashes_that_lie(bed: &Bed) {
-    let (asked, runs) = ask_all(bed, 500, Lies);
-    assert!(asked.iter().all(|values| values.iter().copied().eq(0..500)));
-    assert!(runs >= 500);
+    let (asked, runs) = ask_all(bed, COLLIDING, Lies);
+    assert!(
+        asked
+            .iter()
+            .all(|values| values.iter().copied().eq(0..COLLIDING))
+    );
+    assert!(runs >= COLLIDING);
 }
 
 /// Whose result it is nobody knows, but it is one.

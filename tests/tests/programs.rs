@@ -1,13 +1,13 @@
 //! Random programs give what they give in program order, on every backend, also under seeds.
 
 use dagwood::{Backend, Executor};
-use dagwood_tests::{Bed, Program, scenarios};
+use dagwood_tests::{Bed, Program, scaled, scenarios};
 
 scenarios! {
     all [1, 2, 4]: s1_random_programs;
 }
 
-const PROGRAMS: usize = 600;
+const PROGRAMS: usize = scaled(600);
 
 fn oracle() -> Executor {
     let builder = Executor::builder().backend(Backend::Sequential);
