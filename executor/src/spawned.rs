@@ -118,7 +118,7 @@ impl<T> TaskCell<T> {
     const TASK: &'static Kind = &Kind {
         query: None,
         describe: Some(Self::describe),
-        fail: None,
+        decide: None,
     };
 
     pub(crate) fn new<D>(

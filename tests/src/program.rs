@@ -5,7 +5,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use dagwood::{Cx, Database, Event, Executor, Query};
+use dagwood::{Cx, Database, Error, Event, Executor, Query};
 
 use crate::gate::{fail_quietly, panic_text};
 use crate::random::Random;
@@ -52,6 +52,13 @@ impl Query<Program> for Body {
 
     fn provide(self, cx: &Cx<'_, Program>) -> u64 {
         do_all(cx, &cx.data().bodies[self.0])
+    }
+
+    /// One in three recovers, by its own key and the walk.
+    fn recover(&self, cycle: &Error) -> Option<u64> {
+        let text = cycle.to_string();
+        let walk = || text.bytes().fold(3, |sum, byte| mix(&[sum, byte.into()]));
+        self.0.is_multiple_of(3).then(|| mix(&[self.0 as u64, walk()]))
     }
 }
 

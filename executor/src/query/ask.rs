@@ -12,9 +12,9 @@ use super::table::{Place, Placed, Table, name_of};
 use crate::cx::Cx;
 use crate::error::{Error, Payload, discard};
 use crate::sched::fiber::without_runs;
-use crate::sched::graph::{self, Frame, Kind, Name, Stopped, Subject};
+use crate::sched::graph::{self, Decide, Frame, Kind, Name, Stopped, Subject};
 use crate::sched::room;
-use crate::sched::wait::Waiters;
+use crate::sched::wait::{Outcome, Waiters};
 
 /// Asks for a query. The fast path: a table's address, a probe, one acquire load.
 ///
@@ -140,7 +140,10 @@ impl<Q: Query<D>, D: 'static> Asked<'_, '_, Q, D> {
     const KIND: &'static Kind = &Kind {
         query: Some(std::any::type_name::<Q>),
         describe: Some(Self::describe),
-        fail: Some(Self::fail_for_cycle),
+        decide: Some(Decide {
+            put: Self::put,
+            close: Self::close,
+        }),
     };
 
     /// Publishes a failure; the waiters must be woken.
@@ -162,14 +165,34 @@ impl<Q: Query<D>, D: 'static> Asked<'_, '_, Q, D> {
         name_of(unsafe { asked.cast::<Self>().as_ref() }.key)
     }
 
+    /// Puts in what the query gives as a member of a cycle.
+    ///
     /// # Safety
     ///
     /// As for `describe`, and the caller decides a cycle in which the slot's owner is stuck.
-    unsafe fn fail_for_cycle(asked: NonNull<()>, error: &Error) -> Waiters {
+    unsafe fn put(asked: NonNull<()>, cycle: &Error) -> Outcome {
+        // SAFETY: as in `describe`.
+        let asked = unsafe { asked.cast::<Self>().as_ref() };
+        let recovered = catch_unwind(AssertUnwindSafe(|| asked.key.recover(cycle)));
+        let error = match recovered {
+            // SAFETY: by contract.
+            Ok(Some(value)) => return unsafe { asked.slot.put_value(value) },
+            Ok(None) => cycle.clone(),
+            Err(payload) => Error::from_payload(payload).in_query(name_of(asked.key).text),
+        };
+        asked.table.note_box();
+        // SAFETY: by contract.
+        unsafe { asked.slot.put_failure(error) }
+    }
+
+    /// # Safety
+    ///
+    /// As for `put`, which gave the outcome.
+    unsafe fn close(asked: NonNull<()>, outcome: Outcome) -> Waiters {
         // SAFETY: as in `describe`.
         let asked = unsafe { asked.cast::<Self>().as_ref() };
         // SAFETY: by contract.
-        unsafe { asked.fail(error.clone()) }
+        unsafe { asked.slot.close(outcome) }
     }
 }
 
@@ -240,7 +263,7 @@ fn publish<'db, Q: Query<D>, D: 'static>(
 ) -> Result<Ready<'db, Q::Value>, Error> {
     if let Some(cycle) = cycle {
         without_runs(|| discard(result));
-        return Err(decided(cx, asked, cycle));
+        return decided(cx, asked, cycle);
     }
     match result {
         // SAFETY: the claim is ours: we inserted or opened the slot, and no cycle has decided it.
@@ -281,7 +304,11 @@ fn fail<Q: Query<D>, D: 'static>(asked: &Asked<'_, '_, Q, D>, payload: Payload) 
 /// A cycle decided the slot while its provider ran, or nobody needs it from here any more; what the
 /// provider made of it does not count.
 #[cold]
-fn decided<Q: Query<D>, D>(cx: &Cx<'_, D>, asked: &Asked<'_, '_, Q, D>, cycle: Error) -> Error {
+fn decided<'db, Q: Query<D>, D>(
+    cx: &Cx<'db, D>,
+    asked: &Asked<'_, 'db, Q, D>,
+    cycle: Error,
+) -> Result<Ready<'db, Q::Value>, Error> {
     if cycle.is_left_over() {
         // SAFETY: as in `compute`: no cycle has decided the slot.
         unsafe { asked.slot.abandon() }.wake();
@@ -291,5 +318,9 @@ fn decided<Q: Query<D>, D>(cx: &Cx<'_, D>, asked: &Asked<'_, '_, Q, D>, cycle: E
         // The asker is a member too: its ask never returns.
         cycle.raise();
     }
-    cycle
+    match asked.slot.look() {
+        Found::Ready(recovered) => Ok(recovered),
+        Found::Failed(error) => Err(error.clone()),
+        Found::InProgress | Found::Empty => unreachable!("a cycle closes its members"),
+    }
 }

@@ -136,10 +136,46 @@ impl<V> Slot<V> {
     ///
     /// The caller owns the claim, or decides a cycle in which the owner is stuck.
     pub(crate) unsafe fn fail(&self, error: Error) -> Waiters {
+        // SAFETY: by contract.
+        let failed = unsafe { self.put_failure(error) };
+        self.awaited.list.close(failed)
+    }
+
+    /// Puts a value in, to be [closed](Self::close) as what this gives.
+    ///
+    /// # Safety
+    ///
+    /// As for [`fail`](Self::fail).
+    pub(crate) unsafe fn put_value(&self, value: V) -> Outcome {
+        // SAFETY: as in `complete`.
+        let stored = unsafe { &mut *self.result.get() };
+        stored.value = ManuallyDrop::new(value);
+        Outcome::READY
+    }
+
+    /// Puts a failure in, to be [closed](Self::close) as what this gives.
+    ///
+    /// # Safety
+    ///
+    /// As for [`fail`](Self::fail).
+    pub(crate) unsafe fn put_failure(&self, error: Error) -> Outcome {
         // SAFETY: as in `complete`.
         let stored = unsafe { &mut *self.result.get() };
         stored.failure = ManuallyDrop::new(Box::new(error));
-        self.awaited.list.close(Outcome::FAILED)
+        Outcome::FAILED
+    }
+
+    /// Closes what was put in, a value with a record of nothing; the waiters must be woken.
+    ///
+    /// # Safety
+    ///
+    /// As for [`fail`](Self::fail), and the outcome is what putting gave.
+    pub(crate) unsafe fn close(&self, outcome: Outcome) -> Waiters {
+        let waiters = self.awaited.list.close(outcome);
+        if outcome == Outcome::READY {
+            self.keep(None);
+        }
+        waiters
     }
 
     /// Gives the claim back without a result; the waiters, who must be woken, look again and one of

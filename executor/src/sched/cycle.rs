@@ -4,7 +4,7 @@ use std::ptr::{self, NonNull};
 
 use super::fiber::{FiberRecord, without_runs};
 use super::graph::{Awaited, Frame, GRAPH, Name, circle_is_decided, edge_of, owner_of};
-use super::wait::Waiters;
+use super::wait::{Outcome, Waiters};
 use crate::error::Error;
 
 /// A circle that was found: what lies on it is stuck until it is ended.
@@ -87,29 +87,33 @@ impl Cycle {
     /// the finder to raise.
     pub(super) fn decide(self) -> Error {
         let error = Error::cycle(without_runs(|| self.walk()));
-        let woken = self.publish(&error);
+        let members: Vec<_> = self.undecided().collect();
+        let outcomes = without_runs(|| members.iter().map(|member| put(*member, &error)).collect());
+        let woken = self.publish(&error, members, outcomes);
         // Only when all are decided does the first go on. From here on frames and fibers may be
         // gone.
         woken.into_iter().for_each(Waiters::wake);
         error
     }
 
-    fn publish(&self, error: &Error) -> Vec<Waiters> {
+    fn publish(
+        &self,
+        error: &Error,
+        members: Vec<NonNull<Frame>>,
+        outcomes: Vec<Option<Outcome>>,
+    ) -> Vec<Waiters> {
         let _guard = GRAPH.lock();
         circle_is_decided();
-        let mut woken = Vec::new();
-        for frame in self.undecided().collect::<Vec<_>>() {
+        // First, as long as what they wait for has its owner.
+        let call_back = |wait: &Wait| wait.call_back(error);
+        let mut woken: Vec<Waiters> = self.waits[1..].iter().filter_map(call_back).collect();
+        for (frame, outcome) in members.into_iter().zip(outcomes) {
             mark(frame, error);
             // SAFETY: the frame belongs to a stuck fiber, or to the finder's own stack.
             let frame = unsafe { frame.as_ref() };
-            // SAFETY: as above, and this decides the cycle.
-            woken.extend(unsafe { frame.fail(error) });
+            // SAFETY: as above; this decides the cycle, and `put` gave the outcome.
+            woken.extend(outcome.and_then(|outcome| unsafe { frame.close(outcome) }));
         }
-        woken.extend(
-            self.waits[1..]
-                .iter()
-                .filter_map(|wait| wait.call_back(error)),
-        );
         woken
     }
 
@@ -187,6 +191,14 @@ fn mark(frame: NonNull<Frame>, error: &Error) {
     let frame = unsafe { frame.as_ref() };
     // SAFETY: as above, and the lock is held.
     unsafe { frame.set_cycle(error.clone()) };
+}
+
+/// Puts what the cycle makes of a member into it. Runs user code (`recover`).
+fn put(frame: NonNull<Frame>, error: &Error) -> Option<Outcome> {
+    // SAFETY: the frame belongs to a stuck fiber, or to the finder's own stack.
+    let frame = unsafe { frame.as_ref() };
+    // SAFETY: as above, and the caller decides the cycle.
+    unsafe { frame.put(error) }
 }
 
 /// What the work of a frame on an undecided cycle is called, if it has a name.

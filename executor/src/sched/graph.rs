@@ -8,7 +8,7 @@ use std::ptr::{self, NonNull};
 
 use super::cycle::Cycle;
 use super::fiber::FiberRecord;
-use super::wait::{WaitList, Waiters};
+use super::wait::{Outcome, WaitList, Waiters};
 use crate::error::Error;
 use crate::sync::{AtomicPtr, AtomicUsize, GlobalLock, Ordering};
 
@@ -18,9 +18,17 @@ pub(crate) struct Kind {
     pub(crate) query: Option<fn() -> &'static str>,
     /// Its name in the report of a cycle: (kind, key). `None`: it is not named (a join's half).
     pub(crate) describe: Option<unsafe fn(NonNull<()>) -> Name>,
-    /// Puts a cycle's error in, and closes it: queries only, others end when their fibers have
-    /// unwound.
-    pub(crate) fail: Option<unsafe fn(NonNull<()>, &Error) -> Waiters>,
+    /// What a cycle makes of it: queries only, others end when their fibers have unwound.
+    pub(crate) decide: Option<Decide>,
+}
+
+/// How a cycle ends a query, in two steps (graph.md G6).
+#[derive(Copy, Clone)]
+pub(crate) struct Decide {
+    /// Puts the result in: a value, or the cycle's error. Runs user code; says how it is to be closed.
+    pub(crate) put: unsafe fn(NonNull<()>, &Error) -> Outcome,
+    /// Closes it so.
+    pub(crate) close: unsafe fn(NonNull<()>, Outcome) -> Waiters,
 }
 
 impl Kind {
@@ -28,7 +36,7 @@ impl Kind {
     const UNNAMED: &'static Kind = &Kind {
         query: None,
         describe: None,
-        fail: None,
+        decide: None,
     };
 }
 
@@ -220,16 +228,27 @@ impl Frame {
         self.subject.kind
     }
 
-    /// Puts the error of a cycle into what it does, if that is a query, and closes it.
+    /// Puts what a cycle makes of it into what it does, if that is a query. Runs user code (`recover`).
     ///
     /// # Safety
     ///
     /// The caller decides a cycle that the frame is on, and its fiber is stuck or the caller.
-    pub(super) unsafe fn fail(&self, error: &Error) -> Option<Waiters> {
-        let fail = self.subject.kind.fail?;
+    pub(super) unsafe fn put(&self, error: &Error) -> Option<Outcome> {
+        let decide = self.subject.kind.decide?;
         // SAFETY: of this kind, and the frame is entered (`Subject::new`); in progress by a fiber
         // that is stuck: nobody else completes it.
-        Some(unsafe { fail(self.subject.data, error) })
+        Some(unsafe { (decide.put)(self.subject.data, error) })
+    }
+
+    /// Closes what was put in.
+    ///
+    /// # Safety
+    ///
+    /// As for [`put`](Self::put), which gave `outcome`.
+    pub(super) unsafe fn close(&self, outcome: Outcome) -> Option<Waiters> {
+        let decide = self.subject.kind.decide?;
+        // SAFETY: as in `put`.
+        Some(unsafe { (decide.close)(self.subject.data, outcome) })
     }
 }
 
