@@ -120,7 +120,7 @@ impl<T> Event<T> {
         if let Some(value) = self.get() {
             return Ok(value);
         }
-        if cx.is_sequential() {
+        if !cx.can_others_run() {
             return Err(Error::never_set(self.name.clone().into_owned()));
         }
         cx.settle_item();

@@ -4,8 +4,10 @@ mod arena;
 pub(crate) mod ask;
 pub(crate) mod database;
 mod dense;
+mod fixpoint;
 mod hashed;
 pub(crate) mod interner;
+pub(crate) mod iteration;
 mod pointers;
 pub(crate) mod record;
 mod slot;
@@ -19,6 +21,7 @@ use rustc_hash::FxHasher;
 
 use crate::cx::Cx;
 use crate::error::Error;
+pub use fixpoint::Fixpoint;
 
 /// A kind of computation whose results are remembered. A value of the type is one query: its *key*.
 ///
@@ -67,6 +70,14 @@ pub trait Query<D>: Clone + Debug + Eq + Hash + Send + Sync + 'static {
     /// Where the results of this type are kept: hashed, unless it says that its keys are small
     /// numbers.
     const STORAGE: Storage<Self> = Storage::Hashed;
+
+    /// Whether queries of this type that lie on a cycle are iterated, from a first value until nothing changes, instead
+    /// of being an error: see [`Fixpoint`], and the rules and costs in the module `iteration` of the sources.
+    ///
+    /// Such a provider may run several times, also against first values of queries that prove to be on no cycle; what it
+    /// reads of a query that is not decided yet is only good for this call. What others see is always final. Forks
+    /// inside such a provider run in program order, on one worker.
+    const FIXPOINT: Option<Fixpoint<Self, Self::Value>> = None;
 
     /// Computes the value.
     fn provide(self, cx: &Cx<'_, D>) -> Self::Value;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::cx::Cx;
 use crate::error::{Error, Payload, discard};
 use crate::query::database::Database;
+use crate::query::iteration::Iteration;
 use crate::sched::attention::Attention;
 use crate::sched::fiber::{FiberRecord, current, set_current};
 use crate::sched::graph::{self, Awaited, Frame};
@@ -37,6 +38,8 @@ pub(crate) struct Run<'db, D> {
     /// Where jobs on OS threads count.
     counters: *const Counters,
     tasks: Tasks<'db>,
+    /// The iteration whose providers run in it, or null.
+    iteration: *const Iteration<'db, D>,
 }
 
 /// The tasks of a run that have not ended, and those that failed.
@@ -75,7 +78,29 @@ impl<'db, D> Run<'db, D> {
                 failed: Mutex::new(Vec::new()),
                 open: is_nested.then(|| Mutex::new(VecDeque::new())),
             },
+            iteration: ptr::null(),
         }
+    }
+
+    /// A run inside `outer`, for an iteration. Each ask goes the slow way in it, which looks for the iteration.
+    ///
+    /// # Safety
+    ///
+    /// Both outlive it.
+    pub(crate) unsafe fn iterating(outer: &Self, iteration: *const Iteration<'db, D>) -> Self {
+        // SAFETY: the counters outlive the outer run.
+        let run = unsafe { Run::new(outer.database, outer.counters(), outer.has_statistics, true) };
+        Run {
+            hit_tag: Outcome::NEVER,
+            iteration,
+            ..run
+        }
+    }
+
+    /// The iteration whose providers run in it.
+    pub(crate) fn iteration(&self) -> Option<&Iteration<'db, D>> {
+        // SAFETY: null, or outlives the run (`iterating`).
+        unsafe { self.iteration.as_ref() }
     }
 
     #[inline]

@@ -119,6 +119,7 @@ impl<T> TaskCell<T> {
         query: None,
         describe: Some(Self::describe),
         decide: None,
+        is_fixpoint: false,
     };
 
     pub(crate) fn new<D>(

@@ -5,10 +5,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::NonNull;
 
-use super::Query;
 use super::record::{Record, Recorder};
 use super::slot::{Found, Ready, Slot};
 use super::table::{Place, Placed, Table, name_of};
+use super::{Query, fixpoint};
 use crate::cx::Cx;
 use crate::error::{Error, Payload, discard};
 use crate::sched::fiber::without_runs;
@@ -50,6 +50,9 @@ fn ask_first<'db, Q: Query<D>, D: 'static>(
     place: Place,
     key: Q,
 ) -> Result<Ready<'db, Q::Value>, Error> {
+    if Q::FIXPOINT.is_some() {
+        return fixpoint::ask(cx, table, key);
+    }
     match table.find_or_claim(place, &key, cx.fiber()) {
         Placed::Claimed(slot) => {
             let key = &key;
@@ -75,6 +78,7 @@ fn ask_again<'db, Q: Query<D>, D: 'static>(
             record(cx, table, slot);
             Ok(ready)
         }
+        _ if Q::FIXPOINT.is_some() => fixpoint::ask(cx, table, key),
         _ => ask_slowly(cx, table, slot, key),
     }
 }
@@ -111,10 +115,23 @@ fn ask_slowly<'db, Q: Query<D>, D: 'static>(
             Found::InProgress => {
                 is_hit = false;
                 cx.settle_item();
-                match graph::wait_for(cx.fiber(), slot.awaited()) {
-                    Ok(()) => (),
-                    Err(Stopped::Cycle(error)) => error.raise(),
-                    Err(Stopped::Refused(error)) => return Err(error),
+                let iteration = cx.run().iteration();
+                if let Some(known) = iteration.and_then(|iteration| iteration.known(slot)) {
+                    record(cx, table, slot);
+                    return known;
+                }
+                let waited = match iteration {
+                    None => graph::wait_for(cx.fiber(), slot.awaited()),
+                    Some(_) => graph::wait_for_or_cut(cx.fiber(), slot.awaited()),
+                };
+                match (waited, iteration) {
+                    (Ok(()), _) => (),
+                    (Err(Stopped::Cycle(error)), _) => error.raise(),
+                    (Err(Stopped::Refused(error)), _) => return Err(error),
+                    (Err(Stopped::Cut), Some(iteration)) => {
+                        return iteration.compute_private(cx, &Asked { table, slot, key });
+                    }
+                    (Err(Stopped::Cut), None) => unreachable!("only iterations cut"),
                 }
             }
         }
@@ -123,17 +140,17 @@ fn ask_slowly<'db, Q: Query<D>, D: 'static>(
 
 /// Takes the ask down, if who asks is recorded.
 #[inline]
-fn record<Q: Query<D>, D: 'static>(cx: &Cx<'_, D>, table: &Table<Q, D>, slot: &Slot<Q::Value>) {
+pub(super) fn record<Q: Query<D>, D: 'static>(cx: &Cx<'_, D>, table: &Table<Q, D>, slot: &Slot<Q::Value>) {
     if let Some(recorder) = cx.recorder() {
         recorder.ask(&raw const table.head, std::ptr::from_ref(slot).cast());
     }
 }
 
 /// A query that the current fiber has claimed: what the wait graph is told of.
-struct Asked<'a, 'db, Q: Query<D>, D> {
-    table: &'db Table<Q, D>,
-    slot: &'db Slot<Q::Value>,
-    key: &'a Q,
+pub(crate) struct Asked<'a, 'db, Q: Query<D>, D> {
+    pub(super) table: &'db Table<Q, D>,
+    pub(super) slot: &'db Slot<Q::Value>,
+    pub(super) key: &'a Q,
 }
 
 impl<Q: Query<D>, D: 'static> Asked<'_, '_, Q, D> {
@@ -144,6 +161,15 @@ impl<Q: Query<D>, D: 'static> Asked<'_, '_, Q, D> {
             put: Self::put,
             close: Self::close,
         }),
+        is_fixpoint: false,
+    };
+
+    /// Of one whose claim is another fiber's (cycle.md X6).
+    pub(super) const PRIVATE: &'static Kind = &Kind {
+        query: Some(std::any::type_name::<Q>),
+        describe: Some(Self::describe),
+        decide: None,
+        is_fixpoint: false,
     };
 
     /// Publishes a failure; the waiters must be woken.
@@ -206,6 +232,23 @@ fn compute<'db, Q: Query<D>, D: 'static>(
     if cx.is_deep(&raw const here) {
         return compute_deeper(cx, asked);
     }
+    if cx.hit_tag() != Outcome::READY {
+        return compute_watched(cx, asked);
+    }
+    let (result, cycle) = provide(cx, asked, || None);
+    publish(cx, asked, result, cycle, || None)
+}
+
+/// The same where each ask is seen.
+#[cold]
+#[inline(never)]
+fn compute_watched<'db, Q: Query<D>, D: 'static>(
+    cx: &Cx<'db, D>,
+    asked: &Asked<'_, 'db, Q, D>,
+) -> Result<Ready<'db, Q::Value>, Error> {
+    if let Some(iteration) = cx.run().iteration() {
+        return iteration.compute(cx, asked);
+    }
     if cx.database().is_recording() {
         return compute_recorded(cx, asked);
     }
@@ -237,7 +280,7 @@ fn compute_recorded<'db, Q: Query<D>, D: 'static>(
 /// `recorder` is a function so that who records and who does not have a copy each, and each copy one caller, into which it
 /// is inlined: one that both call made a miss of `grid-hashed` take half as long again.
 #[inline]
-fn provide<'r, 'db, Q: Query<D>, D: 'static>(
+pub(super) fn provide<'r, 'db, Q: Query<D>, D: 'static>(
     cx: &Cx<'db, D>,
     asked: &Asked<'_, 'db, Q, D>,
     recorder: impl FnOnce() -> Option<&'r Recorder>,
@@ -254,7 +297,7 @@ fn provide<'r, 'db, Q: Query<D>, D: 'static>(
 }
 
 #[inline]
-fn publish<'db, Q: Query<D>, D: 'static>(
+pub(super) fn publish<'db, Q: Query<D>, D: 'static>(
     cx: &Cx<'db, D>,
     asked: &Asked<'_, 'db, Q, D>,
     result: Result<Q::Value, Payload>,

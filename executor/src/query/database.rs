@@ -4,6 +4,7 @@ use std::ptr;
 
 use super::Query;
 use super::record::{Asked, Steps};
+use super::slot::Slot;
 use super::table::{Measured, Table};
 use super::types::Types;
 use crate::sync::ThreadBound;
@@ -36,6 +37,8 @@ pub struct Database<D> {
     types: Types<D>,
     /// Whether each query records what it asks.
     is_recording: bool,
+    /// Claimed while an iteration is under way: one at a time (cycle.md X1).
+    gate: Slot<()>,
     pub(crate) bound: ThreadBound,
 }
 
@@ -67,6 +70,7 @@ impl<D> Database<D> {
             data,
             types: Types::new(),
             is_recording: false,
+            gate: Slot::empty(),
             bound: ThreadBound::new(),
         }
     }
@@ -160,6 +164,11 @@ impl<D> Database<D> {
     /// be its data's, too.)
     pub(crate) fn identity(&self) -> usize {
         ptr::from_ref(&self.types).addr()
+    }
+
+    /// Whose claim an iteration has.
+    pub(super) fn gate(&self) -> &Slot<()> {
+        &self.gate
     }
 
     /// Whether queries record what they ask.

@@ -70,6 +70,14 @@ impl<V> Slot<V> {
         }
     }
 
+    /// An empty slot.
+    pub(crate) fn empty() -> Self {
+        let slot = Slot::claimed(std::ptr::null());
+        // SAFETY: nobody else knows of it.
+        unsafe { slot.abandon() }.wake();
+        slot
+    }
+
     /// What to wait for.
     pub(crate) fn awaited(&self) -> &Awaited {
         &self.awaited
@@ -95,6 +103,21 @@ impl<V> Slot<V> {
                 Found::Failed(unsafe { &stored.failure })
             }
         }
+    }
+
+    /// The slot, if it is ready.
+    pub(crate) fn ready(&self) -> Option<Ready<'_, V>> {
+        self.ready_if(Outcome::READY)
+    }
+
+    /// The value of a slot that is ready.
+    pub(crate) fn into_value(self) -> V {
+        assert!(self.is_ready(), "only a ready slot has a value");
+        let slot = ManuallyDrop::new(self);
+        // SAFETY: nobody else has the slot.
+        let stored = unsafe { &*slot.result.get() };
+        // SAFETY: written (ready), and moved out once: the slot is not dropped. It has no record (`set_past`).
+        ManuallyDrop::into_inner(unsafe { std::ptr::read(&raw const stored.value) })
     }
 
     /// Claims an empty slot for `owner`; `false`: somebody else was faster.
@@ -225,6 +248,11 @@ impl<V> Slot<V> {
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.awaited.list.is(Outcome::EMPTY)
+    }
+
+    /// Whether there is a failure.
+    pub(crate) fn is_failed(&self) -> bool {
+        self.awaited.list.is(Outcome::FAILED)
     }
 
     /// Whether there is a value.

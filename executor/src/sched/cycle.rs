@@ -3,7 +3,7 @@
 use std::ptr::{self, NonNull};
 
 use super::fiber::{FiberRecord, without_runs};
-use super::graph::{Awaited, Frame, GRAPH, Name, circle_is_decided, edge_of, owner_of};
+use super::graph::{Awaited, Frame, GRAPH, Name, WaitKind, circle_is_decided, edge_of, owner_of};
 use super::wait::{Outcome, Waiters};
 use crate::error::Error;
 
@@ -14,11 +14,10 @@ pub(super) struct Cycle {
 }
 
 /// One wait on a circle, and what it waits for.
-struct Wait {
+pub(super) struct Wait {
     waiter: NonNull<FiberRecord>,
     awaited: NonNull<Awaited>,
-    /// Whether it can be called back: not a wait for a child, which borrows from the waiter.
-    is_ask: bool,
+    kind: WaitKind,
     /// The owner's frames, from the one that does what is awaited to the innermost: each waits for
     /// the next.
     frames: Vec<NonNull<Frame>>,
@@ -35,22 +34,22 @@ pub(super) struct LeftOver<'c> {
 impl Cycle {
     /// Collects what lies on the circle that an edge from `finder` to `first` would close. The lock
     /// is held.
-    pub(super) fn collect(finder: &FiberRecord, first: &Awaited, is_ask: bool) -> Cycle {
+    pub(super) fn collect(finder: &FiberRecord, first: &Awaited, kind: WaitKind) -> Cycle {
         let mut waits = Vec::new();
-        let (mut waiter, mut awaited, mut is_ask) = (finder, first, is_ask);
+        let (mut waiter, mut awaited, mut kind) = (finder, first, kind);
         loop {
             let owner = owner_of(awaited).expect("a circle of waits is stable");
             waits.push(Wait {
                 waiter: NonNull::from(waiter),
                 awaited: NonNull::from(awaited),
-                is_ask,
+                kind,
                 frames: frames_of(owner, awaited),
             });
             if ptr::eq(owner, finder) {
                 return Cycle { waits };
             }
             awaited = edge_of(owner).expect("a circle of waits is stable");
-            is_ask = owner.is_asking.get();
+            kind = owner.wait_kind.get();
             waiter = owner;
         }
     }
@@ -66,12 +65,23 @@ impl Cycle {
         let mut frames = self.waits[place].frames[innermost + 1..].to_vec();
         let (before, after) = self.waits.split_at(place + 1);
         for wait in after.iter().chain(before) {
-            if wait.is_ask {
+            if wait.kind.is_ask() {
                 return Some(LeftOver { ask: wait, frames });
             }
             frames.extend(wait.frames.iter().filter(|frame| !is_decided(**frame)));
         }
         None
+    }
+
+    /// The wait that is not to be, if the circle passes through a query that asks for a fixpoint: one of the iteration
+    /// that evaluates it (G9). The lock is held.
+    pub(super) fn cut(&self) -> Option<&Wait> {
+        let mut frames = self.waits.last().map(|last| &last.frames);
+        self.waits.iter().find(|wait| {
+            // Those of who waits here: it owns what the wait before is for.
+            let own = frames.replace(&wait.frames);
+            wait.kind == WaitKind::Iterated && own.is_some_and(|own| own.iter().any(is_fixpoint))
+        })
     }
 
     /// The undecided frames, in the order of the walk.
@@ -135,14 +145,20 @@ impl LeftOver<'_> {
     pub(super) fn end(&self, finder: &FiberRecord) -> Result<Option<Waiters>, Error> {
         let error = Error::left_over();
         self.frames.iter().for_each(|frame| mark(*frame, &error));
-        if ptr::eq(self.ask.waiter.as_ptr(), finder) {
-            return Err(error);
-        }
-        Ok(self.ask.call_back(&error))
+        self.ask.end(finder, &error)
     }
 }
 
 impl Wait {
+    /// Ends it: with an error for `finder` to take, if the wait is its own, else by calling the waiter back. The lock is
+    /// held.
+    pub(super) fn end(&self, finder: &FiberRecord, error: &Error) -> Result<Option<Waiters>, Error> {
+        if ptr::eq(self.waiter.as_ptr(), finder) {
+            return Err(error.clone());
+        }
+        Ok(self.call_back(error))
+    }
+
     /// Calls the waiter back from its wait, with an error. The lock is held; the waiters must be
     /// woken.
     fn call_back(&self, error: &Error) -> Option<Waiters> {
@@ -183,6 +199,12 @@ fn frames_of(owner: &FiberRecord, awaited: &Awaited) -> Vec<NonNull<Frame>> {
 fn is_decided(frame: NonNull<Frame>) -> bool {
     // SAFETY: the frame belongs to a stuck fiber, or to the finder's own stack.
     unsafe { frame.as_ref() }.cycle().is_some()
+}
+
+/// Whether what a frame does asks for a fixpoint.
+fn is_fixpoint(frame: &NonNull<Frame>) -> bool {
+    // SAFETY: the frame belongs to a stuck fiber, or to the finder's own stack.
+    unsafe { frame.as_ref() }.kind().is_fixpoint
 }
 
 /// Writes the end of a frame on a circle into it. The lock is held.

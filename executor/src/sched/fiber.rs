@@ -10,7 +10,7 @@ use dagwood_fibers::RawSuspender;
 
 use super::attention::Attention;
 use super::fork::ForkList;
-use super::graph::{Awaited, Frame};
+use super::graph::{Awaited, Frame, WaitKind};
 use super::latch::Latch;
 use super::pool::Worker;
 use crate::error::Error;
@@ -58,8 +58,8 @@ pub(crate) struct FiberRecord {
     pub(crate) frames: Cell<*const Frame>,
     /// What the fiber waits for.
     pub(crate) edge: Cell<*const Awaited>,
-    /// Whether that wait is an ask, which can be called back, rather than one for a child.
-    pub(crate) is_asking: Cell<bool>,
+    /// What that wait is.
+    pub(super) wait_kind: Cell<WaitKind>,
     /// For its worker: whether it went back to the base without a job.
     pub(super) is_spare: Cell<bool>,
     /// Whether its worker has given its wait up (stand.md S3).
@@ -130,7 +130,7 @@ impl FiberRecord {
             forks: ForkList::new(),
             frames: Cell::new(ptr::null()),
             edge: Cell::new(ptr::null()),
-            is_asking: Cell::new(false),
+            wait_kind: Cell::new(WaitKind::Child),
             is_spare: Cell::new(false),
             is_given_up: Cell::new(false),
             ask: Cell::new((ptr::null(), ptr::null())),
@@ -148,6 +148,16 @@ impl FiberRecord {
             Wake::Worker(worker) => Some(unsafe { &*worker }),
             Wake::Thread(_) | Wake::Outer(_) => None,
         }
+    }
+
+    /// The executor it works for, as a number.
+    pub(crate) fn executor(&self) -> usize {
+        self.executor
+    }
+
+    /// Whether others can run while it waits, though it is the record of a run of its own.
+    pub(crate) fn is_on_worker(&self) -> bool {
+        self.outermost().worker().is_some()
     }
 
     /// The fiber whose stack this is.

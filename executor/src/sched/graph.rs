@@ -20,6 +20,8 @@ pub(crate) struct Kind {
     pub(crate) describe: Option<unsafe fn(NonNull<()>) -> Name>,
     /// What a cycle makes of it: queries only, others end when their fibers have unwound.
     pub(crate) decide: Option<Decide>,
+    /// Whether a cycle through it is iterated instead (graph.md G9).
+    pub(crate) is_fixpoint: bool,
 }
 
 /// How a cycle ends a query, in two steps (graph.md G6).
@@ -37,6 +39,7 @@ impl Kind {
         query: None,
         describe: None,
         decide: None,
+        is_fixpoint: false,
     };
 }
 
@@ -266,13 +269,17 @@ pub(crate) fn wait_for(fiber: &FiberRecord, awaited: &Awaited) -> Result<(), Sto
         return Ok(());
     }
     check_unwinding().map_err(Stopped::Refused)?;
-    wait_on_edge(fiber, awaited, true).map_err(|error| {
-        if error.is_exhausted() {
-            Stopped::Refused(error)
-        } else {
-            Stopped::Cycle(error)
-        }
-    })
+    wait_on_edge(fiber, awaited, WaitKind::Ask).map_err(Stopped::of)
+}
+
+/// As [`wait_for`], in an iteration: gives [`Stopped::Cut`] where the wait would be part of a cycle through a query that
+/// asks for a fixpoint (graph.md G9).
+pub(crate) fn wait_for_or_cut(fiber: &FiberRecord, awaited: &Awaited) -> Result<(), Stopped> {
+    if awaited.list.outcome().is_some() {
+        return Ok(());
+    }
+    check_unwinding().map_err(Stopped::Refused)?;
+    wait_on_edge(fiber, awaited, WaitKind::Iterated).map_err(Stopped::of)
 }
 
 /// Suspends `fiber` until `awaited`, a child that borrows from it and is not opened again, is
@@ -283,7 +290,7 @@ pub(crate) fn wait_for_child(fiber: &FiberRecord, awaited: &Awaited) -> Option<E
     let mut cycle = None;
     while awaited.list.outcome().is_none() {
         // Once a cycle is decided the child goes on; it may run into another.
-        cycle = cycle.or(wait_on_edge(fiber, awaited, false).err());
+        cycle = cycle.or(wait_on_edge(fiber, awaited, WaitKind::Child).err());
     }
     cycle
 }
@@ -372,17 +379,17 @@ fn point_before_wait(fiber: &FiberRecord) {
     fiber.worker().inspect(|worker| worker.point_before_wait());
 }
 
-fn wait_on_edge(fiber: &FiberRecord, awaited: &Awaited, is_ask: bool) -> Result<(), Error> {
+fn wait_on_edge(fiber: &FiberRecord, awaited: &Awaited, kind: WaitKind) -> Result<(), Error> {
     point_before_wait(fiber);
     // SAFETY: the current fiber, which suspends below if it was listed; its record outlives it.
-    let mut before = match unsafe { add_edge(fiber, awaited, is_ask) } {
+    let mut before = match unsafe { add_edge(fiber, awaited, kind) } {
         Added::Waiting(before) => before,
         Added::Done => return Ok(()),
         Added::Closes(cycle) => return Err(cycle.decide()),
-        Added::LeftOver(error) => return Err(error),
+        Added::CalledBack(error) => return Err(error),
     };
     loop {
-        suspend(fiber, is_ask.then_some((awaited, before)))?;
+        suspend(fiber, kind.is_ask().then_some((awaited, before)))?;
         // SAFETY: as above.
         match unsafe { end_wait(fiber, awaited) } {
             Ended::ListedAgain(newer) => before = newer,
@@ -398,6 +405,38 @@ pub(crate) enum Stopped {
     Cycle(Error),
     /// It could not begin.
     Refused(Error),
+    /// It is part of a cycle that its asker iterates: it goes on without.
+    Cut,
+}
+
+impl Stopped {
+    fn of(error: Error) -> Stopped {
+        if error.is_exhausted() {
+            Stopped::Refused(error)
+        } else if error.is_cut() {
+            Stopped::Cut
+        } else {
+            Stopped::Cycle(error)
+        }
+    }
+}
+
+/// What a wait on an edge is to the graph.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum WaitKind {
+    /// For a child, which borrows from the waiter: it cannot be called back.
+    Child,
+    /// An ask.
+    Ask,
+    /// An ask in an iteration, which can be cut (G9).
+    Iterated,
+}
+
+impl WaitKind {
+    /// Whether it can be called back.
+    pub(super) fn is_ask(self) -> bool {
+        self != WaitKind::Child
+    }
 }
 
 /// An ask must not wait in a destructor that an unwind runs.
@@ -418,8 +457,8 @@ enum Added {
     Done,
     /// It would close a cycle, which the caller must decide.
     Closes(Cycle),
-    /// The ask is left over from a decided provider, and ends with this error.
-    LeftOver(Error),
+    /// The ask ends with this error: it is left over from a decided provider, or cut.
+    CalledBack(Error),
 }
 
 /// Adds the edge of `fiber` and lists it, unless that closes a cycle (G2).
@@ -427,25 +466,29 @@ enum Added {
 /// # Safety
 ///
 /// As for [`WaitList::list`].
-unsafe fn add_edge(fiber: &FiberRecord, awaited: &Awaited, is_ask: bool) -> Added {
+unsafe fn add_edge(fiber: &FiberRecord, awaited: &Awaited, kind: WaitKind) -> Added {
     let guard = GRAPH.lock();
     let mut woken = None;
     if is_cycle(fiber, awaited) {
-        let cycle = Cycle::collect(fiber, awaited, is_ask);
-        let Some(left_over) = cycle.left_over() else {
-            DECIDING.fetch_add(1, Ordering::Relaxed);
-            return Added::Closes(cycle);
+        let cycle = Cycle::collect(fiber, awaited, kind);
+        let ended = match (cycle.left_over(), cycle.cut()) {
+            (Some(left_over), _) => left_over.end(fiber),
+            (None, Some(cut)) => cut.end(fiber, &Error::cut()),
+            (None, None) => {
+                DECIDING.fetch_add(1, Ordering::Relaxed);
+                return Added::Closes(cycle);
+            }
         };
-        match left_over.end(fiber) {
-            Ok(left_over) => woken = left_over,
-            Err(error) => return Added::LeftOver(error),
+        match ended {
+            Ok(waiters) => woken = waiters,
+            Err(error) => return Added::CalledBack(error),
         }
     }
     // SAFETY: the caller's contract.
     let added = match unsafe { awaited.list.list(fiber) } {
         Ok(before) => {
             fiber.edge.set(awaited);
-            fiber.is_asking.set(is_ask);
+            fiber.wait_kind.set(kind);
             Added::Waiting(before)
         }
         Err(_) => Added::Done,
@@ -497,7 +540,7 @@ pub(crate) fn with_inner(
     let set_edge = |edge: *const Awaited| {
         let _guard = GRAPH.lock();
         outer.edge.set(edge);
-        outer.is_asking.set(false);
+        outer.wait_kind.set(WaitKind::Child);
     };
     let was_decided = Frame::innermost_cycle(outer).is_some();
     // No cycle can close here: what `awaited` belongs to has not started.

@@ -1,0 +1,448 @@
+#![doc = include_str!("cycle.md")]
+//!
+//! What one iteration keeps, and the order of its steps. Used by `fixpoint.rs`, which begins it, and by `ask.rs` for what
+//! providers ask for inside. Knows no type of query ([`Member`]) and no worker.
+
+mod member;
+mod plain;
+mod plan;
+
+use std::cell::{Cell, RefCell};
+use std::ptr;
+use std::rc::Rc;
+
+use rustc_hash::FxHashMap;
+
+use super::Query;
+use super::ask::record;
+use super::slot::{Ready, Slot};
+use super::table::Table;
+use crate::cx::Cx;
+use crate::error::Error;
+use crate::sched::fiber::{FiberRecord, without_runs};
+use crate::sched::graph::Frame;
+use member::{Member, Typed};
+use plain::Plain;
+
+/// The nodes that are being decided, on one fiber.
+pub(crate) struct Iteration<'db, D> {
+    nodes: RefCell<Vec<Node<'db, D>>>,
+    /// By the addresses of their slots.
+    numbers: RefCell<FxHashMap<*const (), u32>>,
+    /// Those that were not evaluated yet, or not since they went back to the first round.
+    fresh: RefCell<Vec<u32>>,
+    /// Of each evaluation under way, the innermost last: whose provisional values it has read.
+    reads: RefCell<Vec<Vec<u32>>>,
+    plain: Plain,
+    /// The last number of a group.
+    groups: Cell<u32>,
+    gate: &'db Slot<()>,
+    /// The fiber that has the gate's claim, and waits for this iteration.
+    outer: *const FiberRecord,
+}
+
+/// A query that asks for a fixpoint.
+struct Node<'db, D> {
+    member: Rc<dyn Member<'db, D> + 'db>,
+    /// Whose provisional values its last evaluation has read, in order.
+    reads: Vec<u32>,
+    /// Whom it has asked for in a later round (X4).
+    later: Vec<u32>,
+    /// Members of its group that read it.
+    readers: Vec<u32>,
+    group: u32,
+    /// Whether its result is published.
+    is_done: bool,
+}
+
+/// Gives the gate back to the fiber outside, however the iteration ends.
+struct Inside<'i>(&'i Slot<()>, *const FiberRecord);
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.0.awaited().set_owner(self.1);
+    }
+}
+
+/// What came of a step of a group.
+#[derive(PartialEq, Eq)]
+enum Step {
+    /// Goes on.
+    On,
+    /// It needs what is not decided yet.
+    Blocked,
+}
+
+impl<'db, D: 'static> Iteration<'db, D> {
+    pub(super) fn new(gate: &'db Slot<()>, outer: *const FiberRecord) -> Self {
+        Iteration {
+            nodes: RefCell::default(),
+            numbers: RefCell::default(),
+            fresh: RefCell::default(),
+            reads: RefCell::default(),
+            plain: Plain::default(),
+            groups: Cell::new(0),
+            gate,
+            outer,
+        }
+    }
+
+    /// Publishes the result of a query, and those of all that it needs. `cx` is of a run of this iteration's own.
+    ///
+    /// # Errors
+    ///
+    /// A failure of the moment: some may be left undecided.
+    pub(super) fn decide<Q: Query<D>>(
+        &self,
+        cx: &Cx<'db, D>,
+        table: &'db Table<Q, D>,
+        slot: &'db Slot<Q::Value>,
+        key: &Q,
+    ) -> Result<(), Error> {
+        if slot.is_ready() || slot.is_failed() {
+            return Ok(());
+        }
+        self.gate.awaited().set_owner(cx.fiber());
+        let _inside = Inside(self.gate, self.outer);
+        let (decided, _) = Frame::enter(cx.fiber(), self.gate.awaited(), || {
+            // In a frame that must not unwind.
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                let root = self.node(table, slot, || key.clone());
+                self.decide_all(cx, root)
+            }))
+        });
+        decided.unwrap_or_else(|payload| std::panic::resume_unwind(payload))
+    }
+
+    /// What a provider reads of a query that is not decided: what the round before gave.
+    pub(super) fn read<Q: Query<D>>(
+        &self,
+        cx: &Cx<'db, D>,
+        table: &'db Table<Q, D>,
+        slot: &'db Slot<Q::Value>,
+        key: Q,
+    ) -> Result<Ready<'db, Q::Value>, Error> {
+        let number = self.node(table, slot, || key);
+        self.note_reads(&[number]);
+        record(cx, table, slot);
+        let provisional = self.nodes.borrow()[number as usize].member.provisional();
+        // SAFETY: that of a node which is not done, of the type of its slot; it stays as it is while a provider runs, and
+        // a provider cannot keep what it read (X7).
+        let provisional = unsafe { &*provisional.cast::<Slot<Q::Value>>() };
+        Ok(provisional.ready().expect("always ready"))
+    }
+
+    /// The number of a query's node, which is made if need be. Runs user code (`initial`).
+    fn node<Q: Query<D>>(
+        &self,
+        table: &'db Table<Q, D>,
+        slot: &'db Slot<Q::Value>,
+        key: impl FnOnce() -> Q,
+    ) -> u32 {
+        let place: *const () = ptr::from_ref(slot).cast();
+        if let Some(number) = self.numbers.borrow().get(&place) {
+            return *number;
+        }
+        let member = Rc::new(Typed::new(table, slot, key()));
+        let mut nodes = self.nodes.borrow_mut();
+        let number = u32::try_from(nodes.len()).expect("fewer than 2^32 queries at once");
+        nodes.push(Node {
+            member,
+            reads: Vec::new(),
+            later: Vec::new(),
+            readers: Vec::new(),
+            group: 0,
+            is_done: false,
+        });
+        self.numbers.borrow_mut().insert(place, number);
+        self.fresh.borrow_mut().push(number);
+        number
+    }
+
+    fn begin_reads(&self) {
+        self.reads.borrow_mut().push(Vec::new());
+    }
+
+    /// What was read since the beginning, in order, each once.
+    fn end_reads(&self) -> Vec<u32> {
+        let mut reads = self.reads.borrow_mut().pop().expect("it was begun");
+        reads.sort_unstable();
+        reads.dedup();
+        reads
+    }
+
+    /// The evaluation under way has read these.
+    fn note_reads(&self, numbers: &[u32]) {
+        if let Some(reads) = self.reads.borrow_mut().last_mut() {
+            reads.extend_from_slice(numbers);
+        }
+    }
+
+    fn member(&self, number: u32) -> Rc<dyn Member<'db, D> + 'db> {
+        Rc::clone(&self.nodes.borrow()[number as usize].member)
+    }
+
+    /// Runs a node's provider.
+    fn evaluate(&self, cx: &Cx<'db, D>, number: u32) -> Result<(), Error> {
+        let member = self.member(number);
+        self.begin_reads();
+        let evaluated = member.evaluate(cx);
+        let reads = self.end_reads();
+        self.nodes.borrow_mut()[number as usize].reads = reads;
+        evaluated
+    }
+
+    fn is_done(&self, number: u32) -> bool {
+        self.nodes.borrow()[number as usize].is_done
+    }
+
+    /// The result of a node is published, or about to be.
+    fn done(&self, number: u32) {
+        self.nodes.borrow_mut()[number as usize].is_done = true;
+    }
+
+    /// Evaluates, orders and decides until the root is decided (X3).
+    fn decide_all(&self, cx: &Cx<'db, D>, root: u32) -> Result<(), Error> {
+        loop {
+            self.discover(cx)?;
+            for group in self.groups(root) {
+                self.settle(cx, &group)?;
+            }
+            if self.is_done(root) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Evaluates what is new, and what that asks for, against first values (X2).
+    fn discover(&self, cx: &Cx<'db, D>) -> Result<(), Error> {
+        loop {
+            let Some(number) = self.fresh.borrow_mut().pop() else {
+                return Ok(());
+            };
+            self.evaluate(cx, number)?;
+            if self.nodes.borrow()[number as usize].reads.is_empty() {
+                self.publish_next(cx, number);
+            }
+        }
+    }
+
+    /// The groups of undecided nodes that `root` needs as far as is known, those first that need no other.
+    fn groups(&self, root: u32) -> Vec<Vec<u32>> {
+        let nodes = self.nodes.borrow();
+        if nodes[root as usize].is_done {
+            return Vec::new();
+        }
+        let groups = plan::components(nodes.len(), root, |node| {
+            let needs = nodes[node as usize].needs();
+            needs.filter(|need| !nodes[*need as usize].is_done).collect()
+        });
+        drop(nodes);
+        groups.iter().for_each(|group| self.number_group(group));
+        groups
+    }
+
+    fn number_group(&self, members: &[u32]) {
+        let group = self.groups.get() + 1;
+        self.groups.set(group);
+        let mut nodes = self.nodes.borrow_mut();
+        for member in members {
+            nodes[*member as usize].group = group;
+        }
+    }
+
+    /// Whether a member needs something that is undecided and of another group.
+    fn is_blocked(&self, group: &[u32]) -> bool {
+        let nodes = self.nodes.borrow();
+        group.iter().any(|member| {
+            let member = &nodes[*member as usize];
+            member.needs().any(|need| {
+                let need = &nodes[need as usize];
+                !need.is_done && need.group != member.group
+            })
+        })
+    }
+
+    /// Decides a group, if all that it needs from outside is decided and it proves to be one (X3).
+    fn settle(&self, cx: &Cx<'db, D>, group: &[u32]) -> Result<(), Error> {
+        if self.is_blocked(group) || self.refresh(cx, group)? == Step::Blocked {
+            return Ok(());
+        }
+        if let [alone] = group {
+            let is_cycle = self.nodes.borrow()[*alone as usize]
+                .needs()
+                .any(|need| need == *alone);
+            if !is_cycle {
+                self.publish_next(cx, *alone);
+                return Ok(());
+            }
+        }
+        self.iterate(cx, group)
+    }
+
+    /// Evaluates those members again that have read a first value of what is decided now. Blocked: it is another group.
+    fn refresh(&self, cx: &Cx<'db, D>, group: &[u32]) -> Result<Step, Error> {
+        let is_stale = |member: &&u32| {
+            let nodes = self.nodes.borrow();
+            let mut reads = nodes[**member as usize].reads.iter();
+            reads.any(|read| nodes[*read as usize].is_done)
+        };
+        let stale: Vec<u32> = group.iter().filter(is_stale).copied().collect();
+        for member in &stale {
+            self.evaluate(cx, *member)?;
+        }
+        if stale.is_empty() {
+            return Ok(Step::On);
+        }
+        if self.is_blocked(group) || !self.is_connected(group) {
+            return Ok(Step::Blocked);
+        }
+        Ok(Step::On)
+    }
+
+    /// Whether all members of a group need each other.
+    fn is_connected(&self, group: &[u32]) -> bool {
+        if group.len() == 1 {
+            return true;
+        }
+        let place: FxHashMap<u32, u32> = group.iter().copied().zip(0..).collect();
+        let nodes = self.nodes.borrow();
+        let sets = plan::components(group.len(), 0, |node| {
+            let needs = nodes[group[node as usize] as usize].needs();
+            needs.filter_map(|need| place.get(&need).copied()).collect()
+        });
+        sets.len() == 1 && sets[0].len() == group.len()
+    }
+
+    /// Rounds (X4), of which the first has been evaluated.
+    fn iterate(&self, cx: &Cx<'db, D>, group: &[u32]) -> Result<(), Error> {
+        self.index_readers(group);
+        let rounds_max = group.iter().map(|number| self.member(*number).rounds_max()).min();
+        let mut evaluated = group.to_vec();
+        for _ in 0..rounds_max.unwrap_or(0) {
+            if let Some(error) = self.failure(&evaluated) {
+                self.fail(cx, group, &error);
+                return Ok(());
+            }
+            let advances = |number: &u32| self.member(*number).advance();
+            let changed: Vec<u32> = evaluated.into_iter().filter(advances).collect();
+            self.plain.forget();
+            if changed.is_empty() {
+                self.publish(cx, group);
+                return Ok(());
+            }
+            evaluated = self.readers_of(&changed);
+            if self.evaluate_round(cx, &evaluated)? == Step::Blocked {
+                self.restart(group);
+                return Ok(());
+            }
+        }
+        let error = Error::diverged(rounds_max.unwrap_or(0), self.names(group));
+        self.fail(cx, group, &error);
+        Ok(())
+    }
+
+    /// Notes who reads whom in the group.
+    fn index_readers(&self, group: &[u32]) {
+        let mut nodes = self.nodes.borrow_mut();
+        for member in group {
+            nodes[*member as usize].readers.clear();
+        }
+        for member in group {
+            let reads = std::mem::take(&mut nodes[*member as usize].reads);
+            for read in &reads {
+                nodes[*read as usize].readers.push(*member);
+            }
+            nodes[*member as usize].reads = reads;
+        }
+    }
+
+    /// Who reads any of these, each once, in the order of their numbers.
+    fn readers_of(&self, changed: &[u32]) -> Vec<u32> {
+        let nodes = self.nodes.borrow();
+        let readers = |number: &u32| nodes[*number as usize].readers.iter().copied();
+        let mut readers: Vec<u32> = changed.iter().flat_map(readers).collect();
+        readers.sort_unstable();
+        readers.dedup();
+        readers
+    }
+
+    /// Evaluates these members of a group. Blocked: one needs what is undecided and of another group.
+    fn evaluate_round(&self, cx: &Cx<'db, D>, numbers: &[u32]) -> Result<Step, Error> {
+        let mut step = Step::On;
+        for number in numbers {
+            let before = self.nodes.borrow()[*number as usize].reads.clone();
+            self.evaluate(cx, *number)?;
+            let nodes = &mut *self.nodes.borrow_mut();
+            let node = &nodes[*number as usize];
+            let is_new = |read: &&u32| before.binary_search(read).is_err();
+            let new: Vec<u32> = node.reads.iter().filter(is_new).copied().collect();
+            let group = node.group;
+            for read in new {
+                if nodes[read as usize].group == group {
+                    nodes[read as usize].readers.push(*number);
+                } else {
+                    nodes[*number as usize].later.push(read);
+                    step = Step::Blocked;
+                }
+            }
+        }
+        Ok(step)
+    }
+
+    /// Goes back to first values: with what it was found to need, the group may be a part of a larger one.
+    fn restart(&self, group: &[u32]) {
+        self.plain.forget();
+        for number in group {
+            self.member(*number).restart();
+            self.fresh.borrow_mut().push(*number);
+        }
+    }
+
+    /// The failure of the round, if there was one: that of the member with the smallest name.
+    fn failure(&self, evaluated: &[u32]) -> Option<Error> {
+        let failed = |number: &u32| {
+            let member = self.member(*number);
+            member.failure().map(|error| (member.name(), error))
+        };
+        let failures = without_runs(|| evaluated.iter().filter_map(failed).collect::<Vec<_>>());
+        let first = failures.into_iter().min_by(|a, b| a.0.cmp(&b.0));
+        first.map(|(_, error)| error)
+    }
+
+    /// What the members are called, in order.
+    fn names(&self, group: &[u32]) -> Vec<String> {
+        let name = |number: &u32| self.member(*number).name();
+        let mut names = without_runs(|| group.iter().map(name).collect::<Vec<_>>());
+        names.sort();
+        names.into_iter().map(|name| name.text).collect()
+    }
+
+    fn publish_next(&self, cx: &Cx<'db, D>, number: u32) {
+        self.done(number);
+        self.member(number).publish_next(cx.fiber());
+        self.plain.forget();
+    }
+
+    fn publish(&self, cx: &Cx<'db, D>, group: &[u32]) {
+        for number in group {
+            self.done(*number);
+            self.member(*number).publish(cx.fiber());
+        }
+    }
+
+    fn fail(&self, cx: &Cx<'db, D>, group: &[u32], error: &Error) {
+        self.plain.forget();
+        for number in group {
+            self.done(*number);
+            self.member(*number).fail(cx.fiber(), error.clone());
+        }
+    }
+}
+
+impl<D> Node<'_, D> {
+    /// Whom it needs as far as is known.
+    fn needs(&self) -> impl Iterator<Item = u32> {
+        self.reads.iter().chain(&self.later).copied()
+    }
+}
