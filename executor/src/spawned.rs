@@ -119,7 +119,7 @@ impl<T> TaskCell<T> {
         query: None,
         describe: Some(Self::describe),
         decide: None,
-        is_fixpoint: false,
+        is_provisional: None,
     };
 
     pub(crate) fn new<D>(

@@ -58,7 +58,9 @@ impl Query<Program> for Body {
     fn recover(&self, cycle: &Error) -> Option<u64> {
         let text = cycle.to_string();
         let walk = || text.bytes().fold(3, |sum, byte| mix(&[sum, byte.into()]));
-        self.0.is_multiple_of(3).then(|| mix(&[self.0 as u64, walk()]))
+        self.0
+            .is_multiple_of(3)
+            .then(|| mix(&[self.0 as u64, walk()]))
     }
 }
 

@@ -205,7 +205,11 @@ fn c3_many_disjoint_cycles_at_once(bed: &Bed) {
 #[ignore = "takes long in debug"]
 fn c3_ten_thousand_times() {
     for backend in Executor::backends() {
-        let rounds = if *backend == Backend::Threads { 200 } else { 500 };
+        let rounds = if *backend == Backend::Threads {
+            200
+        } else {
+            500
+        };
         // In turns, so that each stays within the watchdog's time.
         for _ in 0..10_000 / rounds {
             let body: fn(&Bed) = match rounds {

@@ -140,7 +140,11 @@ fn ask_slowly<'db, Q: Query<D>, D: 'static>(
 
 /// Takes the ask down, if who asks is recorded.
 #[inline]
-pub(super) fn record<Q: Query<D>, D: 'static>(cx: &Cx<'_, D>, table: &Table<Q, D>, slot: &Slot<Q::Value>) {
+pub(super) fn record<Q: Query<D>, D: 'static>(
+    cx: &Cx<'_, D>,
+    table: &Table<Q, D>,
+    slot: &Slot<Q::Value>,
+) {
     if let Some(recorder) = cx.recorder() {
         recorder.ask(&raw const table.head, std::ptr::from_ref(slot).cast());
     }
@@ -161,15 +165,7 @@ impl<Q: Query<D>, D: 'static> Asked<'_, '_, Q, D> {
             put: Self::put,
             close: Self::close,
         }),
-        is_fixpoint: false,
-    };
-
-    /// Of one whose claim is another fiber's (cycle.md X6).
-    pub(super) const PRIVATE: &'static Kind = &Kind {
-        query: Some(std::any::type_name::<Q>),
-        describe: Some(Self::describe),
-        decide: None,
-        is_fixpoint: false,
+        is_provisional: None,
     };
 
     /// Publishes a failure; the waiters must be woken.
@@ -186,7 +182,7 @@ impl<Q: Query<D>, D: 'static> Asked<'_, '_, Q, D> {
     /// # Safety
     ///
     /// `asked` is a living one of this type.
-    unsafe fn describe(asked: NonNull<()>) -> Name {
+    pub(super) unsafe fn describe(asked: NonNull<()>) -> Name {
         // SAFETY: by contract.
         name_of(unsafe { asked.cast::<Self>().as_ref() }.key)
     }
@@ -196,25 +192,32 @@ impl<Q: Query<D>, D: 'static> Asked<'_, '_, Q, D> {
     /// # Safety
     ///
     /// As for `describe`, and the caller decides a cycle in which the slot's owner is stuck.
-    unsafe fn put(asked: NonNull<()>, cycle: &Error) -> Outcome {
+    pub(super) unsafe fn put(asked: NonNull<()>, cycle: &Error) -> Outcome {
         // SAFETY: as in `describe`.
         let asked = unsafe { asked.cast::<Self>().as_ref() };
-        let recovered = catch_unwind(AssertUnwindSafe(|| asked.key.recover(cycle)));
-        let error = match recovered {
+        match asked.as_member(cycle) {
             // SAFETY: by contract.
-            Ok(Some(value)) => return unsafe { asked.slot.put_value(value) },
-            Ok(None) => cycle.clone(),
-            Err(payload) => Error::from_payload(payload).in_query(name_of(asked.key).text),
-        };
-        asked.table.note_box();
-        // SAFETY: by contract.
-        unsafe { asked.slot.put_failure(error) }
+            Ok(value) => unsafe { asked.slot.put_value(value) },
+            Err(error) => {
+                asked.table.note_box();
+                // SAFETY: by contract.
+                unsafe { asked.slot.put_failure(error) }
+            }
+        }
+    }
+
+    /// What the query gives as a member of a cycle. Runs user code (`recover`).
+    pub(super) fn as_member(&self, cycle: &Error) -> Result<Q::Value, Error> {
+        match catch_unwind(AssertUnwindSafe(|| self.key.recover(cycle))) {
+            Ok(recovered) => recovered.ok_or_else(|| cycle.clone()),
+            Err(payload) => Err(Error::from_payload(payload).in_query(name_of(self.key).text)),
+        }
     }
 
     /// # Safety
     ///
     /// As for `put`, which gave the outcome.
-    unsafe fn close(asked: NonNull<()>, outcome: Outcome) -> Waiters {
+    pub(super) unsafe fn close(asked: NonNull<()>, outcome: Outcome) -> Waiters {
         // SAFETY: as in `describe`.
         let asked = unsafe { asked.cast::<Self>().as_ref() };
         // SAFETY: by contract.
@@ -280,7 +283,7 @@ fn compute_recorded<'db, Q: Query<D>, D: 'static>(
 /// `recorder` is a function so that who records and who does not have a copy each, and each copy one caller, into which it
 /// is inlined: one that both call made a miss of `grid-hashed` take half as long again.
 #[inline]
-pub(super) fn provide<'r, 'db, Q: Query<D>, D: 'static>(
+fn provide<'r, 'db, Q: Query<D>, D: 'static>(
     cx: &Cx<'db, D>,
     asked: &Asked<'_, 'db, Q, D>,
     recorder: impl FnOnce() -> Option<&'r Recorder>,

@@ -235,7 +235,9 @@ impl<'db, D: 'static> Iteration<'db, D> {
         }
         let groups = plan::components(nodes.len(), root, |node| {
             let needs = nodes[node as usize].needs();
-            needs.filter(|need| !nodes[*need as usize].is_done).collect()
+            needs
+                .filter(|need| !nodes[*need as usize].is_done)
+                .collect()
         });
         drop(nodes);
         groups.iter().for_each(|group| self.number_group(group));
@@ -317,7 +319,10 @@ impl<'db, D: 'static> Iteration<'db, D> {
     /// Rounds (X4), of which the first has been evaluated.
     fn iterate(&self, cx: &Cx<'db, D>, group: &[u32]) -> Result<(), Error> {
         self.index_readers(group);
-        let rounds_max = group.iter().map(|number| self.member(*number).rounds_max()).min();
+        let rounds_max = group
+            .iter()
+            .map(|number| self.member(*number).rounds_max())
+            .min();
         let mut evaluated = group.to_vec();
         for _ in 0..rounds_max.unwrap_or(0) {
             if let Some(error) = self.failure(&evaluated) {

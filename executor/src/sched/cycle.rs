@@ -73,14 +73,17 @@ impl Cycle {
         None
     }
 
-    /// The wait that is not to be, if the circle passes through a query that asks for a fixpoint: one of the iteration
-    /// that evaluates it (G9). The lock is held.
+    /// The wait that is not to be, if the circle passes through what is provisional on a fiber and leaves it: that wait
+    /// (G9). The lock is held.
     pub(super) fn cut(&self) -> Option<&Wait> {
+        let is_alone = self.waits.len() == 1;
         let mut frames = self.waits.last().map(|last| &last.frames);
         self.waits.iter().find(|wait| {
             // Those of who waits here: it owns what the wait before is for.
             let own = frames.replace(&wait.frames);
-            wait.kind == WaitKind::Iterated && own.is_some_and(|own| own.iter().any(is_fixpoint))
+            !is_alone
+                && wait.kind == WaitKind::Iterated
+                && own.is_some_and(|own| own.iter().any(is_provisional))
         })
     }
 
@@ -98,7 +101,13 @@ impl Cycle {
     pub(super) fn decide(self) -> Error {
         let error = Error::cycle(without_runs(|| self.walk()));
         let members: Vec<_> = self.undecided().collect();
-        let outcomes = without_runs(|| members.iter().map(|member| put(*member, &error)).collect());
+        // What a provisional value has led to decides nothing for good (G9).
+        let is_provisional = members.iter().any(is_provisional);
+        let outcome = |member: &NonNull<Frame>| match is_provisional {
+            true => None,
+            false => put(*member, &error),
+        };
+        let outcomes = without_runs(|| members.iter().map(outcome).collect());
         let woken = self.publish(&error, members, outcomes);
         // Only when all are decided does the first go on. From here on frames and fibers may be
         // gone.
@@ -152,7 +161,11 @@ impl LeftOver<'_> {
 impl Wait {
     /// Ends it: with an error for `finder` to take, if the wait is its own, else by calling the waiter back. The lock is
     /// held.
-    pub(super) fn end(&self, finder: &FiberRecord, error: &Error) -> Result<Option<Waiters>, Error> {
+    pub(super) fn end(
+        &self,
+        finder: &FiberRecord,
+        error: &Error,
+    ) -> Result<Option<Waiters>, Error> {
         if ptr::eq(self.waiter.as_ptr(), finder) {
             return Err(error.clone());
         }
@@ -201,10 +214,10 @@ fn is_decided(frame: NonNull<Frame>) -> bool {
     unsafe { frame.as_ref() }.cycle().is_some()
 }
 
-/// Whether what a frame does asks for a fixpoint.
-fn is_fixpoint(frame: &NonNull<Frame>) -> bool {
+/// Whether what a frame does is provisional.
+fn is_provisional(frame: &NonNull<Frame>) -> bool {
     // SAFETY: the frame belongs to a stuck fiber, or to the finder's own stack.
-    unsafe { frame.as_ref() }.kind().is_fixpoint
+    unsafe { frame.as_ref() }.is_provisional()
 }
 
 /// Writes the end of a frame on a circle into it. The lock is held.

@@ -20,8 +20,8 @@ pub(crate) struct Kind {
     pub(crate) describe: Option<unsafe fn(NonNull<()>) -> Name>,
     /// What a cycle makes of it: queries only, others end when their fibers have unwound.
     pub(crate) decide: Option<Decide>,
-    /// Whether a cycle through it is iterated instead (graph.md G9).
-    pub(crate) is_fixpoint: bool,
+    /// Whether what it does is provisional, if it ever is: a cycle through it is cut instead of decided (graph.md G9).
+    pub(crate) is_provisional: Option<unsafe fn(NonNull<()>) -> bool>,
 }
 
 /// How a cycle ends a query, in two steps (graph.md G6).
@@ -39,7 +39,7 @@ impl Kind {
         query: None,
         describe: None,
         decide: None,
-        is_fixpoint: false,
+        is_provisional: None,
     };
 }
 
@@ -173,6 +173,16 @@ impl Frame {
         Frame::innermost_cycle(fiber).is_some_and(|own| own.has_cause_of(cycle))
     }
 
+    /// How many queries, of the innermost ones on `fiber`, the current one, the cycle with this error has decided.
+    pub(crate) fn innermost_queries_in(fiber: &FiberRecord, cycle: &Error) -> usize {
+        let is_in = |frame: &&Frame| frame.cycle().is_some_and(|own| own.has_cause_of(cycle));
+        let is_query = |frame: &&Frame| frame.subject.kind.query.is_some();
+        Frame::all_of(fiber)
+            .take_while(is_in)
+            .filter(is_query)
+            .count()
+    }
+
     /// Whether a cycle has decided any frame of `fiber`, the current one: what runs on top of it may be left over.
     pub(crate) fn is_any_decided(fiber: &FiberRecord) -> bool {
         let mut next = fiber.frames.get();
@@ -224,6 +234,13 @@ impl Frame {
         let describe = self.subject.kind.describe?;
         // SAFETY: of this kind, and the frame is entered (`Subject::new`).
         Some(unsafe { describe(self.subject.data) })
+    }
+
+    /// Whether what it does is provisional. Called by its fiber, or under the lock while that is stuck.
+    pub(super) fn is_provisional(&self) -> bool {
+        // SAFETY: of this kind, and the frame is entered (`Subject::new`).
+        let ask = |ask: unsafe fn(NonNull<()>) -> bool| unsafe { ask(self.subject.data) };
+        self.subject.kind.is_provisional.is_some_and(ask)
     }
 
     /// The kind of what it does.

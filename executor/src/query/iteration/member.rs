@@ -71,7 +71,7 @@ impl<'db, Q: Query<D>, D: 'static> Typed<'db, Q, D> {
         describe: Some(Self::describe),
         // The iteration decides it.
         decide: None,
-        is_fixpoint: true,
+        is_provisional: Some(Self::is_provisional),
     };
 
     /// Runs user code (`initial`).
@@ -95,6 +95,13 @@ impl<'db, Q: Query<D>, D: 'static> Typed<'db, Q, D> {
     unsafe fn describe(member: NonNull<()>) -> Name {
         // SAFETY: by contract.
         name_of(&unsafe { member.cast::<Self>().as_ref() }.key)
+    }
+
+    /// # Safety
+    ///
+    /// None.
+    unsafe fn is_provisional(_: NonNull<()>) -> bool {
+        true
     }
 
     fn present(&self) -> &Q::Value {
@@ -148,13 +155,12 @@ impl<'db, Q: Query<D>, D: 'static> Member<'db, D> for Typed<'db, Q, D> {
         let recorder = cx.database().is_recording().then(Recorder::new);
         // SAFETY: the kind's functions take a living `Typed` of this type.
         let subject = unsafe { Subject::new(Self::KIND, self) };
-        let (result, cycle) =
-            Frame::enter_as(cx.fiber(), self.slot.awaited(), subject, || {
-                catch_unwind(AssertUnwindSafe(|| {
-                    let cx = cx.in_provider(recorder.as_ref());
-                    self.key.clone().provide(&cx)
-                }))
-            });
+        let (result, cycle) = Frame::enter_as(cx.fiber(), self.slot.awaited(), subject, || {
+            catch_unwind(AssertUnwindSafe(|| {
+                let cx = cx.in_provider(recorder.as_ref());
+                self.key.clone().provide(&cx)
+            }))
+        });
         let next = match (cycle, result) {
             (Some(cycle), result) => {
                 without_runs(|| discard(result));

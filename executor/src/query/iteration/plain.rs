@@ -6,7 +6,7 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr;
+use std::ptr::{self, NonNull};
 
 use rustc_hash::FxHashMap;
 
@@ -14,13 +14,13 @@ use super::Iteration;
 use crate::cx::Cx;
 use crate::error::{Error, Payload, discard};
 use crate::query::Query;
-use crate::query::ask::{Asked, provide, publish, record};
+use crate::query::ask::{Asked, publish, record};
 use crate::query::record::{Record, Recorder};
 use crate::query::slot::{Ready, Slot};
 use crate::query::table::name_of;
 use crate::sched::fiber::without_runs;
-use crate::sched::graph::{self, Awaited, Frame, Stopped, Subject};
-use crate::sched::wait::Outcome;
+use crate::sched::graph::{self, Awaited, Decide, Frame, Kind, Name, Stopped, Subject};
+use crate::sched::wait::{Outcome, Waiters};
 
 /// What a query gave in this round.
 struct Memo {
@@ -38,18 +38,98 @@ pub(super) struct Plain {
     private: RefCell<FxHashMap<*const (), *const Awaited>>,
 }
 
-/// What a provider gave, and the error of the cycle that decided it meanwhile.
-type Provided<V> = (Result<V, Payload>, Option<Error>);
-
-/// What it asked for, if that is recorded.
-type Noted = Option<Option<Box<Record>>>;
-
 impl Plain {
     /// Other values are there to be read, and nobody reads what came of the old ones: between evaluations.
     pub(super) fn forget(&self) {
         let memos = std::mem::take(&mut *self.memos.borrow_mut());
         drop(memos);
     }
+}
+
+/// A query that is being computed in an iteration: what the wait graph is told of.
+struct Inside<'a, 'db, Q: Query<D>, D: 'static> {
+    asked: &'a Asked<'a, 'db, Q, D>,
+    iteration: &'a Iteration<'db, D>,
+    /// How many evaluations were under way before it.
+    depth: usize,
+    /// Whether another fiber has its claim.
+    is_private: bool,
+}
+
+impl<Q: Query<D>, D: 'static> Inside<'_, '_, Q, D> {
+    const KIND: &'static Kind = &Kind {
+        query: Some(std::any::type_name::<Q>),
+        describe: Some(Self::describe),
+        decide: Some(Decide {
+            put: Self::put,
+            close: Self::close,
+        }),
+        is_provisional: Some(Self::is_provisional),
+    };
+
+    /// # Safety
+    ///
+    /// `inside` is a living one of this type.
+    unsafe fn asked<'a>(inside: NonNull<()>) -> NonNull<()>
+    where
+        Self: 'a,
+    {
+        // SAFETY: by contract.
+        NonNull::from(unsafe { inside.cast::<Self>().as_ref() }.asked).cast()
+    }
+
+    /// # Safety
+    ///
+    /// As for `asked`.
+    unsafe fn describe(inside: NonNull<()>) -> Name {
+        // SAFETY: by contract.
+        let asked = unsafe { Self::asked(inside) };
+        // SAFETY: alive as `inside` is.
+        unsafe { Asked::<Q, D>::describe(asked) }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`Asked::put`], and it is not provisional.
+    unsafe fn put(inside: NonNull<()>, cycle: &Error) -> Outcome {
+        // SAFETY: by contract.
+        let asked = unsafe { Self::asked(inside) };
+        // SAFETY: by contract; the claim is the iteration's, which is stuck or the caller.
+        unsafe { Asked::<Q, D>::put(asked, cycle) }
+    }
+
+    /// # Safety
+    ///
+    /// As for `put`, which gave the outcome.
+    unsafe fn close(inside: NonNull<()>, outcome: Outcome) -> Waiters {
+        // SAFETY: by contract.
+        let asked = unsafe { Self::asked(inside) };
+        // SAFETY: by contract.
+        unsafe { Asked::<Q, D>::close(asked, outcome) }
+    }
+
+    /// Whether it, or what it waits for on this stack, has read a provisional value; or is not here to be decided.
+    ///
+    /// # Safety
+    ///
+    /// As for `asked`, and its fiber is the current one, or stuck while the graph's lock is held.
+    unsafe fn is_provisional(inside: NonNull<()>) -> bool {
+        // SAFETY: by contract.
+        let inside = unsafe { inside.cast::<Self>().as_ref() };
+        let reads = inside.iteration.reads.borrow();
+        inside.is_private || reads[inside.depth..].iter().any(|reads| !reads.is_empty())
+    }
+}
+
+/// What came of a provider.
+struct Ran<V> {
+    result: Result<V, Payload>,
+    /// The error of the cycle that decided it meanwhile.
+    cycle: Option<Error>,
+    /// Whose provisional values it has read.
+    reads: Vec<u32>,
+    /// What it asked for, if that is recorded.
+    record: Option<Option<Box<Record>>>,
 }
 
 impl<'db, D: 'static> Iteration<'db, D> {
@@ -65,31 +145,54 @@ impl<'db, D: 'static> Iteration<'db, D> {
             record(cx, asked.table, asked.slot);
             return known;
         }
-        self.begin_reads();
-        let ((result, cycle), noted) = self.provide(cx, asked);
-        let reads = self.end_reads();
-        if cycle.is_some() || reads.is_empty() {
-            self.note_reads(&reads);
-            record(cx, asked.table, asked.slot);
-            if matches!(noted, Some(Some(_))) {
+        let ran = self.run_plain(cx, asked, asked.slot.awaited(), false);
+        record(cx, asked.table, asked.slot);
+        let is_decided = asked.slot.is_ready() || asked.slot.is_failed();
+        let is_left_over = ran.cycle.as_ref().is_some_and(Error::is_left_over);
+        let is_final = ran.reads.is_empty() && ran.cycle.is_none();
+        if is_decided || is_left_over || is_final {
+            self.note_reads(&ran.reads);
+            if matches!(ran.record, Some(Some(_))) {
                 asked.table.note_box();
             }
-            return publish(cx, asked, result, cycle, || noted);
+            return publish(cx, asked, ran.result, ran.cycle, || ran.record);
         }
         // SAFETY: the claim is ours, and no cycle has decided it.
         unsafe { asked.slot.abandon() }.wake();
-        record(cx, asked.table, asked.slot);
-        self.remember(asked, result, reads)
+        self.remember(cx, asked, ran)
     }
 
-    fn provide<Q: Query<D>>(
+    /// Runs a provider that does `awaited`.
+    fn run_plain<Q: Query<D>>(
         &self,
         cx: &Cx<'db, D>,
         asked: &Asked<'_, 'db, Q, D>,
-    ) -> (Provided<Q::Value>, Noted) {
+        awaited: &Awaited,
+        is_private: bool,
+    ) -> Ran<Q::Value> {
+        let inside = Inside {
+            asked,
+            iteration: self,
+            depth: self.reads.borrow().len(),
+            is_private,
+        };
+        cx.count(|counters| &counters.queries);
         let recorder = cx.database().is_recording().then(Recorder::new);
-        let provided = provide(cx, asked, || recorder.as_ref());
-        (provided, recorder.map(Recorder::finish))
+        self.begin_reads();
+        // SAFETY: the kind's functions take a living `Inside` of this type.
+        let subject = unsafe { Subject::new(Inside::<Q, D>::KIND, &inside) };
+        let (result, cycle) = Frame::enter_as(cx.fiber(), awaited, subject, || {
+            catch_unwind(AssertUnwindSafe(|| {
+                let cx = cx.in_provider(recorder.as_ref());
+                asked.key.clone().provide(&cx)
+            }))
+        });
+        Ran {
+            result,
+            cycle,
+            reads: self.end_reads(),
+            record: recorder.map(Recorder::finish),
+        }
     }
 
     /// What is known of this round.
@@ -110,16 +213,26 @@ impl<'db, D: 'static> Iteration<'db, D> {
         })
     }
 
-    /// Keeps what came of a provider that no cycle has decided.
+    /// Keeps what came of a provider for the rest of the round, and gives it.
     fn remember<Q: Query<D>>(
         &self,
+        cx: &Cx<'db, D>,
         asked: &Asked<'_, 'db, Q, D>,
-        result: Result<Q::Value, Payload>,
-        reads: Vec<u32>,
+        ran: Ran<Q::Value>,
     ) -> Result<Ready<'db, Q::Value>, Error> {
-        let given = match result {
-            Ok(value) => Ok(value),
-            Err(payload) => {
+        let Ran {
+            result,
+            cycle,
+            reads,
+            ..
+        } = ran;
+        let given = match (cycle, result) {
+            (Some(cycle), result) => {
+                without_runs(|| discard(result));
+                return self.remember_member(cx, asked, cycle, reads);
+            }
+            (None, Ok(value)) => Ok(value),
+            (None, Err(payload)) => {
                 let error = Error::from_payload(payload);
                 if error.is_transient() {
                     self.note_reads(&reads);
@@ -129,6 +242,29 @@ impl<'db, D: 'static> Iteration<'db, D> {
             }
         };
         self.keep(asked.slot, given, reads)
+    }
+
+    /// Keeps what a query is as a member of a cycle that provisional values have led to: those that any member has read.
+    fn remember_member<Q: Query<D>>(
+        &self,
+        cx: &Cx<'db, D>,
+        asked: &Asked<'_, 'db, Q, D>,
+        cycle: Error,
+        mut reads: Vec<u32>,
+    ) -> Result<Ready<'db, Q::Value>, Error> {
+        if cycle.is_transient() {
+            cycle.raise();
+        }
+        let others = Frame::innermost_queries_in(cx.fiber(), &cycle);
+        let around = self.reads.borrow();
+        reads.extend(around[around.len() - others..].iter().flatten());
+        drop(around);
+        let given = without_runs(|| asked.as_member(&cycle));
+        let kept = self.keep(asked.slot, given, reads);
+        if others > 0 {
+            cycle.raise();
+        }
+        kept
     }
 
     /// Keeps a result for the rest of the round, and gives it.
@@ -150,7 +286,7 @@ impl<'db, D: 'static> Iteration<'db, D> {
         self.known(slot).expect("just put there")
     }
 
-    /// Computes a query whose claim another fiber has, which waits for this iteration (cycle.md X6).
+    /// Computes a query whose claim another fiber has, which waits for this iteration (X6).
     pub(crate) fn compute_private<Q: Query<D>>(
         &self,
         cx: &Cx<'db, D>,
@@ -161,7 +297,7 @@ impl<'db, D: 'static> Iteration<'db, D> {
         if let Some(open) = open {
             // SAFETY: in the frame of a call of this below, on this stack.
             let open = unsafe { &*open };
-            // It is below on this stack: a cycle without a member that asks for a fixpoint.
+            // A cycle of plain queries.
             match graph::wait_for(cx.fiber(), open) {
                 Err(Stopped::Cycle(error)) => error.raise(),
                 Err(Stopped::Refused(error)) => return Err(error),
@@ -169,31 +305,15 @@ impl<'db, D: 'static> Iteration<'db, D> {
             }
         }
         let awaited = Awaited::new(cx.fiber());
-        self.plain.private.borrow_mut().insert(place, &raw const awaited);
-        self.begin_reads();
-        cx.count(|counters| &counters.queries);
-        // SAFETY: the kind's functions take a living `Asked` of this type.
-        let subject = unsafe { Subject::new(Asked::<Q, D>::PRIVATE, asked) };
-        let (result, cycle) = Frame::enter_as(cx.fiber(), &awaited, subject, || {
-            catch_unwind(AssertUnwindSafe(|| {
-                let cx = cx.in_provider(None);
-                asked.key.clone().provide(&cx)
-            }))
-        });
-        let reads = self.end_reads();
+        self.plain
+            .private
+            .borrow_mut()
+            .insert(place, &raw const awaited);
+        let ran = self.run_plain(cx, asked, &awaited, true);
         self.plain.private.borrow_mut().remove(&place);
         awaited.list.close(Outcome::READY).wake();
         graph::settle();
         record(cx, asked.table, asked.slot);
-        let Some(cycle) = cycle else {
-            return self.remember(asked, result, reads);
-        };
-        without_runs(|| discard(result));
-        self.note_reads(&reads);
-        if cycle.is_transient() || Frame::is_innermost_in(cx.fiber(), &cycle) {
-            cycle.raise();
-        }
-        let given = asked.key.recover(&cycle).ok_or(cycle);
-        self.keep(asked.slot, given, reads)
+        self.remember(cx, asked, ran)
     }
 }
