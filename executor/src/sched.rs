@@ -2,6 +2,11 @@
 
 pub(crate) mod attention;
 mod cycle;
+#[cfg(not(no_detection))]
+mod detection;
+#[cfg(no_detection)]
+#[path = "sched/detection_none.rs"]
+mod detection;
 pub(crate) mod fiber;
 pub(crate) mod fork;
 pub(crate) mod graph;

@@ -2,8 +2,9 @@
 
 use std::ptr::{self, NonNull};
 
+use super::detection::GRAPH;
 use super::fiber::{FiberRecord, without_runs};
-use super::graph::{Awaited, Frame, GRAPH, Name, WaitKind, circle_is_decided, edge_of, owner_of};
+use super::graph::{Awaited, Frame, Name, WaitKind, circle_is_decided, edge_of, owner_of};
 use super::wait::{Outcome, Waiters};
 use crate::error::Error;
 

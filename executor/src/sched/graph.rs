@@ -7,10 +7,11 @@ use std::cell::UnsafeCell;
 use std::ptr::{self, NonNull};
 
 use super::cycle::Cycle;
+use super::detection::{self, GRAPH};
 use super::fiber::FiberRecord;
 use super::wait::{Outcome, WaitList, Waiters};
 use crate::error::Error;
-use crate::sync::{AtomicPtr, AtomicUsize, GlobalLock, Ordering};
+use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
 
 /// What a frame does is to the wait graph.
 pub(crate) struct Kind {
@@ -272,9 +273,6 @@ impl Frame {
     }
 }
 
-/// One lock for the edges of the whole process (graph.md G1).
-pub(super) static GRAPH: GlobalLock = GlobalLock::new();
-
 /// Suspends `fiber` until `awaited` was closed.
 ///
 /// # Errors
@@ -486,7 +484,7 @@ enum Added {
 unsafe fn add_edge(fiber: &FiberRecord, awaited: &Awaited, kind: WaitKind) -> Added {
     let guard = GRAPH.lock();
     let mut woken = None;
-    if is_cycle(fiber, awaited) {
+    if detection::IS_ON && is_cycle(fiber, awaited) {
         let cycle = Cycle::collect(fiber, awaited, kind);
         let ended = match (cycle.left_over(), cycle.cut()) {
             (Some(left_over), _) => left_over.end(fiber),
