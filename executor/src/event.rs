@@ -124,6 +124,9 @@ impl<T> Event<T> {
             return Err(Error::never_set(self.name.clone().into_owned()));
         }
         cx.settle_item();
+        if let Some(iteration) = cx.run().iteration() {
+            iteration.may_wait();
+        }
         graph::wait_without_edge(cx.fiber(), &self.awaited)?;
         Ok(self.get().expect("the wait is over"))
     }

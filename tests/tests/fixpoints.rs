@@ -20,6 +20,7 @@ scenarios! {
     all [1, 2]: c4_records_are_those_of_the_last_round;
     pools [1, 2, 4]: c7_a_plain_query_elsewhere_on_the_cycle;
     pools [2, 4]: c7_a_reader_outside_sees_final_values_only;
+    pools [1, 2, 4]: c7_what_others_want_holds_nobody_up;
     all [1, 2, 4]: c8_forks_and_tasks_inside;
     pools [1, 2]: c8_an_event_is_awaited_inside;
 }
@@ -512,6 +513,7 @@ fn c7_a_plain_query_elsewhere_on_the_cycle(bed: &Bed) {
 struct Watched {
     in_mid_cycle: Event<()>,
     reader_asks: Event<()>,
+    ring_is_done: Event<()>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -542,6 +544,52 @@ fn c7_a_reader_outside_sees_final_values_only(bed: &Bed) {
         };
         let given = executor.run(&db, |cx| cx.join(|cx| *cx.get(Ring(0)), reader));
         assert_eq!(given.expect("a fixpoint"), (20, [20, 20]));
+    }
+}
+
+/// Whether [`Lazy`] could wait to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Slow;
+
+/// Waits until the ring is known to who has asked for it first, and catches what that raises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Lazy;
+
+impl Query<Watched> for Slow {
+    type Value = bool;
+    const FIXPOINT: Option<Fixpoint<Self, bool>> = Some(Fixpoint::new(|_| false));
+
+    fn provide(self, cx: &Cx<'_, Watched>) -> bool {
+        *cx.get(Lazy)
+    }
+}
+
+impl Query<Watched> for Lazy {
+    type Value = bool;
+
+    fn provide(self, cx: &Cx<'_, Watched>) -> bool {
+        let wait = || cx.data().ring_is_done.wait(cx);
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(wait)).is_ok()
+    }
+}
+
+/// The iteration of the ring is asked for `Slow`, too, which waits for what comes after it.
+fn c7_what_others_want_holds_nobody_up(bed: &Bed) {
+    let executor = bed.executor();
+    for _ in 0..bed.scaled(scaled(100)) {
+        let db = Database::new(Watched::default());
+        let ring = |cx: &Cx<'_, Watched>| {
+            let ring = *cx.get(Ring(0));
+            open(&cx.data().ring_is_done);
+            ring
+        };
+        let slow = |cx: &Cx<'_, Watched>| {
+            cx.data().in_mid_cycle.wait(cx);
+            let ask = |cx: &Cx<'_, Watched>| *cx.get(Slow);
+            cx.join(ask, |cx| open(&cx.data().reader_asks)).0
+        };
+        let given = executor.run(&db, |cx| cx.join(ring, slow));
+        assert_eq!(given.expect("nobody is held up"), (20, true));
     }
 }
 

@@ -120,6 +120,9 @@ fn ask_slowly<'db, Q: Query<D>, D: 'static>(
                     record(cx, table, slot);
                     return known;
                 }
+                if let Some(iteration) = iteration {
+                    iteration.may_wait();
+                }
                 let waited = match iteration {
                     None => graph::wait_for(cx.fiber(), slot.awaited()),
                     Some(_) => graph::wait_for_or_cut(cx.fiber(), slot.awaited()),

@@ -3,11 +3,12 @@
 use std::ptr;
 
 use super::Query;
+use super::iteration::Wanted;
 use super::record::{Asked, Steps};
 use super::slot::Slot;
 use super::table::{Measured, Table};
 use super::types::Types;
-use crate::sync::ThreadBound;
+use crate::sync::{Mutex, ThreadBound};
 
 /// What queries read (`D`), and all their results so far.
 ///
@@ -39,6 +40,8 @@ pub struct Database<D> {
     is_recording: bool,
     /// Claimed while an iteration is under way: one at a time (cycle.md X1).
     gate: Slot<()>,
+    /// What those who wait for the gate want.
+    wanted: Mutex<Vec<Wanted<D>>>,
     pub(crate) bound: ThreadBound,
 }
 
@@ -71,6 +74,7 @@ impl<D> Database<D> {
             types: Types::new(),
             is_recording: false,
             gate: Slot::empty(),
+            wanted: Mutex::new(Vec::new()),
             bound: ThreadBound::new(),
         }
     }
@@ -86,6 +90,7 @@ impl<D> Database<D> {
 
     /// Forgets all results.
     pub fn forget(&mut self) {
+        *self.wanted.lock() = Vec::new();
         self.types.free();
     }
 
@@ -164,6 +169,11 @@ impl<D> Database<D> {
     /// be its data's, too.)
     pub(crate) fn identity(&self) -> usize {
         ptr::from_ref(&self.types).addr()
+    }
+
+    /// What those who wait for the gate want.
+    pub(super) fn wanted(&self) -> &Mutex<Vec<Wanted<D>>> {
+        &self.wanted
     }
 
     /// Whose claim an iteration has.

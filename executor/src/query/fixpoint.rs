@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::Query;
 use super::ask::record;
-use super::iteration::Iteration;
+use super::iteration::{Iteration, Wanted};
 use super::slot::{Found, Ready, Slot};
 use super::table::Table;
 use crate::cx::Cx;
@@ -114,6 +114,7 @@ pub(super) fn ask<'db, Q: Query<D>, D: 'static>(
             iterate(cx, table, slot, &key)?;
             continue;
         }
+        cx.database().wanted().lock().push(Wanted::new(table, slot));
         match graph::wait_for(cx.fiber(), gate.awaited()) {
             Ok(()) => (),
             Err(Stopped::Cycle(error)) => error.raise(),

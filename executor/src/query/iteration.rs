@@ -18,7 +18,7 @@ use super::ask::record;
 use super::slot::{Ready, Slot};
 use super::table::Table;
 use crate::cx::Cx;
-use crate::error::Error;
+use crate::error::{Error, discard};
 use crate::sched::fiber::{FiberRecord, without_runs};
 use crate::sched::graph::Frame;
 use member::{Member, Typed};
@@ -36,6 +36,10 @@ pub(crate) struct Iteration<'db, D> {
     plain: Plain,
     /// The last number of a group.
     groups: Cell<u32>,
+    /// Whether what is decided is wanted by others only (X1).
+    is_for_others: Cell<bool>,
+    /// Whether it would have had to wait for them.
+    has_given_up: Cell<bool>,
     gate: &'db Slot<()>,
     /// The fiber that has the gate's claim, and waits for this iteration.
     outer: *const FiberRecord,
@@ -53,6 +57,53 @@ struct Node<'db, D> {
     group: u32,
     /// Whether its result is published.
     is_done: bool,
+}
+
+/// What one who waits for the gate wants.
+pub(crate) struct Wanted<D> {
+    table: *const (),
+    slot: *const (),
+    /// Makes it a node, of a database that has table and slot, unless it is decided.
+    node: for<'i, 'db> unsafe fn(&'i Iteration<'db, D>, *const (), *const ()) -> Option<u32>,
+}
+
+// SAFETY: tables and slots are `Sync`, and live as long as their database, which has this.
+unsafe impl<D> Send for Wanted<D> {}
+
+impl<D: 'static> Wanted<D> {
+    pub(super) fn new<Q: Query<D>>(table: &Table<Q, D>, slot: &Slot<Q::Value>) -> Self {
+        /// # Safety
+        ///
+        /// Table and slot are of these types, and live for `'db`.
+        unsafe fn node<'db, Q: Query<D>, D: 'static>(
+            iteration: &Iteration<'db, D>,
+            table: *const (),
+            slot: *const (),
+        ) -> Option<u32> {
+            // SAFETY: by contract.
+            let table: &'db Table<Q, D> = unsafe { &*table.cast() };
+            // SAFETY: by contract.
+            let known: &'db Slot<Q::Value> = unsafe { &*slot.cast() };
+            if known.is_ready() || known.is_failed() {
+                return None;
+            }
+            // SAFETY: a slot of this table, which somebody has asked for.
+            Some(iteration.node(table, known, || unsafe { table.key_of(slot) }))
+        }
+        Wanted {
+            table: ptr::from_ref(table).cast(),
+            slot: ptr::from_ref(slot).cast(),
+            node: node::<Q, D>,
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The iteration is of the database that this was made for.
+    unsafe fn node(self, iteration: &Iteration<'_, D>) -> Option<u32> {
+        // SAFETY: by contract: the pointers are those of `new`, with the function for their types.
+        unsafe { (self.node)(iteration, self.table, self.slot) }
+    }
 }
 
 /// Gives the gate back to the fiber outside, however the iteration ends.
@@ -82,6 +133,8 @@ impl<'db, D: 'static> Iteration<'db, D> {
             reads: RefCell::default(),
             plain: Plain::default(),
             groups: Cell::new(0),
+            is_for_others: Cell::new(false),
+            has_given_up: Cell::new(false),
             gate,
             outer,
         }
@@ -108,10 +161,31 @@ impl<'db, D: 'static> Iteration<'db, D> {
             // In a frame that must not unwind.
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                 let root = self.node(table, slot, || key.clone());
-                self.decide_all(cx, root)
+                self.decide_all(cx, root)?;
+                self.decide_for_others(cx);
+                Ok(())
             }))
         });
         decided.unwrap_or_else(|payload| std::panic::resume_unwind(payload))
+    }
+
+    /// Decides what those who wait for the gate want, as long as that needs no wait, so that not each of them comes in
+    /// turn (X1).
+    fn decide_for_others(&self, cx: &Cx<'db, D>) {
+        self.is_for_others.set(true);
+        let wanted = std::mem::take(&mut *cx.database().wanted().lock());
+        let decide = || {
+            wanted.into_iter().try_for_each(|wanted| {
+                // SAFETY: of this database.
+                match unsafe { wanted.node(self) } {
+                    Some(root) => self.decide_all(cx, root),
+                    None => Ok(()),
+                }
+            })
+        };
+        // What goes wrong goes wrong for who wants it.
+        let tried = std::panic::catch_unwind(std::panic::AssertUnwindSafe(decide));
+        without_runs(|| discard(tried));
     }
 
     /// What a provider reads of a query that is not decided: what the round before gave.
@@ -189,6 +263,9 @@ impl<'db, D: 'static> Iteration<'db, D> {
         let evaluated = member.evaluate(cx);
         let reads = self.end_reads();
         self.nodes.borrow_mut()[number as usize].reads = reads;
+        if self.has_given_up() {
+            return Err(Error::cut());
+        }
         evaluated
     }
 
@@ -442,6 +519,21 @@ impl<'db, D: 'static> Iteration<'db, D> {
             self.done(*number);
             self.member(*number).fail(cx.fiber(), error.clone());
         }
+    }
+}
+
+impl<D> Iteration<'_, D> {
+    /// Must be called before a wait for others: unwinds, if nobody who could be waited for is to be.
+    pub(crate) fn may_wait(&self) {
+        if self.is_for_others.get() {
+            self.has_given_up.set(true);
+            Error::cut().raise();
+        }
+    }
+
+    /// Whether a wait was not to be: what comes of providers now does not count.
+    fn has_given_up(&self) -> bool {
+        self.has_given_up.get()
     }
 }
 

@@ -148,6 +148,12 @@ impl<'db, D: 'static> Iteration<'db, D> {
         let ran = self.run_plain(cx, asked, asked.slot.awaited(), false);
         record(cx, asked.table, asked.slot);
         let is_decided = asked.slot.is_ready() || asked.slot.is_failed();
+        if self.has_given_up() && !is_decided {
+            // SAFETY: the claim is ours, and no cycle has decided it.
+            unsafe { asked.slot.abandon() }.wake();
+            without_runs(|| discard(ran.result));
+            Error::cut().raise();
+        }
         let is_left_over = ran.cycle.as_ref().is_some_and(Error::is_left_over);
         let is_final = ran.reads.is_empty() && ran.cycle.is_none();
         if is_decided || is_left_over || is_final {
