@@ -152,6 +152,16 @@ impl<'db, D> Run<'db, D> {
         self.tasks.failed.lock().push(failure);
     }
 
+    /// How many tasks have failed so far.
+    pub(crate) fn failure_count(&self) -> usize {
+        self.tasks.failed.lock().len()
+    }
+
+    /// Takes back the failures that came after the first `count`: for who runs one evaluation after another in it.
+    pub(crate) fn failures_since(&self, count: usize) -> Vec<Failure<'db>> {
+        self.tasks.failed.lock().split_off(count)
+    }
+
     /// A task has ended, or the root job has. The run may be gone afterwards.
     pub(crate) fn task_ended(&self) {
         // AcqRel: the last one sees what the others did, and passes it on by the close.

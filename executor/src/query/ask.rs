@@ -121,6 +121,10 @@ fn ask_slowly<'db, Q: Query<D>, D: 'static>(
                     return known;
                 }
                 if let Some(iteration) = iteration {
+                    let asked = Asked { table, slot, key };
+                    if let Some(decided) = iteration.decided(cx, &asked, slot.awaited()) {
+                        return decided;
+                    }
                     iteration.may_wait();
                 }
                 let waited = match iteration {

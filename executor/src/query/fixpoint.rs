@@ -148,7 +148,7 @@ fn iterate<'db, Q: Query<D>, D: 'static>(
     key: &Q,
 ) -> Result<(), Error> {
     let gate = cx.database().gate();
-    let iteration = Iteration::new(gate, cx.fiber());
+    let iteration = Iteration::new(gate, cx.run(), cx.fiber());
     // SAFETY: the counters are those of the run around, which outlives this one.
     let run = unsafe { Run::iterating(cx.run(), &raw const iteration) };
     let fiber = cx.fiber();

@@ -19,6 +19,7 @@ use super::slot::{Ready, Slot};
 use super::table::Table;
 use crate::cx::Cx;
 use crate::error::{Error, discard};
+use crate::run::{Failure, Run};
 use crate::sched::fiber::{FiberRecord, without_runs};
 use crate::sched::graph::Frame;
 use member::{Member, Typed};
@@ -40,6 +41,8 @@ pub(crate) struct Iteration<'db, D> {
     is_for_others: Cell<bool>,
     /// Whether it would have had to wait for them.
     has_given_up: Cell<bool>,
+    /// The run that has asked.
+    run: *const Run<'db, D>,
     gate: &'db Slot<()>,
     /// The fiber that has the gate's claim, and waits for this iteration.
     outer: *const FiberRecord,
@@ -54,6 +57,8 @@ struct Node<'db, D> {
     later: Vec<u32>,
     /// Members of its group that read it.
     readers: Vec<u32>,
+    /// The tasks that failed in its last evaluation.
+    failures: Vec<Failure<'db>>,
     group: u32,
     /// Whether its result is published.
     is_done: bool,
@@ -125,7 +130,12 @@ enum Step {
 }
 
 impl<'db, D: 'static> Iteration<'db, D> {
-    pub(super) fn new(gate: &'db Slot<()>, outer: *const FiberRecord) -> Self {
+    /// The run outlives it.
+    pub(super) fn new(
+        gate: &'db Slot<()>,
+        run: *const Run<'db, D>,
+        outer: *const FiberRecord,
+    ) -> Self {
         Iteration {
             nodes: RefCell::default(),
             numbers: RefCell::default(),
@@ -135,9 +145,19 @@ impl<'db, D: 'static> Iteration<'db, D> {
             groups: Cell::new(0),
             is_for_others: Cell::new(false),
             has_given_up: Cell::new(false),
+            run,
             gate,
             outer,
         }
+    }
+
+    /// Tasks that failed in an evaluation that counts: if nobody has asked for them, the run that has asked fails.
+    fn forward(&self, failures: Vec<Failure<'db>>) {
+        // SAFETY: outlives the iteration (`new`).
+        let run = unsafe { &*self.run };
+        failures
+            .into_iter()
+            .for_each(|failure| run.task_failed(failure));
     }
 
     /// Publishes the result of a query, and those of all that it needs. `cx` is of a run of this iteration's own.
@@ -225,6 +245,7 @@ impl<'db, D: 'static> Iteration<'db, D> {
             reads: Vec::new(),
             later: Vec::new(),
             readers: Vec::new(),
+            failures: Vec::new(),
             group: 0,
             is_done: false,
         });
@@ -260,9 +281,16 @@ impl<'db, D: 'static> Iteration<'db, D> {
     fn evaluate(&self, cx: &Cx<'db, D>, number: u32) -> Result<(), Error> {
         let member = self.member(number);
         self.begin_reads();
+        let before = cx.run().failure_count();
         let evaluated = member.evaluate(cx);
         let reads = self.end_reads();
-        self.nodes.borrow_mut()[number as usize].reads = reads;
+        let failures = cx.run().failures_since(before);
+        let old = {
+            let node = &mut self.nodes.borrow_mut()[number as usize];
+            node.reads = reads;
+            std::mem::replace(&mut node.failures, failures)
+        };
+        without_runs(|| discard(old));
         if self.has_given_up() {
             return Err(Error::cut());
         }
@@ -275,7 +303,9 @@ impl<'db, D: 'static> Iteration<'db, D> {
 
     /// The result of a node is published, or about to be.
     fn done(&self, number: u32) {
-        self.nodes.borrow_mut()[number as usize].is_done = true;
+        let node = &mut self.nodes.borrow_mut()[number as usize];
+        node.is_done = true;
+        self.forward(std::mem::take(&mut node.failures));
     }
 
     /// Evaluates, orders and decides until the root is decided (X3).

@@ -184,6 +184,20 @@ impl Frame {
             .count()
     }
 
+    /// The error of the cycle that has marked the frame of `fiber`, the current one, which does `awaited`, if one has;
+    /// and how many queries there are from the innermost one to the last that it has marked.
+    pub(crate) fn cycle_of<'f>(
+        fiber: &'f FiberRecord,
+        awaited: &Awaited,
+    ) -> Option<(&'f Error, usize)> {
+        let is_its = |frame: &&Frame| ptr::eq(frame.awaited.as_ptr(), awaited);
+        let cycle = Frame::all_of(fiber).find(is_its).and_then(Frame::cycle)?;
+        let queries = Frame::all_of(fiber).filter(|frame| frame.subject.kind.query.is_some());
+        let is_in = |frame: &Frame| frame.cycle().is_some_and(|own| own.has_cause_of(cycle));
+        let last = queries.enumerate().filter(|(_, frame)| is_in(frame)).last();
+        Some((cycle, last.map_or(0, |(place, _)| place + 1)))
+    }
+
     /// Whether a cycle has decided any frame of `fiber`, the current one: what runs on top of it may be left over.
     pub(crate) fn is_any_decided(fiber: &FiberRecord) -> bool {
         let mut next = fiber.frames.get();

@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::collections::hash_map::Entry;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 
@@ -145,7 +146,9 @@ impl<'db, D: 'static> Iteration<'db, D> {
             record(cx, asked.table, asked.slot);
             return known;
         }
+        let before = cx.run().failure_count();
         let ran = self.run_plain(cx, asked, asked.slot.awaited(), false);
+        let failures = cx.run().failures_since(before);
         record(cx, asked.table, asked.slot);
         let is_decided = asked.slot.is_ready() || asked.slot.is_failed();
         if self.has_given_up() && !is_decided {
@@ -158,6 +161,7 @@ impl<'db, D: 'static> Iteration<'db, D> {
         let is_final = ran.reads.is_empty() && ran.cycle.is_none();
         if is_decided || is_left_over || is_final {
             self.note_reads(&ran.reads);
+            self.forward(failures);
             if matches!(ran.record, Some(Some(_))) {
                 asked.table.note_box();
             }
@@ -165,7 +169,29 @@ impl<'db, D: 'static> Iteration<'db, D> {
         }
         // SAFETY: the claim is ours, and no cycle has decided it.
         unsafe { asked.slot.abandon() }.wake();
+        without_runs(|| discard(failures));
         self.remember(cx, asked, ran)
+    }
+
+    /// What a query below on this stack, which does `awaited`, is in this round as a member of a cycle, if it is one: for
+    /// what is left of its forks.
+    pub(crate) fn decided<Q: Query<D>>(
+        &self,
+        cx: &Cx<'db, D>,
+        asked: &Asked<'_, 'db, Q, D>,
+        awaited: &Awaited,
+    ) -> Option<Result<Ready<'db, Q::Value>, Error>> {
+        let (cycle, count) = Frame::cycle_of(cx.fiber(), awaited)?;
+        if cycle.is_transient() {
+            return None;
+        }
+        let around = self.reads.borrow();
+        let reads = around[around.len() - count..].iter().flatten().copied();
+        let reads: Vec<u32> = reads.collect();
+        drop(around);
+        record(cx, asked.table, asked.slot);
+        let given = without_runs(|| asked.as_member(cycle));
+        Some(self.keep(asked.slot, given, reads))
     }
 
     /// Runs a provider that does `awaited`.
@@ -286,9 +312,19 @@ impl<'db, D: 'static> Iteration<'db, D> {
             slot as Box<dyn Any>
         });
         let place = ptr::from_ref(slot).cast();
+        self.note_reads(&reads);
         let memo = Memo { given, reads };
-        let old = self.plain.memos.borrow_mut().insert(place, memo);
-        debug_assert!(old.is_none(), "a query is computed once a round");
+        // Of a member of a cycle the first is kept, which may have been read: this one is the same.
+        let mut memos = self.plain.memos.borrow_mut();
+        let second = match memos.entry(place) {
+            Entry::Vacant(gap) => {
+                gap.insert(memo);
+                None
+            }
+            Entry::Occupied(_) => Some(memo),
+        };
+        drop(memos);
+        without_runs(|| discard(second));
         self.known(slot).expect("just put there")
     }
 
@@ -303,6 +339,9 @@ impl<'db, D: 'static> Iteration<'db, D> {
         if let Some(open) = open {
             // SAFETY: in the frame of a call of this below, on this stack.
             let open = unsafe { &*open };
+            if let Some(decided) = self.decided(cx, asked, open) {
+                return decided;
+            }
             // A cycle of plain queries.
             match graph::wait_for(cx.fiber(), open) {
                 Err(Stopped::Cycle(error)) => error.raise(),
@@ -315,7 +354,11 @@ impl<'db, D: 'static> Iteration<'db, D> {
             .private
             .borrow_mut()
             .insert(place, &raw const awaited);
+        let before = cx.run().failure_count();
         let ran = self.run_plain(cx, asked, &awaited, true);
+        // Who has the claim tells of them.
+        let failures = cx.run().failures_since(before);
+        without_runs(|| discard(failures));
         self.plain.private.borrow_mut().remove(&place);
         awaited.list.close(Outcome::READY).wake();
         graph::settle();
