@@ -15,7 +15,7 @@ use crate::run::{Run, run_here};
 use crate::sched::graph::{self, Stopped};
 
 /// How a query type takes part in cycles: by iteration from a first value until nothing changes
-/// ([`Query::FIXPOINT`](crate::Query::FIXPOINT)).
+/// ([`Query::FIXPOINT`]).
 ///
 /// # Examples
 ///
