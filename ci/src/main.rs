@@ -5,6 +5,7 @@ mod debian;
 mod foreign;
 mod plants;
 mod steps;
+mod suite_plants;
 
 use std::process::ExitCode;
 

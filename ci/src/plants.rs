@@ -54,6 +54,18 @@ pub(crate) const PLANTS: &[Plant] = &[
         "woken once",
         &["wait::a_woken_waiter_is_touched_no_more"],
     ),
+    // wait.md W8: a waiter does not take the owner along.
+    plant(
+        "wait_owner",
+        "seen, owner",
+        &["wait::whoever_looks_at_an_open_list_sees_its_owner"],
+    ),
+    // wait.md W8: those who wait already are not told of the owner.
+    plant(
+        "wait_untold",
+        "slot.list.owner()",
+        &["wait::the_owner_is_told_to_those_who_wait_already"],
+    ),
     // wait.md W3, for a join's half: the thief looks at it after the close.
     plant(
         "join_touch",
@@ -178,6 +190,18 @@ pub(crate) const PLANTS: &[Plant] = &[
         "gave up while a fiber was ready",
         &["stand::a_worker_that_has_posted_a_fiber_is_not_the_last"],
     ),
+    // cancel.md X2: a sweep says that it has left its queue after it has looked.
+    plant(
+        "sweep_late",
+        "nobody ends the wait",
+        &["sweep::a_sweep_sees_what_was_cancelled_before_it_was_posted"],
+    ),
+    // rest.md R3: who looks counts itself after it has read the word.
+    plant(
+        "rest_late",
+        RACE,
+        &["rest::frames_stand_still_while_somebody_looks"],
+    ),
     // idle.md, stop: everybody is woken before the flag is set.
     plant("idle_stop", HANG, &["idle::a_stop_reaches_all_workers"]),
 ];
@@ -220,8 +244,10 @@ mod tests {
     #[test]
     fn the_plants_are_those_of_the_models() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../executor/tests/model");
-        let name = Regex::new(r#""((?:attention|claim|idle|join|latch|ready|stand|wait)_\w+)""#)
-            .expect("a regex");
+        let name = Regex::new(
+            r#""((?:attention|claim|idle|join|latch|ready|rest|stand|sweep|wait)_\w+)""#,
+        )
+        .expect("a regex");
         let mut planted = BTreeSet::new();
         for file in std::fs::read_dir(folder).expect("the models are there") {
             let path = file.expect("can be listed").path();

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::foreign::{CHECKED, Foreign, Machine, WITH_SWITCH, WITHOUT_SWITCH};
 use crate::plants::{PLANTS, Plant};
+use crate::suite_plants::{BROKEN, Broken};
 
 /// The feature sets that are built and tested, besides the defaults.
 const FEATURE_SETS: [&str; 4] = ["", "fibers", "threads", "fibers,threads"];
@@ -32,6 +33,8 @@ pub(crate) struct Line {
     last_words: Option<&'static str>,
     /// If set, the call must print the same there.
     as_on: Option<Machine>,
+    /// How often it is made, one after another.
+    times: u32,
 }
 
 /// All steps, the quick ones first.
@@ -65,6 +68,12 @@ pub(crate) const STEPS: &[Step] = &[
         is_extra: false,
         about: "the loom models pass, and each planted bug breaks its models",
         commands: models,
+    },
+    Step {
+        name: "abort",
+        is_extra: false,
+        about: "cancellation in a program in which nothing unwinds",
+        commands: abort,
     },
     Step {
         name: "features",
@@ -115,6 +124,18 @@ pub(crate) const STEPS: &[Step] = &[
         commands: || vec![under_seeds("1000")],
     },
     Step {
+        name: "plants",
+        is_extra: true,
+        about: "each scenario fails on a build with a bug planted in it",
+        commands: || BROKEN.iter().map(planted).collect(),
+    },
+    Step {
+        name: "fifty",
+        is_extra: true,
+        about: "the conformance suite, optimised, fifty times in a row",
+        commands: fifty,
+    },
+    Step {
         name: "asan",
         is_extra: false,
         about: "the suite of the stacks under AddressSanitizer (x86-64 Linux), and a bug that it must find",
@@ -140,7 +161,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "foreign",
-        is_extra: true,
+        is_extra: false,
         about: "the suite on threads, emulated: s390x and sparc64; and rust-source prints there what it prints here",
         commands: foreign,
     },
@@ -166,6 +187,7 @@ fn cargo(arguments: &str) -> Line {
         plant: None,
         last_words: None,
         as_on: None,
+        times: 1,
     }
 }
 
@@ -234,6 +256,14 @@ fn with_one_seed(mut line: Line) -> Line {
     line
 }
 
+fn abort() -> Vec<Line> {
+    let program = "run -p dagwood-tests --example abort --target-dir target/abort --config";
+    let mut line = cargo(program);
+    line.arguments
+        .push("profile.dev.panic=\"abort\"".to_owned());
+    vec![line]
+}
+
 fn features() -> Vec<Line> {
     FEATURE_SETS
         .map(|set| with_one_seed(with_features("test", &LIBRARIES, set, "")))
@@ -246,22 +276,54 @@ fn release() -> Vec<Line> {
 
 fn under_seeds(count: &'static str) -> Line {
     let mut line = cargo("test --release -p dagwood-tests -- under_seeds");
-    line.environment = vec![("DAGWOOD_SEEDS", count)];
+    // Thousands of panics are meant; who fails says its seed.
+    line.environment = vec![("DAGWOOD_SEEDS", count), ("RUST_BACKTRACE", "0")];
     line
 }
 
-/// The suite under seeds; then, in builds with a planted bug each, the test that must find it (tests/PLANTS.md).
+/// The suite in a build that has all planted bugs, and shows this one.
+fn with_plant(plant: &'static str, arguments: &str) -> Line {
+    let mut line = cargo(arguments);
+    line.environment = vec![
+        ("RUSTFLAGS", "--cfg plant=\"any\""),
+        ("CARGO_TARGET_DIR", "target/planted"),
+        ("CARGO_PROFILE_DEV_DEBUG", "0"),
+        ("DAGWOOD_PLANT", plant),
+    ];
+    line
+}
+
+/// The suite under seeds; then, with a planted bug each, the test that must find it (tests/PLANTS.md).
 fn seeds() -> Vec<Line> {
-    let planted = |flags| {
-        let mut line = cargo("test -p dagwood-tests --test planted -- --nocapture");
-        line.environment = vec![("RUSTFLAGS", flags), ("CARGO_TARGET_DIR", "target/planted")];
-        line
-    };
+    let find = "test -p dagwood-tests --test planted -- --nocapture";
     vec![
         under_seeds("20"),
-        planted("--cfg plant=\"lost_wake\""),
-        planted("--cfg plant=\"late_publication\""),
+        with_plant("lost_wake", find),
+        with_plant("late_publication", find),
     ]
+}
+
+/// The test that a planted bug must break (tests/PLANTS.md).
+fn planted(broken: &Broken) -> Line {
+    let test = "test -p dagwood-tests --test";
+    let (file, name) = (broken.file, broken.test);
+    let mut line = with_plant(
+        broken.plant,
+        &format!("{test} {file} -- --exact {name} --nocapture"),
+    );
+    line.environment.extend([
+        ("DAGWOOD_TEST_WATCHDOG_S", "10"),
+        ("DAGWOOD_SEEDS", "50"),
+        ("RUST_BACKTRACE", "0"),
+    ]);
+    line.last_words = Some(broken.words);
+    line
+}
+
+fn fifty() -> Vec<Line> {
+    let mut suite = with_one_seed(cargo("test --release -p dagwood-tests --tests"));
+    suite.times = 50;
+    vec![suite]
 }
 
 /// The suite of the stacks under AddressSanitizer, which the compiler at hand has; std is not instrumented. Then with
@@ -324,8 +386,8 @@ fn context() -> Vec<Line> {
     ))]
 }
 
-/// Without the documentation's examples, which would want another compiler driver, and the models, which are about
-/// orders of events that no emulator shows.
+/// Without the documentation's examples, which would want another compiler driver, the models, which are about orders
+/// of events that no emulator shows, and the scenarios under seeds, whose orders are the same everywhere.
 fn suite_on(foreign: &'static Foreign, features: &[&str]) -> [Line; 2] {
     let on = |packages: &[&str], rest: &str| {
         let each = |feature: &str| {
@@ -338,13 +400,17 @@ fn suite_on(foreign: &'static Foreign, features: &[&str]) -> [Line; 2] {
             named.join(",")
         };
         let features: Vec<String> = features.iter().copied().map(each).collect();
+        let line = with_features("test", packages, &features.join(","), rest);
         Line {
             machine: Machine::Foreign(foreign),
-            ..with_features("test", packages, &features.join(","), rest)
+            ..with_one_seed(line)
         }
     };
     let suite = ["dagwood-arch-fallback", "dagwood-fibers", "dagwood-tests"];
-    [on(&["dagwood"], "--lib"), on(&suite, "--lib --tests")]
+    [
+        on(&["dagwood"], "--lib"),
+        on(&suite, "--lib --tests -- --skip under_seeds"),
+    ]
 }
 
 fn foreign() -> Vec<Line> {
@@ -480,12 +546,13 @@ impl Line {
             let run = command.output().map_err(|error| error.to_string())?;
             return plant.judge(&run);
         }
-        let status = command.status().map_err(|error| error.to_string())?;
-        if status.success() {
-            Ok(())
-        } else {
-            Err(status.to_string())
+        for time in 1..=self.times {
+            let status = command.status().map_err(|error| error.to_string())?;
+            if !status.success() {
+                return Err(format!("{status}, time {time} of {}", self.times));
+            }
         }
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@ use crate::cx::Cx;
 use crate::error::{Error, Payload, discard};
 use crate::local::Binding;
 use crate::part::{Given, Taken, Work};
+use crate::plant;
 use crate::query::record::Branches;
 use crate::run::Run;
 use crate::sched::fiber::FiberRecord;
@@ -63,7 +64,7 @@ impl<'db, D: 'static> Cx<'db, D> {
         let Some(worker) = self.fiber().worker() else {
             return vec![self.call_here(&body)];
         };
-        if std::thread::panicking() {
+        if std::thread::panicking() && !plant::is("wait_while_unwinding") {
             Error::unwinding().raise();
         }
         self.settle_item();
@@ -104,7 +105,7 @@ impl<'db, D: 'static> Cx<'db, D> {
                 body,
             };
             // SAFETY: body and run are `Sync`, results are `Send`, and all calls are taken below.
-            let (given, job) = unsafe { Given::new(call) };
+            let (given, job) = unsafe { Given::new(call, self.fiber()) };
             worker.post_to(index, job);
             given
         };

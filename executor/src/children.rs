@@ -15,6 +15,7 @@ use crate::error::{Error, Payload, discard};
 use crate::line::{Entry, Line};
 use crate::local::{Binding, bind};
 use crate::part::{Given, Taken, Work};
+use crate::plant;
 use crate::query::record::Branches;
 use crate::run::Run;
 use crate::sched::fiber::FiberRecord;
@@ -204,7 +205,7 @@ impl<'db, D> Children<'db, D> {
             line: Line::of(Stretch::of(body)),
         };
         // SAFETY: closures are `Send`; what they borrow lives long enough by contract.
-        let (given, job) = unsafe { Given::new(family) };
+        let (given, job) = unsafe { Given::new(family, self.fiber) };
         self.remote.lock().push(given);
         self.has_remote.store(true, Ordering::Relaxed);
         match fiber.worker() {
@@ -326,6 +327,9 @@ impl<'db, D> Children<'db, D> {
         if !current.is_empty() {
             rest.push_first(Entry::Here(current));
         }
+        if plant::is("young_last") {
+            std::mem::swap(&mut *rest, &mut young);
+        }
         match young.take_first() {
             Some(Entry::Here(first)) => self.current.set(first),
             Some(given) => young.push_first(given),
@@ -408,7 +412,7 @@ impl<'db, D> Children<'db, D> {
     fn give(&self, line: Families<'db, D>) -> (Entry<Given<Family<'db, D>>>, JobRef) {
         let plan = self.plan;
         // SAFETY: closures are `Send`, and `finish` takes all that was given before it returns.
-        let (given, job) = unsafe { Given::new(Family { plan, line }) };
+        let (given, job) = unsafe { Given::new(Family { plan, line }, self.fiber) };
         (Entry::Given(given), job)
     }
 }

@@ -13,10 +13,12 @@ use crate::query::database::Database;
 use crate::query::record::{Branches, Recorder};
 use crate::rest::Item;
 use crate::run::Run;
+use crate::sched::cancel::UNWINDS;
 use crate::sched::fiber::FiberRecord;
 use crate::sched::room;
 use crate::sched::stats::{Counter, Counters};
 use crate::sched::wait::Outcome;
+use crate::sched::wanted::{end_of, told};
 
 /// What a provider, or a closure that the library runs, gets: the data, the queries, and ways to go
 /// parallel.
@@ -80,6 +82,7 @@ impl<'db, D> Cx<'db, D> {
     ) -> Self {
         // SAFETY: by contract.
         let known = unsafe { &*run };
+        fiber.enter_region(known.region());
         Cx {
             database: known.database(),
             hit_tag: known.hit_tag(),
@@ -97,10 +100,12 @@ impl<'db, D> Cx<'db, D> {
     /// # Safety
     ///
     /// `cx` is alive.
-    pub(crate) unsafe fn shared_parts(cx: *const Self) -> (*const Run<'db, D>, *const Binding) {
+    pub(crate) unsafe fn shared_parts(
+        cx: *const Self,
+    ) -> (*const Run<'db, D>, *const Binding, *const FiberRecord) {
         // SAFETY: by contract; the fields never change.
         let cx = unsafe { &*cx };
-        (cx.run, cx.locals)
+        (cx.run, cx.locals, cx.fiber.get())
     }
 
     /// The same job, inside a provider: what the asker has bound is not seen, since the result must
@@ -195,6 +200,18 @@ impl<'db, D> Cx<'db, D> {
         }
     }
 
+    /// The same job, in a part of its run.
+    ///
+    /// # Safety
+    ///
+    /// `run` outlives the context.
+    pub(crate) unsafe fn in_part(&self, run: &Run<'db, D>) -> Self {
+        Cx {
+            run,
+            ..self.with_item(self.item)
+        }
+    }
+
     /// Lets the items behind the one that this job is in be given away: before a wait.
     pub(crate) fn settle_item(&self) {
         // SAFETY: a context does not outlive the call it was made for, nor leave its fiber.
@@ -255,13 +272,55 @@ impl<'db, D> Cx<'db, D> {
             self.settle_item();
             worker.attend(fiber);
         }
+        if self.run().region().reason().is_some() {
+            // Others want it, or it cannot end here: it looks again.
+            fiber.raise_attention();
+        }
+    }
+
+    /// A scheduling point at which cancelled work is unwound (cancel.md X5).
+    #[inline]
+    pub(crate) fn point_to_end_at(&self) {
+        let here = 0_u8;
+        if self.fiber().has_attention(&raw const here) {
+            self.attend();
+            self.unwind_if_cancelled();
+        }
+    }
+
+    /// Raises the error of cancelled work, unless somebody else wants it.
+    #[cold]
+    pub(crate) fn unwind_if_cancelled(&self) {
+        if let Some(error) = self.end() {
+            error.raise();
+        }
+    }
+
+    /// The error to raise if the job was cancelled: its caller need not go on with what has not begun.
+    #[cold]
+    pub(crate) fn end(&self) -> Option<Error> {
+        let error = if UNWINDS { end_of(self.fiber()) } else { None };
+        error.map(|error| told(self.fiber(), error))
+    }
+
+    /// Whether the job is to end. Asked before it shows what it holds: a fork that was just begun is then still its own.
+    /// (What comes too late for this look is seen at the next one: `attend`.)
+    #[cold]
+    fn is_cancelled(&self) -> bool {
+        end_of(self.fiber()).is_some()
+    }
+
+    /// The same as [`is_deep`](Self::is_deep), and also `true` if the job was cancelled, to be told there.
+    #[inline]
+    pub(crate) fn is_deep_or_cancelled<T>(&self, here: *const T) -> bool {
+        self.fiber().has_attention(here) && (self.is_cancelled() || self.attend_unless_deep(here))
     }
 
     /// A scheduling point from which the job may go deep; `here` lies in the caller's frame.
     /// `true`: little stack is left, and the caller comes here again by [`deeper`](Self::deeper).
     #[inline]
     pub(crate) fn is_deep<T>(&self, here: *const T) -> bool {
-        self.fiber().has_attention(here) && self.attend_unless_deep(here)
+        self.fiber().has_attention(here) && self.attend_unless_deep_or_ended(here)
     }
 
     /// The same once the compare has hit.
@@ -274,9 +333,16 @@ impl<'db, D> Cx<'db, D> {
         is_deep
     }
 
+    /// The same, and also `true` if the job was cancelled, to be unwound in [`deeper`](Self::deeper).
+    #[cold]
+    pub(crate) fn attend_unless_deep_or_ended<T>(&self, here: *const T) -> bool {
+        UNWINDS && self.is_cancelled() || self.attend_unless_deep(here)
+    }
+
     /// Goes on on another segment of stack.
     #[cold]
     pub(crate) fn deeper<R>(&self, body: impl FnOnce() -> R) -> R {
+        self.unwind_if_cancelled();
         match room::deeper(self.fiber(), body) {
             Ok(Ok(result)) => result,
             Ok(Err(payload)) => resume_unwind(payload),
@@ -374,6 +440,9 @@ impl<'db, D> Cx<'db, D> {
         if !has_yielded {
             std::thread::yield_now();
         }
+        if self.run().region().reason().is_some() {
+            self.unwind_if_cancelled();
+        }
     }
 
     /// Whether jobs run at once and in program order here.
@@ -402,11 +471,18 @@ impl<'db, D: 'static> Cx<'db, D> {
     ///
     /// # Panics
     ///
-    /// If the query failed, or it asks (in the end) for itself, the asker cannot go on: its
-    /// provider is unwound, without a panic message, and fails for the same reason. Outside of
+    /// If the query failed, or it asks (in the end) for itself, or the asker's work was cancelled, the asker cannot go
+    /// on: its provider is unwound, without a panic message, and fails for the same reason. Outside of
     /// providers `run` gives the [`Error`].
     #[inline]
     pub fn get<Q: Query<D>>(&self, query: Q) -> &'db Q::Value {
+        if !UNWINDS {
+            // Else the end of cancelled work would be that of the process.
+            return self.fiber().undisturbed(|| match ask(self, query) {
+                Ok(value) => value,
+                Err(error) => error.raise(),
+            });
+        }
         match ask(self, query) {
             Ok(value) => value,
             Err(error) => error.raise(),
@@ -420,7 +496,8 @@ impl<'db, D: 'static> Cx<'db, D> {
     /// # Errors
     ///
     /// The query panicked, is part of a cycle, or failed because one it asked for did; or there is
-    /// no memory left to wait for it or to go deeper ([`Error::is_exhausted`]).
+    /// no memory left to wait for it or to go deeper ([`Error::is_exhausted`]); or the asker's work was cancelled
+    /// ([`Error::is_cancelled`]): then nothing that the queries around this ask make of it is remembered.
     #[inline]
     pub fn try_get<Q: Query<D>>(&self, query: Q) -> Result<&'db Q::Value, Error> {
         ask(self, query)

@@ -69,10 +69,26 @@ enum Cause {
     Cut,
     /// Rounds that came to no end, and the members.
     Diverged { rounds: u32, members: Vec<String> },
+    /// It was asked to stop.
+    Cancelled(Reason),
     /// `run` inside the same executor.
     NestedRun,
     /// The executor could not be made, or cannot be used here.
     Setup(String),
+}
+
+/// Who wants work to stop.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Reason {
+    /// [`CancelToken::cancel`](crate::CancelToken::cancel).
+    Request = 1,
+    /// [`Executor::run_with_deadline`](crate::Executor::run_with_deadline).
+    Deadline,
+    /// The last handle of the task was dropped.
+    Dropped,
+    /// [`Executor::shutdown`](crate::Executor::shutdown).
+    Shutdown,
 }
 
 impl Error {
@@ -101,6 +117,10 @@ impl Error {
 
     pub(crate) fn diverged(rounds: u32, members: Vec<String>) -> Self {
         Self::new(Cause::Diverged { rounds, members })
+    }
+
+    pub(crate) fn cancelled(reason: Reason) -> Self {
+        Self::new(Cause::Cancelled(reason))
     }
 
     pub(crate) fn nested_run() -> Self {
@@ -154,6 +174,11 @@ impl Error {
         }
     }
 
+    /// The error that was raised, if it was one.
+    pub(crate) fn raised_in(payload: &Payload) -> Option<&Error> {
+        payload.downcast_ref::<Raised>().map(|raised| &raised.0)
+    }
+
     /// The same failure, as that of `query`, which asked for it (or is where it happened).
     pub(crate) fn in_query(&self, query: String) -> Self {
         Error {
@@ -169,7 +194,11 @@ impl Error {
     pub(crate) fn is_transient(&self) -> bool {
         matches!(
             *self.cause,
-            Cause::Exhausted(_) | Cause::Unwinding | Cause::LeftOver | Cause::Cut
+            Cause::Exhausted(_)
+                | Cause::Unwinding
+                | Cause::LeftOver
+                | Cause::Cut
+                | Cause::Cancelled(_)
         )
     }
 
@@ -193,7 +222,7 @@ impl Error {
     /// Continues with the panic of a closure itself, if it was one; else raises the error.
     pub(crate) fn propagate(self) -> ! {
         let payload = if self.is_plain_panic() {
-            self.take_panic()
+            self.take_payload()
         } else {
             None
         };
@@ -231,7 +260,7 @@ impl Error {
     }
 
     /// Takes the payload of the panic. All clones share it, so only one caller gets it.
-    pub fn take_panic(&self) -> Option<Box<dyn Any + Send>> {
+    pub fn take_payload(&self) -> Option<Box<dyn Any + Send>> {
         match &*self.cause {
             Cause::Panic { payload, .. } => payload.take(),
             _ => None,
@@ -268,8 +297,26 @@ impl Error {
         matches!(*self.cause, Cause::Exhausted(_))
     }
 
-    /// Whether it was a wait for something that nobody can set any more (sequential backend).
-    pub fn is_never_set(&self) -> bool {
+    /// Whether it was asked to stop: by a [`CancelToken`](crate::CancelToken), a deadline, the drop of the last handle of
+    /// a [cancellable task](crate::Cx::spawn_cancellable), or [`Executor::shutdown`](crate::Executor::shutdown). Nothing
+    /// of it is remembered: another run computes the same query.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(*self.cause, Cause::Cancelled(_))
+    }
+
+    /// Whether the last handle of the task was dropped: nobody's failure.
+    pub(crate) fn is_dropped(&self) -> bool {
+        matches!(*self.cause, Cause::Cancelled(Reason::Dropped))
+    }
+
+    /// Whether the executor shuts down.
+    pub(crate) fn is_shutdown(&self) -> bool {
+        matches!(*self.cause, Cause::Cancelled(Reason::Shutdown))
+    }
+
+    /// Whether it was a wait that nobody can end any more. So far only the sequential backend tells: of an event that is
+    /// not set, where nothing else runs that could set it. (A wait for one's own result is a [cycle](Self::is_cycle).)
+    pub fn is_deadlock(&self) -> bool {
         matches!(*self.cause, Cause::NeverSet(_))
     }
 
@@ -322,6 +369,12 @@ impl fmt::Display for Error {
                     write!(f, ", and {rest} more")?;
                 }
             }
+            Cause::Cancelled(reason) => f.write_str(match reason {
+                Reason::Request => "cancelled",
+                Reason::Deadline => "cancelled: the deadline has passed",
+                Reason::Dropped => "cancelled: the last handle of the task was dropped",
+                Reason::Shutdown => "cancelled: the executor shuts down",
+            })?,
             Cause::NestedRun => f.write_str(
                 "`run` was called inside a job of the same executor: use the `Cx` at hand (`get`, `join`, `spawn`)",
             )?,

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::panic::Location;
-use std::ptr;
+use std::ptr::{self, NonNull};
 
 use crate::cx::Cx;
 use crate::error::Error;
 use crate::plant;
-use crate::sched::graph::{self, Awaited};
+use crate::sched::graph::{self, Awaited, Kind, Name, Role, Subject};
 use crate::sched::wait::Outcome;
 use crate::sync::{AtomicBool, Ordering, ThreadBound};
 
@@ -82,7 +82,7 @@ impl<T> Event<T> {
         // SAFETY: we took the event, so nobody else writes; nobody reads before the close.
         let write = || unsafe { *self.value.get() = Some(value) };
         let close = || self.awaited.list.close(Outcome::READY).wake();
-        if plant::LATE_PUBLICATION {
+        if plant::is("late_publication") {
             close();
             write();
         } else {
@@ -114,8 +114,8 @@ impl<T> Event<T> {
     ///
     /// # Errors
     ///
-    /// On the sequential backend: the event is not set. Elsewhere: no memory is left to wait
-    /// ([`Error::is_exhausted`]).
+    /// On the sequential backend: the event is not set ([`Error::is_deadlock`]). Elsewhere: no memory is left to wait
+    /// ([`Error::is_exhausted`]), or the waiting work was cancelled ([`Error::is_cancelled`]).
     pub fn try_wait<D>(&self, cx: &Cx<'_, D>) -> Result<&T, Error> {
         if let Some(value) = self.get() {
             return Ok(value);
@@ -127,8 +127,35 @@ impl<T> Event<T> {
         if let Some(iteration) = cx.run().iteration() {
             iteration.may_wait();
         }
-        graph::wait_without_edge(cx.fiber(), &self.awaited)?;
+        graph::wait_without_edge(cx.fiber(), &self.awaited, self.subject())?;
         Ok(self.get().expect("the wait is over"))
+    }
+
+    const EVENT: &'static Kind = &Kind {
+        role: Role::Wait,
+        query: None,
+        describe: Some(Self::describe),
+        decide: None,
+        is_provisional: None,
+        abandon: None,
+    };
+
+    /// What a wait for it is called.
+    fn subject(&self) -> Subject {
+        // SAFETY: `describe` takes a living event of this type.
+        unsafe { Subject::new(Self::EVENT, self) }
+    }
+
+    /// # Safety
+    ///
+    /// `event` is a living one of this type.
+    unsafe fn describe(event: NonNull<()>) -> Name {
+        // SAFETY: by contract; the name never changes.
+        let event = unsafe { event.cast::<Self>().as_ref() };
+        Name {
+            kind: "event",
+            text: event.name.clone().into_owned(),
+        }
     }
 
     fn check(&self) {

@@ -3,16 +3,20 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::backend::Engine;
+use crate::cancel::CancelToken;
 use crate::cx::Cx;
 use crate::error::Error;
 use crate::query::database::Database;
 use crate::run::{Run, run_here};
 use crate::sched::fiber::{FiberRecord, current};
 use crate::sched::stats::Statistics;
+use crate::sched::witness;
 use crate::schedule::{Schedule, ScheduleLog};
 use crate::stacks::{Guards, StackFaults, Stacks};
+use crate::waiters::{WaitReport, Watching};
 
 /// What a fiber is.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
@@ -83,6 +87,7 @@ pub struct Builder {
     pub(crate) threads_max: Option<usize>,
     pub(crate) has_statistics: bool,
     pub(crate) schedule: Option<Schedule>,
+    pub(crate) watching: Watching,
 }
 
 /// Address space for each stack; memory is used as it is touched. As much as a main thread has: a fiber that waits on a
@@ -110,6 +115,7 @@ impl Executor {
             threads_max: None,
             has_statistics: false,
             schedule: None,
+            watching: Watching::default(),
         }
     }
 
@@ -154,12 +160,156 @@ impl Executor {
     ///
     /// A query that `body` got by [`Cx::get`] failed, or a task failed that nobody waited for;
     /// `run` was called inside a job of the same executor; (sequential build) the database belongs to another thread;
-    /// or the run was not the one of the log that [`Schedule::Replay`] follows.
+    /// the executor was [shut down](Self::shutdown); or the run was not the one of the log that [`Schedule::Replay`] follows.
     ///
     /// # Panics
     ///
     /// A panic of `body` itself, or of a branch or child that it forked, goes on in the caller.
     pub fn run<'db, D, T, F>(&self, database: &'db Database<D>, body: F) -> Result<T, Error>
+    where
+        D: Send + Sync + 'static,
+        F: FnOnce(&Cx<'db, D>) -> T + Send,
+        T: Send,
+    {
+        self.run_until(database, None, body)
+    }
+
+    /// As [`run`](Self::run), until `token` is cancelled.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run); or it was cancelled before it came to its end ([`Error::is_cancelled`]).
+    ///
+    /// # Panics
+    ///
+    /// As [`run`](Self::run).
+    ///
+    /// # Examples
+    ///
+    /// See [`CancelToken`].
+    pub fn run_cancellable<'db, D, T, F>(
+        &self,
+        database: &'db Database<D>,
+        token: &CancelToken,
+        body: F,
+    ) -> Result<T, Error>
+    where
+        D: Send + Sync + 'static,
+        F: FnOnce(&Cx<'db, D>) -> T + Send,
+        T: Send,
+    {
+        self.run_until(database, Some(token), body)
+    }
+
+    /// As [`run`](Self::run), for so long at the most: then it is cancelled, as by a [`CancelToken`]. How much longer it
+    /// takes depends on how far its jobs are from their next scheduling points.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run); or it was not done in time ([`Error::is_cancelled`]).
+    ///
+    /// # Panics
+    ///
+    /// As [`run`](Self::run).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use dagwood::{Cx, Database, Executor};
+    ///
+    /// fn count(cx: &Cx<'_, ()>) -> u64 {
+    ///     cx.join(count, count).0 + 1
+    /// }
+    ///
+    /// let executor = Executor::builder().workers(2).build()?;
+    /// let run = executor.run_with_deadline(&Database::new(()), Duration::from_millis(5), count);
+    /// assert!(run.unwrap_err().is_cancelled());
+    /// # Ok::<(), dagwood::Error>(())
+    /// ```
+    pub fn run_with_deadline<'db, D, T, F>(
+        &self,
+        database: &'db Database<D>,
+        after: Duration,
+        body: F,
+    ) -> Result<T, Error>
+    where
+        D: Send + Sync + 'static,
+        F: FnOnce(&Cx<'db, D>) -> T + Send,
+        T: Send,
+    {
+        let token = CancelToken::with_deadline(after);
+        let _alarm = self.engine.alarm(token.signal());
+        self.run_until(database, Some(&token), body)
+    }
+
+    /// Cancels all runs of this executor, as by a [`CancelToken`], and begins no more: each gives an error
+    /// ([`Error::is_cancelled`]). Waits until those that are going on have ended; inside a job it does not wait. Its
+    /// workers end when the last handle is dropped. (No run can be going on then: it has a handle of its own.)
+    ///
+    /// A job that never comes to a scheduling point is waited for. One that goes on when it is unwound, time and again (a
+    /// loop that catches panics), is taken off its worker after ten thousand times: that is reported on standard error,
+    /// what it computes is given up, its stack and all that lies on it are lost, and its `run` does not return, since
+    /// the job may have borrowed from its caller.
+    ///
+    /// On the sequential backend it only begins no more.
+    ///
+    /// Gives the number of runs that will never return.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dagwood::{Database, Event, Executor};
+    ///
+    /// let executor = Executor::builder().workers(2).build()?;
+    /// # if executor.backend() == dagwood::Backend::Sequential { return Ok(()) }
+    /// let never = Event::<()>::new();
+    /// std::thread::scope(|scope| {
+    ///     let run = scope.spawn(|| executor.run(&Database::new(()), |cx| *never.wait(cx)));
+    ///     assert_eq!(executor.shutdown(), 0);
+    ///     assert!(run.join().unwrap().unwrap_err().is_cancelled());
+    /// });
+    /// # Ok::<(), dagwood::Error>(())
+    /// ```
+    pub fn shutdown(&self) -> usize {
+        self.engine.shut_down(current().is_null())
+    }
+
+    /// Who waits for what, and who does that, at this moment: for when nothing seems to go on. Each worker is asked for
+    /// its own fibers, and answers between two jobs; those that do not answer within a tenth of a second are named.
+    /// Inside a job, the job's worker waits meanwhile.
+    ///
+    /// Nobody waits on the sequential backend. A sequential run inside a job is not seen, nor are threads outside.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = dagwood::Executor::builder().workers(2).build()?;
+    /// # if executor.backend() == dagwood::Backend::Sequential { return Ok(()) }
+    /// let event = dagwood::Event::named("the answer");
+    /// std::thread::scope(|scope| {
+    ///     scope.spawn(|| executor.run(&dagwood::Database::new(()), |cx| *event.wait(cx)));
+    ///     let report = loop {
+    ///         let report = executor.waiters();
+    ///         if !report.is_empty() {
+    ///             break report;
+    ///         }
+    ///     };
+    ///     assert_eq!(report.iter().next().unwrap().awaited(), "the answer");
+    ///     event.set(42).unwrap();
+    /// });
+    /// # Ok::<(), dagwood::Error>(())
+    /// ```
+    pub fn waiters(&self) -> WaitReport {
+        self.engine.waiters()
+    }
+
+    fn run_until<'db, D, T, F>(
+        &self,
+        database: &'db Database<D>,
+        token: Option<&CancelToken>,
+        body: F,
+    ) -> Result<T, Error>
     where
         D: Send + Sync + 'static,
         F: FnOnce(&Cx<'db, D>) -> T + Send,
@@ -185,6 +335,14 @@ impl Executor {
         if outer.is_some() && std::thread::panicking() {
             return Err(Error::unwinding());
         }
+        let signal = token.map(CancelToken::signal);
+        if let Some(reason) = signal.and_then(|signal| signal.reason()) {
+            return Err(Error::cancelled(reason));
+        }
+        let _running = self.engine.begin_run()?;
+        let _watch = signal.and_then(|signal| self.engine.watch(signal));
+        // SAFETY: the engine, which has the flag, outlives this call.
+        let region = unsafe { self.engine.region(signal.cloned()) };
         // SAFETY: the engine, which has the counters, outlives this call.
         let run = unsafe {
             Run::new(
@@ -192,6 +350,7 @@ impl Executor {
                 self.engine.counters(),
                 self.engine.has_statistics(),
                 outer.is_some(),
+                region,
             )
         };
         match &*self.engine {
@@ -254,7 +413,8 @@ impl Builder {
     /// some 4 KiB and page tables for each that waits. With splitting guards a quarter of the
     /// mappings that the system allows a process (16,382 of 65,530), of which all executors of the
     /// process need a share, and never more than two fifths. On the threads backend 12,000, which
-    /// take four mappings each.
+    /// take four mappings each. Where addresses have 32 bits, a quarter of them by default, and never
+    /// more than half: some 1,800 stacks of the default size.
     pub fn max_fibers(mut self, count: usize) -> Self {
         self.fibers_max = Some(count);
         self
@@ -267,8 +427,8 @@ impl Builder {
         self
     }
 
-    /// Whether an overflow of a fiber's stack is reported in words, with the query that ran, before the process dies
-    /// by `SIGSEGV` (without, it just dies). On by default; Linux only.
+    /// Whether an overflow of the stack that a provider runs on is reported in words, with the query that ran, before
+    /// the process dies by the signal (without, it just dies). On by default; Linux only.
     ///
     /// The first executor that is built with it takes the process's handlers of `SIGSEGV` and `SIGBUS`, for good, and
     /// gives each worker's thread an alternate signal stack. Any other fault goes to the handler that was there
@@ -306,6 +466,23 @@ impl Builder {
         self
     }
 
+    /// Reports who waits for what when nothing goes on: when all that runs waits, and nothing has happened for so long; or
+    /// when a worker did not come to an end of its job for so long though fibers of it are ready, as if blocked in a
+    /// lock that a waiting fiber holds. (A job that just takes long, with nothing behind it, is not reported.) Once for
+    /// each such time; on standard error, unless [`on_stall`](Self::on_stall) says otherwise.
+    ///
+    /// Off by default: each wait looks at the clock, and a thread wakes now and then. Not on the sequential backend.
+    pub fn watchdog(mut self, after: Duration) -> Self {
+        self.watching.period = Some(after);
+        self
+    }
+
+    /// What the [watchdog](Self::watchdog) calls with its report, on a thread of its own.
+    pub fn on_stall(mut self, hook: impl Fn(&WaitReport) + Send + Sync + 'static) -> Self {
+        self.watching.hook = Some(Arc::new(hook));
+        self
+    }
+
     /// Makes the executor and starts its workers.
     ///
     /// # Errors
@@ -340,6 +517,9 @@ impl Builder {
                 "the {backend} backend is not part of this build, which has: {} (a feature of the crate `dagwood`)",
                 compiled.join(", "),
             )));
+        }
+        if self.reports_overflows {
+            witness::install()?;
         }
         Ok(Executor {
             engine: Arc::new(Engine::new(backend, &self)?),

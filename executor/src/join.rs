@@ -4,11 +4,12 @@
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 
 use crate::cx::Cx;
 use crate::error::{Payload, discard};
 use crate::part::{Reclaimed, reclaim};
+use crate::plant;
 use crate::query::record::Branches;
 use crate::sched::fiber::FiberRecord;
 use crate::sched::fork::Fork;
@@ -63,8 +64,13 @@ where
         let body = unsafe { half.take_body() };
         // SAFETY: the join's context lies in the frame of the join or around it; what we read of it
         // does not change.
-        let (run, locals) = unsafe { Cx::shared_parts(half.cx) };
-        let (result, _) = Frame::enter(fiber, awaited, || {
+        let (run, locals, giver) = unsafe { Cx::shared_parts(half.cx) };
+        let locals = if plant::is("lost_locals") {
+            ptr::null()
+        } else {
+            locals
+        };
+        let (result, _) = Frame::enter(fiber, awaited, giver, || {
             // SAFETY: the current fiber; run and bindings outlive the join that waits for us.
             let cx = unsafe { Cx::new(run, fiber, locals) };
             catch_unwind(AssertUnwindSafe(|| body(&cx)))
@@ -204,7 +210,8 @@ impl<'db, D> Cx<'db, D> {
         // published, until it is popped or closed (`finish_published`): nothing between here and
         // there unwinds. `B` and `RB` are `Send`. The record of a running fiber does not move.
         unsafe { fiber.forks.push(NonNull::from(&half).cast()) };
-        if fiber.has_attention(&raw const half) && self.attend_unless_deep(&raw const half) {
+        if fiber.has_attention(&raw const half) && self.attend_unless_deep_or_ended(&raw const half)
+        {
             return self.join_deeper(a, &half);
         }
         let ra = match catch_unwind(AssertUnwindSafe(|| a(self))) {
@@ -234,6 +241,12 @@ impl<'db, D> Cx<'db, D> {
         // anything.
         let is_private = self.fiber().forks.remove(&half.fork);
         debug_assert!(is_private, "nothing has run since it was pushed");
+        if let Some(error) = self.end() {
+            // SAFETY: nobody else has seen the half.
+            drop(unsafe { half.take_body() });
+            drop(a);
+            error.raise();
+        }
         let on_segment = || {
             // SAFETY: as in `join`; the list has not looked at it yet, so it is still new.
             unsafe { self.fiber().forks.push(NonNull::from(half).cast()) };
@@ -272,7 +285,11 @@ impl<'db, D> Cx<'db, D> {
         }
         // SAFETY: nobody else has seen the half.
         let b = unsafe { half.take_body() };
-        discard(catch_unwind(AssertUnwindSafe(|| b(self))));
+        if self.end().is_some() {
+            discard(b);
+        } else {
+            discard(catch_unwind(AssertUnwindSafe(|| b(self))));
+        }
         resume_unwind(payload)
     }
 
@@ -299,6 +316,7 @@ impl<'db, D> Cx<'db, D> {
             Reclaimed::Done(cycle) => (unsafe { half.take_result() }, cycle),
         };
         match (ra, rb, cycle) {
+            (Err(_), Err(payload), _) if plant::is("second_panic_first") => resume_unwind(payload),
             (Err(payload), rb, _) => {
                 discard(rb);
                 resume_unwind(payload)

@@ -10,7 +10,9 @@
 //! | fork | [`Cx::join`], [`Cx::par_map`], [`Cx::par_for_each`], [`Cx::scope`] |
 //! | make a graph of tasks | [`Cx::spawn`] and [`Task`] |
 //! | wait for something else | [`Event`] |
+//! | stop | [`Executor::run_cancellable`], [`Executor::run_with_deadline`], [`Cx::cancellable`], [`Executor::shutdown`] |
 //! | bind a value to the running work | [`FiberLocal`] |
+//! | see who waits for what | [`Executor::waiters`], [`Builder::watchdog`] |
 //! | see why there is no result | [`Error`] |
 //! | see a race again | [`Schedule`]: one worker at a time, in an order that a seed says |
 //!
@@ -75,6 +77,7 @@
 
 mod backend;
 mod broadcast;
+mod cancel;
 mod children;
 mod chunk;
 mod cx;
@@ -98,7 +101,11 @@ mod spawned;
 mod stacks;
 mod sync;
 mod task;
+#[cfg(any(feature = "fibers", feature = "threads"))]
+mod timer;
+mod waiters;
 
+pub use cancel::CancelToken;
 pub use cx::Cx;
 pub use error::Error;
 pub use event::Event;
@@ -116,6 +123,7 @@ pub use scope::Scope;
 pub use stacks::StackFaults;
 pub use stacks::{Guards, Stacks};
 pub use task::Task;
+pub use waiters::{Holder, SilentWorker, WaitReport, Waiter};
 
 /// The README's example, kept running.
 #[cfg(doctest)]

@@ -56,6 +56,8 @@ pub(crate) trait Work {
 struct Part<W: Work> {
     job: Job,
     awaited: Awaited,
+    /// The fiber that waits for it in the end, perhaps through others.
+    giver: *const FiberRecord,
     /// Taken once: by who starts the part, or by the giver.
     work: UnsafeCell<Option<W>>,
     /// Written by who does the work, before the close.
@@ -74,15 +76,16 @@ pub(crate) enum Taken<W: Work> {
 }
 
 impl<W: Work> Given<W> {
-    /// Makes a job of `work`.
+    /// Makes a job of `work`, for which `giver` waits in the end.
     ///
     /// # Safety
     ///
-    /// `work` may be done by another thread, and what it borrows lives until it was taken.
-    pub(crate) unsafe fn new(work: W) -> (Given<W>, JobRef) {
+    /// `work` may be done by another thread, and what it borrows, as `giver`, lives until it was taken.
+    pub(crate) unsafe fn new(work: W, giver: *const FiberRecord) -> (Given<W>, JobRef) {
         let part = NonNull::from(Box::leak(Box::new(Part {
             job: Job::new(Part::<W>::KIND),
             awaited: Awaited::new(ptr::null()),
+            giver,
             work: UnsafeCell::new(Some(work)),
             done: UnsafeCell::new(None),
         })));
@@ -123,7 +126,7 @@ impl<W: Work> Part<W> {
         // SAFETY: only who starts the part touches its work.
         let work = unsafe { &mut *part.work.get() }.take();
         let work = work.expect("a part is started once");
-        let (done, _) = Frame::enter(fiber, &part.awaited, || work.run(fiber));
+        let (done, _) = Frame::enter(fiber, &part.awaited, part.giver, || work.run(fiber));
         // SAFETY: the giver reads after the close only.
         unsafe { *part.done.get() = Some(done) };
         part.awaited.list.close(Outcome::READY).wake();

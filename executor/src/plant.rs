@@ -1,10 +1,20 @@
-//! Planted bugs: what shows that seeds find such ones (`tests/PLANTS.md`).
+//! Planted bugs: what shows that the suite, and its seeds, find such ones (`tests/PLANTS.md`).
 //!
-//! `RUSTFLAGS='--cfg plant="NAME"'` builds the library with one. In a normal build each of these is `false`, and what hangs
-//! on it is no code at all. The bugs of the loom models are others (`tests/model/plant.rs`).
+//! A build with `RUSTFLAGS='--cfg plant="any"'` has all of them, and shows the one that `DAGWOOD_PLANT` names. In a normal
+//! build none is shown, and what hangs on it is no code at all. The bugs of the loom models are others
+//! (`tests/model/plant.rs`).
 
-/// A worker that goes to sleep does not look at its inbox once more (idle.md I2): a fiber may stay there for ever.
-pub(crate) const LOST_WAKE: bool = cfg!(plant = "lost_wake");
+/// Whether the bug of this name is to be shown.
+#[cfg(plant = "any")]
+pub(crate) fn is(name: &str) -> bool {
+    static SHOWN: std::sync::LazyLock<Option<String>> =
+        std::sync::LazyLock::new(|| std::env::var("DAGWOOD_PLANT").ok());
+    SHOWN.as_deref() == Some(name)
+}
 
-/// An event's waiters are woken before its value is there (wait.md W1).
-pub(crate) const LATE_PUBLICATION: bool = cfg!(plant = "late_publication");
+/// The same in a normal build.
+#[cfg(not(plant = "any"))]
+#[inline(always)]
+pub(crate) const fn is(_: &str) -> bool {
+    false
+}

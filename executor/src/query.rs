@@ -13,6 +13,7 @@ pub(crate) mod record;
 mod slot;
 mod table;
 mod types;
+mod zeroed;
 
 use std::fmt::Debug;
 use std::hash::{Hash, Hasher};

@@ -12,6 +12,7 @@ use crate::cx::Cx;
 use crate::error::{Payload, discard};
 use crate::local::Binding;
 use crate::part::{Given, Taken, Work};
+use crate::plant;
 use crate::query::record::Branches;
 use crate::run::Run;
 use crate::sched::fiber::FiberRecord;
@@ -47,7 +48,7 @@ where
     };
     cx.settle_item();
     let level = cx.note_fork();
-    let result = Rest::new(&plan, range).finish(cx, level);
+    let result = Rest::new(&plan, range, cx.fiber()).finish(cx, level);
     cx.note_join(level);
     result
 }
@@ -136,6 +137,8 @@ where
     given: RefCell<Vec<Given<Stretch<'b, 'db, D, B>>>>,
     failures: RefCell<Option<Failures>>,
     plan: &'b Plan<'b, 'db, D, B>,
+    /// That has this part.
+    fiber: *const FiberRecord,
 }
 
 /// A range that was given away.
@@ -154,7 +157,7 @@ where
         // SAFETY: the current fiber; run and bindings outlive the loop, which waits for us.
         let cx = unsafe { Cx::new(self.plan.run, fiber, self.plan.locals) };
         cx.with_recorder(self.plan.is_recorded, |cx| {
-            Rest::new(self.plan, self.range).finish(cx, 0)
+            Rest::new(self.plan, self.range, fiber).finish(cx, 0)
         })
     }
 }
@@ -166,8 +169,9 @@ where
     const LINKED: &'static JobKind = &JobKind::divided(Self::split);
     const KIND: &'static JobKind = &JobKind::of_fork(Self::LINKED);
 
-    fn new(plan: &'b Plan<'b, 'db, D, B>, range: Range<usize>) -> Self {
+    fn new(plan: &'b Plan<'b, 'db, D, B>, range: Range<usize>, fiber: &FiberRecord) -> Self {
         Rest {
+            fiber,
             fork: Fork::new(Self::KIND),
             progress: Progress {
                 next: Cell::new(range.start),
@@ -223,6 +227,11 @@ where
         while let Err(first) = catch_unwind(AssertUnwindSafe(|| self.call_each(cx, level))) {
             let indices = vec![self.progress.next.get() - 1];
             self.add(Failures { first, indices });
+            if cx.end().is_some() {
+                // What was not begun is not called.
+                self.progress.next.set(self.end.get());
+                self.progress.stop.set(self.end.get());
+            }
         }
     }
 
@@ -235,7 +244,7 @@ where
         while index < self.end.get() {
             // The first is ours (fork.md K4).
             next.set(index + 1);
-            cx.scheduling_point();
+            cx.point_to_end_at();
             let left = self.end.get() - index;
             let block = if self.plan.is_recorded {
                 1
@@ -268,13 +277,14 @@ where
             return None;
         }
         let middle = next + (end - next) / 2;
-        rest.end.set(middle);
+        let is_lost = middle > next && plant::is("lost_item");
+        rest.end.set(middle - usize::from(is_lost));
         let stretch = Stretch {
             range: middle..end,
             plan: rest.plan,
         };
         // SAFETY: `Send` as said in `finish`, which takes all that was given before it returns.
-        let (given, job) = unsafe { Given::new(stretch) };
+        let (given, job) = unsafe { Given::new(stretch, rest.fiber) };
         rest.given.borrow_mut().push(given);
         Some(job)
     }

@@ -8,11 +8,13 @@ use std::sync::Arc;
 
 use crate::cx::Cx;
 use crate::error::{Error, Payload, discard};
+use crate::plant;
 use crate::query::database::Database;
 use crate::query::iteration::Iteration;
 use crate::sched::attention::Attention;
+use crate::sched::cancel::{Region, Signal};
 use crate::sched::fiber::{FiberRecord, current, set_current};
-use crate::sched::graph::{self, Awaited, Frame};
+use crate::sched::graph::{self, Awaited, Frame, Subject};
 use crate::sched::job::{Job, JobKind, JobRef};
 use crate::sched::room;
 use crate::sched::stats::Counters;
@@ -35,6 +37,8 @@ pub(crate) struct Run<'db, D> {
     /// seen, and counted or recorded.
     hit_tag: Outcome,
     has_statistics: bool,
+    /// What is cancelled as a whole.
+    region: Region,
     /// Where jobs on OS threads count.
     counters: *const Counters,
     tasks: Tasks<'db>,
@@ -53,6 +57,17 @@ struct Tasks<'db> {
     open: Option<Mutex<VecDeque<Arc<dyn OpenTask + Send + Sync + 'db>>>>,
 }
 
+impl Tasks<'_> {
+    fn new(are_waited_for_one_by_one: bool) -> Self {
+        Tasks {
+            pending: AtomicUsize::new(1),
+            all_done: Awaited::new(ptr::null()),
+            failed: Mutex::new(Vec::new()),
+            open: are_waited_for_one_by_one.then(|| Mutex::new(VecDeque::new())),
+        }
+    }
+}
+
 impl<'db, D> Run<'db, D> {
     /// # Safety
     ///
@@ -62,9 +77,11 @@ impl<'db, D> Run<'db, D> {
         counters: &Counters,
         has_statistics: bool,
         is_nested: bool,
+        region: Region,
     ) -> Self {
         Run {
             database,
+            region,
             has_statistics,
             hit_tag: if has_statistics || database.is_recording() {
                 Outcome::NEVER
@@ -72,28 +89,27 @@ impl<'db, D> Run<'db, D> {
                 Outcome::READY
             },
             counters,
-            tasks: Tasks {
-                pending: AtomicUsize::new(1),
-                all_done: Awaited::new(ptr::null()),
-                failed: Mutex::new(Vec::new()),
-                open: is_nested.then(|| Mutex::new(VecDeque::new())),
-            },
+            tasks: Tasks::new(is_nested),
             iteration: ptr::null(),
         }
     }
 
-    /// A run inside `outer`, for an iteration. Each ask goes the slow way in it, which looks for the iteration.
+    /// A run inside `outer`, for an iteration: part of it as far as cancellation goes. Each ask goes the slow way in it,
+    /// which looks for the iteration.
     ///
     /// # Safety
     ///
     /// Both outlive it.
     pub(crate) unsafe fn iterating(outer: &Self, iteration: *const Iteration<'db, D>) -> Self {
-        // SAFETY: the counters outlive the outer run.
-        let run = unsafe { Run::new(outer.database, outer.counters(), outer.has_statistics, true) };
         Run {
+            database: outer.database,
+            // SAFETY: by contract.
+            region: unsafe { outer.region.inside() },
+            has_statistics: outer.has_statistics,
             hit_tag: Outcome::NEVER,
+            counters: outer.counters,
+            tasks: Tasks::new(true),
             iteration,
-            ..run
         }
     }
 
@@ -101,6 +117,29 @@ impl<'db, D> Run<'db, D> {
     pub(crate) fn iteration(&self) -> Option<&Iteration<'db, D>> {
         // SAFETY: null, or outlives the run (`iterating`).
         unsafe { self.iteration.as_ref() }
+    }
+
+    /// A part of this run with tasks of its own, which can be cancelled alone.
+    ///
+    /// # Safety
+    ///
+    /// This run outlives the part.
+    pub(crate) unsafe fn part(&self, signal: Arc<Signal>) -> Self {
+        Run {
+            database: self.database,
+            // SAFETY: by contract.
+            region: unsafe { self.region.part(signal) },
+            has_statistics: self.has_statistics,
+            hit_tag: self.hit_tag,
+            counters: self.counters,
+            // It may be inside a query.
+            tasks: Tasks::new(true),
+            iteration: self.iteration,
+        }
+    }
+
+    pub(crate) fn region(&self) -> &Region {
+        &self.region
     }
 
     #[inline]
@@ -149,7 +188,9 @@ impl<'db, D> Run<'db, D> {
 
     /// A task failed; `failure` gives its error if nobody has asked for it by the end of the run.
     pub(crate) fn task_failed(&self, failure: Failure<'db>) {
-        self.tasks.failed.lock().push(failure);
+        if !plant::is("forgotten_failure") {
+            self.tasks.failed.lock().push(failure);
+        }
     }
 
     /// How many tasks have failed so far.
@@ -179,7 +220,20 @@ impl<'db, D> Run<'db, D> {
     ) -> Result<T, Payload> {
         // SAFETY: `fiber` is the current one; it and this run outlive the root job.
         let cx = unsafe { Cx::new(self, fiber, ptr::null()) };
-        let result = catch_unwind(AssertUnwindSafe(|| body(&cx)));
+        self.root_in(&cx, body)
+    }
+
+    /// The same in the context `cx`, which is of this run.
+    pub(crate) fn root_in<T>(
+        &self,
+        cx: &Cx<'db, D>,
+        body: impl FnOnce(&Cx<'db, D>) -> T,
+    ) -> Result<T, Payload> {
+        let fiber = cx.fiber();
+        if self.region.has_signal() {
+            fiber.become_interruptible();
+        }
+        let result = catch_unwind(AssertUnwindSafe(|| body(cx)));
         let cycle = self.wait_for_open_tasks(fiber);
         self.task_ended();
         graph::wait_for_child(fiber, &self.tasks.all_done);
@@ -229,12 +283,19 @@ where
         // SAFETY: by contract; the head is the first field of a `repr(C)` struct. The frame stays
         // until we close.
         let root = unsafe { job.cast::<Self>().as_ref() };
-        root.awaited.set_owner(fiber);
+        if !plant::is("unowned_run") {
+            root.awaited.set_owner(fiber);
+        }
         // SAFETY: only who starts the job touches its body.
         let body = unsafe { &mut *root.body.get() }
             .take()
             .expect("a job is started once");
-        let (result, _) = Frame::enter(fiber, &root.awaited, || root.run.root(fiber, body));
+        let subject = match root.run.iteration() {
+            Some(_) => Subject::INSIDE,
+            None => Subject::RUN,
+        };
+        let (result, _) =
+            Frame::enter_as(fiber, &root.awaited, subject, || root.run.root(fiber, body));
         // SAFETY: `run` reads after the close only.
         unsafe { *root.result.get() = Some(result) };
         root.awaited.list.close(Outcome::READY).wake();
@@ -246,7 +307,7 @@ where
             let error = Error::from_payload(payload);
             // A panic of the user's own closure goes on where it was called.
             if error.is_plain_panic() {
-                resume_unwind(error.take_panic().expect("just caught"))
+                resume_unwind(error.take_payload().expect("just caught"))
             } else {
                 error
             }
@@ -273,8 +334,8 @@ where
     // SAFETY: `root` stays in this frame until it is closed (the wait below does not unwind); it is
     // injected once; body and result are `Send`, and so is a reference to the run (its counters are
     // atomic, its database is `Sync`).
-    inject(unsafe { JobRef::new(NonNull::from(&root).cast()) });
-    let cycle = graph::wait_for_child(fiber, &root.awaited);
+    let job = unsafe { JobRef::new(NonNull::from(&root).cast()) };
+    let cycle = graph::wait_for_begun(fiber, &root.awaited, || inject(job));
     finish(root, cycle)
 }
 
@@ -293,6 +354,8 @@ where
     let attention = Attention::calm();
     let segment_bytes = room::segment_bytes(stack_bytes);
     let fiber = FiberRecord::sequential(outer, executor, &raw const attention, segment_bytes);
+    let host = outer.filter(|_| run.iteration().is_some());
+    host.inspect(|host| fiber.become_inner_of(host));
     let root = Root::new(run, body, &raw const fiber);
     let before = set_current(&raw const fiber);
     // SAFETY: the root job lies here, and is started once, by us. It carries panics as values.
@@ -308,6 +371,7 @@ where
         }
     };
     set_current(before);
+    host.inspect(|host| host.lose_inner());
     graph::settle();
     started?;
     finish(root, cycle)

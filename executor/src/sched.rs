@@ -1,6 +1,7 @@
 //! The scheduler: workers own fibers, move jobs, and wait. Never names a query.
 
 pub(crate) mod attention;
+pub(crate) mod cancel;
 mod cycle;
 #[cfg(not(no_detection))]
 mod detection;
@@ -12,15 +13,22 @@ pub(crate) mod fork;
 pub(crate) mod graph;
 pub(crate) mod job;
 mod latch;
+mod rest;
 pub(crate) mod room;
 pub(crate) mod slab;
 pub(crate) mod stats;
 pub(crate) mod wait;
+pub(crate) mod wanted;
+pub(crate) mod witness;
 
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod idle;
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod limits;
+#[cfg(any(feature = "fibers", feature = "threads"))]
+mod point;
+#[cfg(any(feature = "fibers", feature = "threads"))]
+mod posted;
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod queue;
 #[cfg(any(feature = "fibers", feature = "threads"))]
@@ -32,8 +40,6 @@ pub(crate) mod seeded;
 pub(crate) mod seeded;
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod standing;
-#[cfg(any(feature = "fibers", feature = "threads"))]
-mod witness;
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod worker;
 

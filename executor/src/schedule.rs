@@ -29,9 +29,10 @@ use crate::error::Error;
 /// * What comes from outside the pool (a [`run`](crate::Executor::run), or a thread that sets an
 ///   [`Event`](crate::Event)) is let in when no worker can go on, one at a time. With one thread outside, as in most
 ///   programs and tests, everything is a function of the program and the schedule. With several, the order in which they
-///   come is not ours. What is let in so is the *wake*: a thread that sets an event, or another executor that ends a
-///   nested `run` or fills a slot of a shared database, is seen at once by who looks. Where a run must be repeatable,
-///   who waits for such a thing should be waiting by then.
+///   come is not ours. What is let in so is the *wake*: a thread that sets an event, or another executor that fills a
+///   slot of a shared database, is seen at once by who looks. Where a run must be repeatable, who waits for such a thing
+///   should be waiting by then. (A job that calls another executor's `run` is. If several do at once, their order is that
+///   executor's: it should have one worker, or a schedule.)
 /// * A closure that blocks its OS thread until another job of the same executor has done something (by a lock, a
 ///   channel, a loop that does not [`yield_now`](crate::Cx::yield_now)) waits for ever, since the other one does not
 ///   run. After some seconds a message on standard error says which worker it is.

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use crate::cx::Cx;
 use crate::error::{Error, discard};
 use crate::local::Binding;
+use crate::plant;
 use crate::query::database::Database;
 use crate::query::record::{Notes, Record};
 use crate::run::{OpenTask, Run};
 use crate::sched::fiber::{FiberRecord, without_runs};
-use crate::sched::graph::{Awaited, Frame, Kind, Name, Subject};
+use crate::sched::graph::{Awaited, Frame, Kind, Name, Role, Subject};
 use crate::sched::job::{Job, JobKind, JobRef, without_unwinding};
 use crate::sched::wait::Outcome;
 use crate::sync::{AtomicBool, Ordering, ThreadBound};
@@ -116,10 +117,12 @@ unsafe impl<T: Send + Sync> Sync for TaskCell<T> {}
 
 impl<T> TaskCell<T> {
     const TASK: &'static Kind = &Kind {
+        role: Role::Work,
         query: None,
         describe: Some(Self::describe),
         decide: None,
         is_provisional: None,
+        abandon: None,
     };
 
     pub(crate) fn new<D>(
@@ -167,9 +170,12 @@ impl<T> TaskCell<T> {
         locals: *const Binding,
         body: impl FnOnce(&Cx<'db, D>) -> T,
     ) -> bool {
-        self.awaited.set_owner(fiber);
+        if !plant::is("unowned_task") {
+            self.awaited.set_owner(fiber);
+        }
         // SAFETY: `describe` takes a living cell of this type.
         let subject = unsafe { Subject::new(Self::TASK, self) };
+        let around = fiber.region();
         let mut record = None;
         let (result, cycle) = Frame::enter_as(fiber, &self.awaited, subject, || {
             // SAFETY: the current fiber; run and bindings outlive the closure, since a run waits
@@ -181,6 +187,8 @@ impl<T> TaskCell<T> {
             record = notes.and_then(Notes::into_record);
             result
         });
+        // It may have run on top of other work.
+        fiber.enter_region(around);
         let result = match &cycle {
             // Whatever the closure made of it: it was for a query that is decided.
             Some(error) if error.is_left_over() => {
@@ -237,6 +245,12 @@ impl<T> TaskCell<T> {
     /// Somebody has asked for the result, and fails for the same reason.
     pub(crate) fn note_asked(&self) {
         self.is_observed.store(true, Ordering::Relaxed);
+    }
+
+    /// What a wait for it is called.
+    pub(crate) fn subject(&self) -> Subject {
+        // SAFETY: `describe` takes a living cell of this type.
+        unsafe { Subject::new(Self::TASK, self) }
     }
 
     pub(crate) fn name(&self) -> String {
@@ -296,7 +310,9 @@ impl<T: Send + Sync> TaskCell<T> {
     pub(crate) fn unobserved_failure(&self) -> Option<Error> {
         match self.result() {
             Some(Err(error))
-                if !error.is_left_over() && !self.is_observed.load(Ordering::Relaxed) =>
+                if !error.is_left_over()
+                    && !error.is_dropped()
+                    && !self.is_observed.load(Ordering::Relaxed) =>
             {
                 Some(error.in_query(self.name()))
             }

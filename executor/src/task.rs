@@ -6,19 +6,23 @@ use std::panic::Location;
 use std::ptr;
 use std::sync::Arc;
 
+use crate::cancel::{CancelOnDrop, CancelToken};
 use crate::cx::Cx;
 use crate::error::{Error, discard};
 use crate::sched::fiber::FiberRecord;
 use crate::sched::graph::{self, Frame, Stopped};
+use crate::sched::wanted::{end_of, told};
 use crate::spawned::{SendPtr, SpawnedJob, TaskCell, start_or_publish};
 
 /// A closure that was spawned with [`Cx::spawn`]: any number of jobs may wait for its result.
 ///
-/// Dropping the handle does not stop the task: `run` returns when all its tasks have ended. If a
-/// task failed and nobody asked for its result, `run` gives its error.
+/// Dropping the handle does not stop the task, unless it was spawned with [`Cx::spawn_cancellable`]: `run` returns when
+/// all its tasks have ended. If a task failed and nobody asked for its result, `run` gives its error.
 pub struct Task<'db, T> {
     job: Arc<SpawnedJob>,
     cell: Arc<TaskCell<T>>,
+    /// What the drop of the last handle cancels.
+    guard: Option<Arc<CancelOnDrop>>,
     borrows: PhantomData<&'db ()>,
 }
 
@@ -76,8 +80,44 @@ impl<'db, D: 'static> Cx<'db, D> {
         Task {
             job,
             cell,
+            guard: None,
             borrows: PhantomData,
         }
+    }
+
+    /// As [`spawn`](Self::spawn); but the drop of the last handle cancels the task, if it has not ended: it is unwound at
+    /// its next scheduling point, or out of its wait, as by a [`CancelToken`]. Tasks that it spawns
+    /// end before it does.
+    ///
+    /// With `panic = "abort"` nothing is unwound: the task's `try_` forms fail, and its result is what it makes of that.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = dagwood::Executor::builder().workers(2).build()?;
+    /// # let db = dagwood::Database::new(());
+    /// # if executor.backend() == dagwood::Backend::Sequential { return Ok(()) }
+    /// let never = std::sync::Arc::new(dagwood::Event::<()>::new());
+    /// executor.run(&db, |cx| {
+    ///     let task = cx.spawn_cancellable(move |cx| *never.wait(cx));
+    ///     drop(task);
+    /// })?;
+    /// # Ok::<(), dagwood::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn spawn_cancellable<T, F>(&self, body: F) -> Task<'db, T>
+    where
+        F: FnOnce(&Cx<'db, D>) -> T + Send + 'db,
+        T: Send + Sync + 'db,
+    {
+        let token = CancelToken::new();
+        let guard = Arc::new(CancelOnDrop(token.clone()));
+        let mut task = self.spawn(move |cx| {
+            let result = cx.cancellable(&token, body);
+            result.unwrap_or_else(|error| error.raise())
+        });
+        task.guard = Some(guard);
+        task
     }
 }
 
@@ -97,13 +137,16 @@ impl<T: Send + Sync> Task<'_, T> {
     /// # Errors
     ///
     /// The task panicked, or a query that it asked for failed; or there is no memory left to wait
-    /// ([`Error::is_exhausted`]).
+    /// ([`Error::is_exhausted`]); or the task, or the work that waits, was cancelled ([`Error::is_cancelled`]).
     pub fn try_wait<D>(&self, cx: &Cx<'_, D>) -> Result<&T, Error> {
         if self.is_done() {
             return self.observe(cx);
         }
         let here = 0_u8;
-        if cx.is_deep(&raw const here) {
+        if cx.is_deep_or_cancelled(&raw const here) {
+            if let Some(error) = end_of(cx.fiber()) {
+                return Err(told(cx.fiber(), error));
+            }
             return cx.deeper(|| self.try_wait(cx));
         }
         cx.settle_item();
@@ -115,7 +158,7 @@ impl<T: Send + Sync> Task<'_, T> {
                 error.raise();
             }
         } else {
-            match graph::wait_for(cx.fiber(), &self.cell.awaited) {
+            match graph::wait_for(cx.fiber(), &self.cell.awaited, self.cell.subject()) {
                 Ok(()) => (),
                 Err(Stopped::Cycle(error)) => {
                     self.cell.note_asked();
@@ -150,6 +193,7 @@ impl<T> Clone for Task<'_, T> {
         Task {
             job: Arc::clone(&self.job),
             cell: Arc::clone(&self.cell),
+            guard: self.guard.clone(),
             borrows: PhantomData,
         }
     }

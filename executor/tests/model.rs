@@ -30,8 +30,12 @@ mod latch;
 mod pool;
 #[path = "model/ready.rs"]
 mod ready;
+#[path = "model/rest.rs"]
+mod rest;
 #[path = "model/stand.rs"]
 mod stand;
+#[path = "model/sweep.rs"]
+mod sweep;
 #[path = "model/wait.rs"]
 mod wait;
 

@@ -56,6 +56,11 @@
 //! in builds without corosensei psm's (Unix; s390x and sparc64 among them), of which AddressSanitizer knows nothing. On
 //! Windows there are none without the feature `fibers`. A panic comes back as a value.
 //!
+//! # Large memory
+//!
+//! [`large`] has zeroed memory in huge pages, for whoever looks at much memory in no order: it is here since this is the
+//! crate that talks to the system. On Linux; elsewhere [`large::AVAILABLE`] is `false`.
+//!
 //! # Floating point
 //!
 //! Values live over a switch. The control state (rounding, masks) is Rust's default whenever Rust code runs, so a body
@@ -98,6 +103,11 @@ mod mechanism;
 mod pool;
 mod segment;
 mod settings;
+
+/// Large pieces of zeroed memory straight from the system.
+pub mod large {
+    pub use crate::mechanism::large::{ALIGN, AVAILABLE, map, unmap};
+}
 
 pub use fiber::{Fiber, RawSuspender, Resumed, Suspender, leaked};
 pub use mechanism::Mechanism;

@@ -6,7 +6,7 @@
 //! corosensei and `context.rs`; a build has one of them. `segment.rs` finds here how to call on another stack,
 //! whatever features are on: by corosensei where the build has it, else by psm.
 //!
-//! Stacks of our own making, and words for their overflow, exist on Linux; elsewhere stand their twins.
+//! Stacks of our own making, words for an overflow, and large pieces of memory exist on Linux; elsewhere stand their twins.
 
 cfg_select! {
     // Chosen by a feature, where both crates have a switch; the same words as in Cargo.toml (tests/table.rs compares them).
@@ -121,22 +121,20 @@ cfg_select! {
 
 cfg_select! {
     target_os = "linux" => {
-        #[cfg(any(feature = "fibers", feature = "threads"))]
         #[path = "system/mod.rs"]
-        #[allow(dead_code, reason = "fibers that are threads need a part only")]
+        #[allow(dead_code, reason = "fibers that are threads need a part only, the sequential build less")]
         pub(crate) mod system;
-        #[cfg(any(feature = "fibers", feature = "threads"))]
+        pub(crate) use system::large;
         #[path = "region.rs"]
-        #[allow(dead_code, reason = "fibers that are threads need a part only")]
+        #[allow(dead_code, reason = "as above")]
         pub(crate) mod region;
-        #[cfg(any(feature = "fibers", feature = "threads"))]
         #[path = "overflow.rs"]
-        pub(crate) mod overflow;
-        #[cfg(not(any(feature = "fibers", feature = "threads")))]
-        #[path = "overflow_none.rs"]
+        #[allow(dead_code, reason = "as above")]
         pub(crate) mod overflow;
     }
     _ => {
+        #[path = "large_none.rs"]
+        pub(crate) mod large;
         #[path = "overflow_none.rs"]
         pub(crate) mod overflow;
     }

@@ -25,6 +25,9 @@ const PATIENCE_S: u32 = 2;
 pub struct Witness {
     /// Names it. Called first, in a signal handler: it must not allocate, lock, panic, nor call foreign code.
     pub name: fn(&mut dyn Write) -> fmt::Result,
+    /// The lowest address of the stack that it runs on, as far as is known, else zero. For what is no stack of a pool:
+    /// a [`Segment`](crate::Segment). Called as `name` is.
+    pub bottom: fn() -> usize,
     /// Says more. Called after the name is out, and may do what it likes: it is cut off after two seconds.
     pub detail: fn(&mut dyn Write) -> fmt::Result,
 }
@@ -52,6 +55,8 @@ pub fn report_overflows(witness: Witness) -> io::Result<()> {
 thread_local! {
     /// Where this thread's own stack ends: the guard below it is std's or the system's.
     static OWN_LIMIT: Cell<usize> = const { Cell::new(0) };
+    /// Whether handlers have room here for more than a name.
+    static HAS_FAULT_STACK: Cell<bool> = const { Cell::new(false) };
 }
 
 /// For a thread that runs fibers: as long as it lives, the handler has a stack to run on there. Belongs to the
@@ -69,7 +74,14 @@ impl FaultStack {
     /// The system gives no memory for it.
     pub fn install() -> io::Result<FaultStack> {
         let _stack = AlternateStack::install()?;
+        HAS_FAULT_STACK.set(true);
         Ok(FaultStack { _stack })
+    }
+}
+
+impl Drop for FaultStack {
+    fn drop(&mut self) {
+        HAS_FAULT_STACK.set(false);
     }
 }
 
@@ -176,6 +188,37 @@ fn hit(address: usize) -> Option<usize> {
     })
 }
 
+/// A stack, as the handler knows it.
+#[derive(Copy, Clone)]
+enum Kind {
+    /// Of a pool, with so many bytes.
+    Fibers(usize),
+    /// A segment.
+    Further,
+    /// The calling thread's own.
+    Own,
+}
+
+/// Which stack's guard lies at this address, if one's does.
+fn kind_of(address: usize) -> Option<Kind> {
+    if let Some(stack_bytes) = hit(address) {
+        return Some(Kind::Fibers(stack_bytes));
+    }
+    if hits_own_guard(address) {
+        return Some(Kind::Own);
+    }
+    hits_segments_guard(address).then_some(Kind::Further)
+}
+
+/// How far below a segment's end its overflow may hit: a guard is a page, and an end may be rounded to one. (Nothing
+/// else lies there: a segment is larger, and so farther away.)
+const SEGMENT_GUARD_BYTES: usize = 128 << 10;
+
+fn hits_segments_guard(address: usize) -> bool {
+    let bottom = WITNESS.get().map_or(0, |witness| (witness.bottom)());
+    (bottom.saturating_sub(SEGMENT_GUARD_BYTES)..bottom).contains(&address)
+}
+
 /// How far below its stack's end a thread's own overflow may hit: the usual guards, and what probes of large frames
 /// jump over.
 const OWN_GUARD_BYTES: usize = 1 << 20;
@@ -191,10 +234,9 @@ fn hits_own_guard(address: usize) -> bool {
 fn on_fault(fault: &Fault) -> Chain {
     /// Which thread reports; the others wait for the end.
     static REPORTER: AtomicUsize = AtomicUsize::new(0);
-    let stack_bytes = hit(fault.address());
-    if stack_bytes.is_none() && !hits_own_guard(fault.address()) {
+    let Some(kind) = kind_of(fault.address()) else {
         return Chain::Previous;
-    }
+    };
     let me = signal::thread_number();
     match REPORTER.compare_exchange(0, me, Ordering::Relaxed, Ordering::Relaxed) {
         Ok(_) => (),
@@ -202,8 +244,8 @@ fn on_fault(fault: &Fault) -> Chain {
         Err(reporter) if reporter == me => return Chain::Die,
         Err(_) => signal::wait_for_the_end(),
     }
-    let _ = say_name(stack_bytes, fault.address());
-    if stack_bytes.is_some() {
+    let _ = say_name(kind, fault.address());
+    if HAS_FAULT_STACK.get() {
         signal::with_deadline(PATIENCE_S, || {
             if let Some(witness) = WITNESS.get() {
                 let _ = (witness.detail)(&mut Stderr);
@@ -213,17 +255,19 @@ fn on_fault(fault: &Fault) -> Chain {
     Chain::Previous
 }
 
-fn say_name(stack_bytes: Option<usize>, address: usize) -> fmt::Result {
+fn say_name(kind: Kind, address: usize) -> fmt::Result {
     let mut line = Line::new();
     line.write_str("\ndagwood: stack overflow in ")?;
     match WITNESS.get() {
         Some(witness) => (witness.name)(&mut line)?,
         None => line.write_str("a fiber")?,
     }
-    match stack_bytes {
-        Some(bytes) => writeln!(line, " (its fiber's stack has {bytes} bytes; at {address:#x})"),
-        None => writeln!(line, " (on a thread's own stack; at {address:#x})"),
+    match kind {
+        Kind::Fibers(bytes) => write!(line, " (its fiber's stack has {bytes} bytes")?,
+        Kind::Further => line.write_str(" (on a segment of stack")?,
+        Kind::Own => line.write_str(" (on a thread's own stack")?,
     }
+    writeln!(line, "; at {address:#x})")
 }
 
 /// A line that is written as a whole, or in pieces if it is long.

@@ -8,6 +8,9 @@ use std::io;
 pub struct Witness {
     /// Names it. Called first, in a signal handler: it must not allocate, lock, panic, nor call foreign code.
     pub name: fn(&mut dyn Write) -> fmt::Result,
+    /// The lowest address of the stack that it runs on, as far as is known, else zero. For what is no stack of a pool:
+    /// a [`Segment`](crate::Segment). Called as `name` is.
+    pub bottom: fn() -> usize,
     /// Says more. Called after the name is out, and may do what it likes: it is cut off after two seconds.
     pub detail: fn(&mut dyn Write) -> fmt::Result,
 }

@@ -9,8 +9,11 @@ use std::time::Duration;
 
 use dagwood::{Backend, Builder, Executor, Schedule};
 
-/// How long a scenario may take on one backend with one worker count before it counts as hanging.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::child::is_emulated;
+
+/// How long a scenario may take on one backend with one worker count before it counts as hanging: so many seconds, unless
+/// `DAGWOOD_TEST_WATCHDOG_S` says otherwise.
+const PATIENCE_S: u64 = if is_emulated() { 600 } else { 60 };
 
 /// The sequential backend runs on its caller's stack.
 const STACK_BYTES: usize = 64 << 20;
@@ -29,8 +32,8 @@ impl Bed {
         let builder = Executor::builder()
             .backend(self.backend)
             .workers(self.workers);
-        match self.seed {
-            Some(seed) => builder.schedule(Schedule::Seeded(seed)),
+        match self.schedule() {
+            Some(schedule) => builder.schedule(schedule),
             None => builder,
         }
     }
@@ -48,6 +51,11 @@ impl Bed {
     /// The number of workers.
     pub fn workers(&self) -> usize {
         self.workers
+    }
+
+    /// The schedule of its executors, if a seed says it.
+    pub fn schedule(&self) -> Option<Schedule> {
+        self.seed.map(Schedule::Seeded)
     }
 
     /// Whether workers run one at a time, and sizes are cut.
@@ -76,12 +84,34 @@ impl Bed {
         first..first + count
     }
 
-    /// `full`, but `few` where each waiting job holds an OS thread, or one worker at a time runs.
+    /// What to go through: all of it; under seeds one, another under each.
+    pub fn cases<T>(&self, all: impl IntoIterator<Item = T>) -> Vec<T> {
+        let mut cases = Vec::from_iter(all);
+        if let Some(seed) = self.seed {
+            // Mixed: the number of workers goes by the seed as well.
+            let mixed = seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33;
+            let chosen = mixed as usize % cases.len();
+            cases = cases.drain(chosen..=chosen).collect();
+        }
+        cases
+    }
+
+    /// A size: at most `few` under seeds, where most of what is done is a turn.
+    pub fn at_most_seeded(&self, few: usize, full: usize) -> usize {
+        if self.is_seeded() {
+            few.min(full)
+        } else {
+            full
+        }
+    }
+
+    /// `full`, but `few` where each waiting job holds an OS thread, or one worker at a time runs; and no more than
+    /// 1,023 where their stacks must lie in 32-bit addresses.
     pub fn at_most_on_threads(&self, few: usize, full: usize) -> usize {
         if self.backend == Backend::Threads || self.seed.is_some() {
             few.min(full)
         } else {
-            full
+            full.min(usize::MAX >> 22)
         }
     }
 }
@@ -139,6 +169,14 @@ fn seeds() -> Range<u64> {
     }
 }
 
+fn patience() -> Duration {
+    let text = std::env::var("DAGWOOD_TEST_WATCHDOG_S");
+    let seconds = text.map_or(PATIENCE_S, |text| {
+        text.parse().expect("DAGWOOD_TEST_WATCHDOG_S is a number")
+    });
+    Duration::from_secs(seconds)
+}
+
 fn this_or_first(backend: Backend) -> Backend {
     *Executor::backends()
         .iter()
@@ -157,11 +195,12 @@ fn watch(label: &str, bed: Bed, body: fn(&Bed)) {
             body(&bed);
         })
         .expect("a thread can be started");
-    if end.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+    let patience = patience();
+    if end.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
         // Not by a macro: the output of those is kept back until the test ends.
         let _ = writeln!(
             std::io::stderr(),
-            "\nHANGS: {label} (after {PATIENCE:?}); the process ends here"
+            "\nHANGS: {label} (after {patience:?}); the process ends here"
         );
         std::process::abort();
     }

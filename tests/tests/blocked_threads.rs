@@ -18,9 +18,9 @@ impl Running {
     fn work(&self) {
         let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
         self.peak.fetch_max(now, Ordering::SeqCst);
-        // Gives another that runs too early the time to be seen.
-        for _ in 0..20 {
-            std::thread::yield_now();
+        // Gives another that runs too early the time to be seen. (Yields would take long on a busy machine.)
+        for _ in 0..2_000 {
+            std::hint::spin_loop();
         }
         self.now.fetch_sub(1, Ordering::SeqCst);
     }

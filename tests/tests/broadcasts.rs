@@ -20,7 +20,7 @@ scenarios! {
 
 fn broadcasts_give_results_in_the_order_of_workers(bed: &Bed) {
     let executor = bed.executor();
-    for _ in 0..200 {
+    for _ in 0..bed.scaled(200) {
         let calls = AtomicUsize::new(0);
         let run = executor.run(&Database::new(()), |cx| {
             cx.broadcast(|_, worker| {
@@ -38,7 +38,7 @@ fn broadcasts_give_results_in_the_order_of_workers(bed: &Bed) {
 fn broadcasts_on_each_workers_thread(bed: &Bed) {
     let executor = bed.executor();
     let mut first = None;
-    for _ in 0..50 {
+    for _ in 0..bed.scaled(50) {
         let meeting = Meeting::new(bed.workers());
         let run = executor.run(&Database::new(()), |cx| {
             cx.broadcast(|cx, _| {
@@ -57,7 +57,7 @@ fn broadcasts_on_each_workers_thread(bed: &Bed) {
 
 fn w3_calls_of_a_broadcast_wait_for_each_other(bed: &Bed) {
     let executor = bed.executor();
-    for _ in 0..50 {
+    for _ in 0..bed.scaled(50) {
         let last = Event::new();
         let run = executor.run(&Database::new(()), |cx| {
             cx.broadcast(|cx, worker| {
@@ -86,12 +86,13 @@ impl Query<()> for Workers {
 fn broadcasts_inside_everything(bed: &Bed) {
     let executor = bed.executor();
     let workers = executor.workers();
-    for _ in 0..20 {
+    let (loops, len) = (bed.at_most_seeded(5, 20), bed.at_most_seeded(50, 2000));
+    for _ in 0..bed.scaled(20) {
         let run = executor.run(&Database::new(()), |cx| {
             let count = |cx: &Cx<'_, ()>| assert_eq!(cx.broadcast(|_, i| i).len(), workers);
             let nested = cx.broadcast(|cx, i| cx.broadcast(|_, j| (i, j)));
             assert_eq!(nested.concat().len(), workers * workers);
-            cx.par_for_each(0..20_usize, |cx, _| count(cx));
+            cx.par_for_each(0..loops, |cx, _| count(cx));
             cx.join(count, |cx| assert_eq!(*cx.get(Workers), workers));
             cx.scope(|cx, scope| {
                 for _ in 0..5 {
@@ -101,10 +102,10 @@ fn broadcasts_inside_everything(bed: &Bed) {
             });
             cx.spawn(count).wait(cx);
             let sums = cx.broadcast(|cx, i| {
-                let items = cx.par_map(0..2000_usize, |_, n| n * i);
+                let items = cx.par_map(0..len, |_, n| n * i);
                 items.into_iter().sum::<usize>()
             });
-            let expected: Vec<_> = (0..workers).map(|i| 1_999_000 * i).collect();
+            let expected: Vec<_> = (0..workers).map(|i| len * (len - 1) / 2 * i).collect();
             assert_eq!(sums, expected);
         });
         run.expect("nothing fails");
@@ -113,7 +114,7 @@ fn broadcasts_inside_everything(bed: &Bed) {
 
 fn w4_a_broadcast_beside_waits_and_polls(bed: &Bed) {
     let executor = bed.executor();
-    for _ in 0..20 {
+    for _ in 0..bed.scaled(20) {
         let (gate, started) = (Event::new(), Meeting::new(3 * bed.workers()));
         let run = executor.run(&Database::new(()), |cx| {
             let busy = |cx: &Cx<'_, ()>| {
@@ -141,7 +142,7 @@ fn w4_a_broadcast_in_an_item_that_the_next_ends(bed: &Bed) {
     let executor = bed.executor();
     let next = Event::new();
     let run = executor.run(&Database::new(()), |cx| {
-        cx.par_for_each(0..5000_usize, |cx, i| match i {
+        cx.par_for_each(0..bed.at_most_seeded(200, 5000), |cx, i| match i {
             0 => drop(cx.broadcast(|cx, _| *next.wait(cx))),
             1 => open(&next),
             _ => (),
@@ -153,7 +154,7 @@ fn w4_a_broadcast_in_an_item_that_the_next_ends(bed: &Bed) {
 fn f1_the_first_call_that_panics(bed: &Bed) {
     let executor = bed.executor();
     let workers = executor.workers();
-    for first in 0..workers {
+    for first in bed.cases(0..workers) {
         let (ended, gate) = (AtomicUsize::new(0), Event::new());
         let run = || {
             executor.run(&Database::new(()), |cx| {

@@ -16,7 +16,7 @@ fn w3_past_the_cap_is_an_error_and_nothing_is_lost(bed: &Bed) {
         .max_fibers(bed.workers() + 8)
         .build()
         .expect("the workers have a fiber each");
-    for _ in 0..20 {
+    for _ in 0..bed.scaled(20) {
         let db = Database::new(Event::new());
         let refused = Event::new();
         let refusals = executor.run(&db, |cx| {
@@ -81,9 +81,9 @@ fn w8_abandonment_at_the_moment_of_listing(bed: &Bed) {
         .max_fibers(bed.workers() + 6)
         .build()
         .expect("the workers have a fiber each");
-    for round in 0..100 {
+    for round in bed.numbers(100) {
         let db = Database::new(Scarce {
-            asking: Meeting::new(1 + round % 30),
+            asking: Meeting::new(1 + round as usize % 30),
             runs: AtomicUsize::new(0),
         });
         let asked = executor.run(&db, |cx| {

@@ -1,15 +1,18 @@
-//! X1 and X3: what belongs to a fiber stays with it over waits and forks.
+//! X1, X3 and X4: what belongs to a fiber stays with it over waits and forks.
 
+use std::backtrace::Backtrace;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use dagwood::{Cx, Database, Event, FiberLocal, Query};
-use dagwood_tests::{Bed, Meeting, Random, scenarios};
+use dagwood_tests::{Bed, Meeting, Random, fail_quietly, is_emulated, open, scenarios};
 
 scenarios! {
     pools [4, 1]: x1_ten_thousand_tasks_keep_their_locals;
     all [1, 4]: x1_locals_are_seen_by_forks_and_by_nobody_else;
+    pools [1, 2]: x4_panicking_and_backtraces_stay_those_of_the_fiber;
     pools [1, 2, 4]: x3_a_thread_bound_value_stays_on_its_thread;
 }
 
@@ -60,7 +63,7 @@ fn live(cx: &Cx<'_, Meeting>, id: usize) {
 }
 
 fn x1_ten_thousand_tasks_keep_their_locals(bed: &Bed) {
-    let tasks = bed.at_most_on_threads(500, 10_000);
+    let tasks = bed.at_most_on_threads(bed.at_most_seeded(40, 500), 10_000);
     let db = Database::new(Meeting::new(tasks));
     let ended = AtomicUsize::new(0);
     let ended = &ended;
@@ -90,7 +93,7 @@ impl Query<()> for SeenByProvider {
 
 fn x1_locals_are_seen_by_forks_and_by_nobody_else(bed: &Bed) {
     let executor = bed.executor();
-    for _ in 0..50 {
+    for _ in 0..bed.scaled(50) {
         let run = executor.run(&Database::new(()), |cx| {
             ID.scope(cx, 6, |cx| {
                 assert_eq!(*cx.get(SeenByProvider(0)), None);
@@ -126,12 +129,63 @@ impl Query<Meeting> for Met {
     }
 }
 
+/// Unwinds out of each wait, past a destructor that looks whether it does.
+#[inline(never)]
+fn fiber_that_panics(cx: &Cx<'_, ()>, turns: &[Event<()>]) -> String {
+    struct Looks;
+    impl Drop for Looks {
+        fn drop(&mut self) {
+            assert!(std::thread::panicking(), "it is unwound");
+        }
+    }
+    for turn in turns {
+        turn.wait(cx);
+        let caught = catch_unwind(AssertUnwindSafe(|| {
+            let _looks = Looks;
+            fail_quietly("on its own fiber")
+        }));
+        assert!(caught.is_err() && !std::thread::panicking());
+    }
+    Backtrace::force_capture().to_string()
+}
+
+/// Lets the other one go on before each of its own turns; it is never unwound.
+#[inline(never)]
+fn fiber_that_looks_on(cx: &Cx<'_, ()>, turns: &[Event<()>]) -> String {
+    for turn in turns {
+        assert!(!std::thread::panicking());
+        open(turn);
+        cx.yield_now();
+    }
+    Backtrace::force_capture().to_string()
+}
+
+fn x4_panicking_and_backtraces_stay_those_of_the_fiber(bed: &Bed) {
+    let executor = bed.executor();
+    for _ in 0..3 {
+        let turns: Vec<Event<()>> = (0..20).map(|_| Event::new()).collect();
+        let traces = executor.run(&Database::new(()), |cx| {
+            cx.join(
+                |cx| fiber_that_panics(cx, &turns),
+                |cx| fiber_that_looks_on(cx, &turns),
+            )
+        });
+        let (own, other) = traces.expect("panics are caught");
+        // Where there are no symbols there is nothing to tell.
+        if !is_emulated() {
+            assert!(own.contains("fiber_that_panics") && !own.contains("fiber_that_looks_on"));
+            assert!(other.contains("fiber_that_looks_on") && !other.contains("fiber_that_panics"));
+        }
+    }
+}
+
 fn x3_a_thread_bound_value_stays_on_its_thread(bed: &Bed) {
     let executor = bed.executor();
-    for _ in 0..10 {
-        let db = Database::new(Meeting::new(200));
+    let items = bed.at_most_seeded(20, 200);
+    for _ in 0..bed.scaled(10) {
+        let db = Database::new(Meeting::new(items));
         let run = executor.run(&db, |cx| {
-            cx.par_map(0..200_usize, |cx, item| {
+            cx.par_map(0..items, |cx, item| {
                 let (here, bound) = (thread::current().id(), Rc::new(item));
                 let check = |held: usize| {
                     assert_eq!(thread::current().id(), here);
@@ -152,6 +206,6 @@ fn x3_a_thread_bound_value_stays_on_its_thread(bed: &Bed) {
                 *bound
             })
         });
-        assert_eq!(run.expect("nobody moved"), Vec::from_iter(0..200));
+        assert_eq!(run.expect("nobody moved"), Vec::from_iter(0..items));
     }
 }

@@ -91,10 +91,10 @@ fn check(ring: &Ring, results: Vec<Result<u32, Error>>) {
 
 fn c1_entered_from_each_member_at_once_by_tasks(bed: &Bed) {
     let executor = bed.executor();
-    for round in 0..bed.scaled(scaled(1000)) {
+    for round in bed.numbers(scaled(1000)) {
         for len in 1..=3 {
             let db = Database::new(Ring::new(len));
-            let start = |cx: &Cx<'_, Ring>, index: usize| ask(cx, (index + round) % len);
+            let start = |cx: &Cx<'_, Ring>, index: usize| ask(cx, (index + round as usize) % len);
             let results = at_once_from_tasks(&executor, &db, len, start);
             check(db.data(), results);
         }
@@ -103,10 +103,10 @@ fn c1_entered_from_each_member_at_once_by_tasks(bed: &Bed) {
 
 fn c1_entered_from_each_member_at_once_by_threads(bed: &Bed) {
     let executor = bed.executor();
-    for round in 0..bed.scaled(scaled(1000)) {
+    for round in bed.numbers(scaled(1000)) {
         for len in 1..=3 {
             let db = Database::new(Ring::new(len));
-            let start = |cx: &Cx<'_, Ring>, index: usize| ask(cx, (index + round) % len);
+            let start = |cx: &Cx<'_, Ring>, index: usize| ask(cx, (index + round as usize) % len);
             let results = at_once_from_threads(&executor, &db, len, start);
             check(db.data(), results.into_iter().map(|run| run?).collect());
         }
@@ -225,7 +225,7 @@ fn many_disjoint_cycles(bed: &Bed, rounds: usize) {
     let ring = |ring: usize| (0..LENGTHS[ring]).map(move |place| Place(ring, place));
     let places: Vec<Place> = (0..LENGTHS.len()).flat_map(ring).collect();
     let executor = bed.executor();
-    for _ in 0..rounds {
+    for _ in 0..bed.scaled(rounds) {
         let db = Database::new(AtomicUsize::new(0));
         let results = at_once_from_tasks(&executor, &db, places.len(), |cx, index| {
             cx.try_get(places[index]).map(|_| ())

@@ -25,7 +25,9 @@ const LEVELS: usize = scaled(100_000);
 
 /// With stacks, and so segments, as the levels are.
 fn executor(bed: &Bed) -> Executor {
-    let builder = bed.builder().stack_bytes(scaled(8 << 20));
+    let builder = bed
+        .builder()
+        .stack_bytes(bed.at_most_seeded(64 << 10, scaled(8 << 20)));
     builder.build().expect("an executor can be made")
 }
 
@@ -62,7 +64,7 @@ fn ask_chain(bed: &Bed, levels: usize) {
 }
 
 fn d1_a_chain_of_queries(bed: &Bed) {
-    let levels = bed.scaled(LEVELS);
+    let levels = bed.at_most_seeded(300, LEVELS);
     ask_chain(bed, levels);
 }
 
@@ -76,14 +78,12 @@ fn comb(cx: &Cx<'_, ()>, levels: usize) -> usize {
 }
 
 fn join_nested(bed: &Bed, levels: usize) {
-    let joined = bed
-        .executor()
-        .run(&Database::new(()), |cx| comb(cx, levels));
+    let joined = executor(bed).run(&Database::new(()), |cx| comb(cx, levels));
     assert_eq!(joined.expect("memory is enough"), levels);
 }
 
 fn d1_nested_joins(bed: &Bed) {
-    let levels = bed.scaled(LEVELS);
+    let levels = bed.at_most_seeded(300, LEVELS);
     join_nested(bed, levels);
 }
 
@@ -107,7 +107,7 @@ fn spawn_tasks(cx: &Cx<'_, ()>, left: usize) {
 }
 
 fn d1_children_and_tasks_that_spawn_the_next(bed: &Bed) {
-    let tasks = bed.scaled(TASKS);
+    let tasks = bed.at_most_seeded(300, TASKS);
     let spawned = executor(bed).run(&Database::new(()), |cx| {
         cx.scope(|cx, scope| spawn_children(cx, scope, tasks));
         spawn_tasks(cx, tasks);
@@ -116,7 +116,7 @@ fn d1_children_and_tasks_that_spawn_the_next(bed: &Bed) {
 }
 
 fn d1_tasks_that_wait_for_the_one_before(bed: &Bed) {
-    let tasks = bed.scaled(TASKS);
+    let tasks = bed.at_most_seeded(300, TASKS);
     let counted = executor(bed).run(&Database::new(()), |cx| {
         let mut last: Option<Task<'_, usize>> = None;
         for _ in 0..tasks {
@@ -129,7 +129,7 @@ fn d1_tasks_that_wait_for_the_one_before(bed: &Bed) {
 }
 
 fn d1_nested_joins_to_the_right(bed: &Bed) {
-    let levels = bed.scaled(LEVELS);
+    let levels = bed.at_most_seeded(300, LEVELS);
     fn comb(cx: &Cx<'_, ()>, levels: usize) -> usize {
         if levels == 0 {
             return 0;
@@ -137,15 +137,13 @@ fn d1_nested_joins_to_the_right(bed: &Bed) {
         let (one, below) = cx.join(|_| 1, |cx| comb(cx, levels - 1));
         one + below
     }
-    let joined = bed
-        .executor()
-        .run(&Database::new(()), |cx| comb(cx, levels));
+    let joined = executor(bed).run(&Database::new(()), |cx| comb(cx, levels));
     assert_eq!(joined.expect("memory is enough"), levels);
 }
 
 fn d1_nested_scopes_and_loops(bed: &Bed) {
     // On small stacks, since a look for work passes all of them.
-    const LEVELS: usize = 3000;
+    let levels = bed.at_most_seeded(600, 3000);
     fn descend(cx: &Cx<'_, AtomicUsize>, levels: usize) {
         cx.data().fetch_add(1, Ordering::Relaxed);
         match levels {
@@ -159,13 +157,13 @@ fn d1_nested_scopes_and_loops(bed: &Bed) {
     let db = Database::new(AtomicUsize::new(0));
     let executor = bed.builder().stack_bytes(256 << 10).build();
     let executor = executor.expect("an executor can be made");
-    let run = executor.run(&db, |cx| descend(cx, LEVELS));
+    let run = executor.run(&db, |cx| descend(cx, levels));
     run.expect("memory is enough");
-    assert_eq!(db.data().load(Ordering::Relaxed), LEVELS + 1);
+    assert_eq!(db.data().load(Ordering::Relaxed), levels + 1);
 }
 
 fn d1_plain_recursion_that_deepens(bed: &Bed) {
-    let levels = bed.scaled(LEVELS);
+    let levels = bed.at_most_seeded(300, LEVELS);
     /// With frames that are larger than those of the other tests.
     fn descend(cx: &Cx<'_, ()>, levels: usize) -> usize {
         let frame = std::hint::black_box([levels; 50]);
@@ -176,14 +174,12 @@ fn d1_plain_recursion_that_deepens(bed: &Bed) {
         assert_eq!(frame, [levels; 50]);
         below + 1
     }
-    let counted = bed
-        .executor()
-        .run(&Database::new(()), |cx| descend(cx, levels));
+    let counted = executor(bed).run(&Database::new(()), |cx| descend(cx, levels));
     assert_eq!(counted.expect("memory is enough"), levels);
 }
 
 fn d1_a_chain_that_is_a_cycle(bed: &Bed) {
-    let levels = bed.scaled(LEVELS);
+    let levels = bed.at_most_seeded(300, LEVELS);
     let executor = executor(bed);
     let db = Database::new(Bottom::AsksTop(levels));
     let error = executor
@@ -194,7 +190,7 @@ fn d1_a_chain_that_is_a_cycle(bed: &Bed) {
 }
 
 fn d1_a_panic_at_the_bottom(bed: &Bed) {
-    let levels = bed.scaled(LEVELS);
+    let levels = bed.at_most_seeded(300, LEVELS);
     let executor = executor(bed);
     let db = Database::new(Bottom::Panics);
     let error = executor
@@ -212,7 +208,7 @@ fn d1_a_panic_at_the_bottom(bed: &Bed) {
 }
 
 fn d1_a_panic_below_joins(bed: &Bed) {
-    let levels = bed.scaled(LEVELS);
+    let levels = bed.at_most_seeded(300, LEVELS);
     fn comb(cx: &Cx<'_, AtomicUsize>, levels: usize) {
         if levels == 0 {
             fail_quietly("at the bottom")
@@ -254,7 +250,7 @@ fn descend_and<'db>(
 }
 
 fn d1_fibers_wait_at_the_bottom(bed: &Bed) {
-    let levels = bed.scaled(LEVELS_OF_EACH);
+    let levels = bed.at_most_seeded(600, LEVELS_OF_EACH);
     let at_bottom = |cx: &Cx<'_, Meeting>, level| {
         if level == 0 {
             cx.data().meet(cx);
@@ -268,7 +264,7 @@ fn d1_fibers_wait_at_the_bottom(bed: &Bed) {
 }
 
 fn d1_fibers_wait_on_the_way(bed: &Bed) {
-    let levels = bed.scaled(LEVELS_OF_EACH);
+    let levels = bed.at_most_seeded(600, LEVELS_OF_EACH);
     let yield_often = |cx: &Cx<'_, Meeting>, level: usize| {
         if level.is_multiple_of(500) {
             cx.yield_now();

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dagwood::{Cx, Database, Error, Executor, Query};
-use dagwood_tests::{Bed, Meeting, at_once_from_tasks, fail_quietly, scenarios};
+use dagwood_tests::{Bed, Meeting, at_once_from_tasks, fail_quietly, scaled, scenarios};
 
 scenarios! {
     pools [4, 1]: f2_a_hundred_waiters_of_a_panicking_provider;
+    pools [4, 1]: f2_ten_thousand_rounds_leak_nothing;
     all [1, 4]: f2_each_asker_sees_the_same_stack_on_its_own_path;
     all [1, 4]: f2_a_failed_task_that_nobody_asked_fails_the_run;
     all [1, 4]: f2_a_failed_task_that_somebody_asked_does_not;
@@ -51,16 +52,17 @@ impl Query<Crowd> for Above {
 
 fn f2_a_hundred_waiters_of_a_panicking_provider(bed: &Bed) {
     let rounds = bed.at_most_on_threads(50, 200);
+    let asks = bed.at_most_seeded(20, 100);
     // If each round leaked two fibers, or the payload, there would be none left in the end.
     let executor = bed.builder().max_fibers(480).build().expect("can be made");
     let payloads = Arc::new(());
-    for round in 0..rounds {
+    for round in bed.numbers(rounds) {
         let db = Database::new(Crowd {
-            asking: Meeting::new(1 + round % 100),
+            asking: Meeting::new(1 + round as usize % asks),
             payloads: Arc::clone(&payloads),
             runs: AtomicUsize::new(0),
         });
-        let errors: Vec<Error> = at_once_from_tasks(&executor, &db, 100, |cx, _| {
+        let errors: Vec<Error> = at_once_from_tasks(&executor, &db, asks, |cx, _| {
             cx.data().asking.come();
             cx.try_get(Above(1)).expect_err("it panics")
         });
@@ -70,7 +72,7 @@ fn f2_a_hundred_waiters_of_a_panicking_provider(bed: &Bed) {
             assert_eq!(stack, ["Boom(1)", "Above(1)"]);
             assert_eq!(error.panic_message(), Some("a payload that is no text"));
         }
-        let taken: Vec<_> = errors.iter().filter_map(Error::take_panic).collect();
+        let taken: Vec<_> = errors.iter().filter_map(Error::take_payload).collect();
         assert_eq!(taken.len(), 1);
         assert!(
             taken[0]
@@ -87,6 +89,37 @@ fn f2_a_hundred_waiters_of_a_panicking_provider(bed: &Bed) {
             7
         );
     }
+}
+
+fn f2_ten_thousand_rounds_leak_nothing(bed: &Bed) {
+    let rounds = bed.at_most_on_threads(500, scaled(10_000));
+    let executor = bed.executor();
+    let payloads = Arc::new(());
+    let round = || {
+        let db = Database::new(Crowd {
+            asking: Meeting::new(6),
+            payloads: Arc::clone(&payloads),
+            runs: AtomicUsize::new(0),
+        });
+        let errors = at_once_from_tasks(&executor, &db, 8, |cx, _| {
+            cx.data().asking.come();
+            cx.try_get(Above(1)).expect_err("it panics").is_panic()
+        });
+        assert_eq!(errors, [true; 8]);
+        drop(db);
+        assert_eq!(Arc::strong_count(&payloads), 1, "payloads");
+    };
+    (0..20).for_each(|_| round());
+    // A worker keeps 64 spare ones at the most.
+    let (made, spare) = (executor.stacks().made, 64 * bed.workers());
+    (0..rounds).for_each(|_| round());
+    let stacks = executor.stacks();
+    assert!(stacks.fibers <= spare + 10, "fibers: {}", stacks.fibers);
+    assert!(
+        stacks.made <= made + spare,
+        "stacks: {made}, then {}",
+        stacks.made
+    );
 }
 
 /// Fails with a text.
@@ -129,7 +162,7 @@ impl Query<()> for By {
 fn f2_each_asker_sees_the_same_stack_on_its_own_path(bed: &Bed) {
     let executor = bed.executor();
     for way in [Way::Get, Way::Join, Way::Loop, Way::Scope] {
-        for _ in 0..20 {
+        for _ in 0..bed.scaled(20) {
             let db = Database::new(());
             let texts = at_once_from_tasks(&executor, &db, 4, |cx, asker| {
                 let error = cx.try_get(By(way, asker as u8)).expect_err("it fails");
@@ -161,7 +194,7 @@ fn two_tasks(executor: &Executor, is_asked: bool) -> Result<(), Error> {
 
 fn f2_a_failed_task_that_nobody_asked_fails_the_run(bed: &Bed) {
     let executor = bed.executor();
-    for _ in 0..50 {
+    for _ in 0..bed.scaled(50) {
         let error = two_tasks(&executor, false).expect_err("a task failed");
         let text = error.to_string();
         assert!(text.starts_with("panicked: unseen (in task at "), "{text}");
@@ -171,7 +204,7 @@ fn f2_a_failed_task_that_nobody_asked_fails_the_run(bed: &Bed) {
 
 fn f2_a_failed_task_that_somebody_asked_does_not(bed: &Bed) {
     let executor = bed.executor();
-    for _ in 0..50 {
+    for _ in 0..bed.scaled(50) {
         two_tasks(&executor, true).expect("the failure was seen");
     }
 }

@@ -60,7 +60,7 @@ impl Late {
 
 fn f1_join_propagates_the_left_panic(bed: &Bed) {
     let executor = bed.executor();
-    for _ in 0..50 {
+    for _ in 0..bed.scaled(50) {
         let late = Late::new(bed);
         let message = panic_of(|| {
             executor.run(&Database::new(()), |cx| {
@@ -76,7 +76,7 @@ fn f1_join_propagates_the_left_panic(bed: &Bed) {
 
 fn f1_scope_propagates_the_first_childs_panic(bed: &Bed) {
     let executor = bed.executor();
-    for _ in 0..50 {
+    for _ in 0..bed.scaled(50) {
         let late = Late::new(bed);
         let message = panic_of(|| {
             executor.run(&Database::new(()), |cx| {
@@ -98,7 +98,7 @@ fn f1_scope_propagates_the_first_childs_panic(bed: &Bed) {
 
 fn f1_scope_propagates_its_own_panic_first(bed: &Bed) {
     let executor = bed.executor();
-    for _ in 0..50 {
+    for _ in 0..bed.scaled(50) {
         let late = Late::new(bed);
         let message = panic_of(|| {
             executor.run(&Database::new(()), |cx| {
@@ -115,7 +115,7 @@ fn f1_scope_propagates_its_own_panic_first(bed: &Bed) {
 fn f1_loops_propagate_the_first_items_panic(bed: &Bed) {
     let executor = bed.executor();
     for is_map in [true, false] {
-        for _ in 0..50 {
+        for _ in 0..bed.scaled(50) {
             let late = Late::new(bed);
             let item = |cx: &Cx<'_, ()>, item: usize| match item {
                 3 => late.fail_last(cx, "item 3"),

@@ -91,7 +91,7 @@ impl Query<Plan> for Fork {
 
 fn check_fork(bed: &Bed, order: Order) {
     let executor = bed.executor();
-    for _ in 0..100 {
+    for _ in 0..bed.scaled(100) {
         for left in [Left::Gets, Left::Tries, Left::Catches] {
             let db = Database::new(Plan {
                 order,
@@ -229,7 +229,7 @@ fn cycle_of(bed: &Bed, way: Way) -> String {
         error.to_string()
     };
     let first = ask();
-    for _ in 0..100 {
+    for _ in 0..bed.scaled(100) {
         assert_eq!(ask(), first);
     }
     first
@@ -237,7 +237,7 @@ fn cycle_of(bed: &Bed, way: Way) -> String {
 
 fn c5_an_innocent_branch_ends_and_stays(bed: &Bed) {
     let executor = bed.executor();
-    for _ in 0..100 {
+    for _ in 0..bed.scaled(100) {
         let db = Database::new(Board::default());
         let error = executor.run(&db, |cx| *cx.get(Way::Beside));
         let text = error.expect_err("a cycle").to_string();

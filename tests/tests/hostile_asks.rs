@@ -116,7 +116,7 @@ fn f5_a_caught_ask(bed: &Bed) {
 
 fn f5_an_ask_in_a_destructor_during_an_unwind(bed: &Bed) {
     let executor = bed.executor();
-    for _ in 0..50 {
+    for _ in 0..bed.scaled(50) {
         let db = Database::new(Yard::default());
         let asked = executor.run(&db, |cx| {
             assert_eq!(*cx.get(Ask::Fine(1)), 1);
@@ -131,7 +131,7 @@ fn f5_an_ask_in_a_destructor_during_an_unwind(bed: &Bed) {
 
 fn f5_a_wait_in_a_destructor_during_an_unwind(bed: &Bed) {
     let executor = bed.executor();
-    for _ in 0..50 {
+    for _ in 0..bed.scaled(50) {
         let db = Database::new(Yard::default());
         let asked = executor.run(&db, |cx| {
             let refusing = |cx: &Cx<'_, Yard>| {

@@ -104,7 +104,7 @@ impl Query<Nest> for Meddler {
 }
 
 fn f5_keys_whose_code_fills_their_own_table(bed: &Bed) {
-    for hook in [Hook::Hash, Hook::Eq, Hook::Clone] {
+    for hook in bed.cases([Hook::Hash, Hook::Eq, Hook::Clone]) {
         let inner = Executor::builder().backend(Backend::Sequential).build();
         let nest = &*Box::leak(Box::new(Database::new(Nest {
             inner: inner.expect("it is in every build"),
@@ -234,8 +234,11 @@ fn f5_an_index_that_is_too_large(bed: &Bed) {
     let executor = bed.executor();
     let ask = |number: usize| executor.run(&db, |cx| *cx.get(Straight(number)));
     assert_eq!(ask(3).expect("a value"), 3);
-    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| ask(usize::MAX)));
-    assert!(caught.is_err());
+    // None is, where numbers have 32 bits.
+    if usize::BITS > 32 {
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| ask(usize::MAX)));
+        assert!(caught.is_err());
+    }
     assert_eq!(ask(70_000).expect("a value"), 70_000);
     assert_eq!(db.memory()[0].ready, 2);
 }

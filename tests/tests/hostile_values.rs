@@ -54,7 +54,7 @@ fn f5_a_value_of_a_cycles_member_whose_drop_panics(bed: &Bed) {
 
 fn f5_a_result_beside_a_panic_whose_drop_panics(bed: &Bed) {
     let executor = bed.executor();
-    for _ in 0..50 {
+    for _ in 0..bed.scaled(50) {
         let drops = Drops::default();
         let run = || {
             executor.run(&Database::new(()), |cx| {
@@ -73,7 +73,7 @@ fn fail_left() {
 
 fn f5_a_result_of_a_dropped_task_whose_drop_panics(bed: &Bed) {
     let executor = bed.executor();
-    for _ in 0..50 {
+    for _ in 0..bed.scaled(50) {
         let drops = Drops::default();
         let event = Event::new();
         let db = Database::new((Arc::clone(&drops), event));

@@ -68,8 +68,8 @@ fn panic_of<R: Send>(bed: &Bed, body: impl Fn(&Cx<'_, ()>) -> R + Send + Sync) -
 
 fn f1_first_of_many_panics_in_a_loop(bed: &Bed) {
     let mut random = Random::new(11);
-    for len in [1, 2, 3, 100, 5000] {
-        for failing in [1, 2, 50, len] {
+    for len in bed.cases([1, 2, 3, 100, bed.at_most_seeded(200, 5000)]) {
+        for failing in bed.cases([1, 2, 50, len]) {
             let mut fails = vec![false; len];
             for _ in 0..failing {
                 fails[random.below(len)] = true;
@@ -118,18 +118,24 @@ impl<'c> Indexed for Thorny<'c> {
 
 fn f1_panics_of_a_source(bed: &Bed) {
     let census = Census::default();
-    let text = panic_of(bed, |cx| {
-        cx.par_map(Thorny(&census), |_, value| value).len()
-    });
-    assert_eq!(text, "thorn 40");
-    let text = panic_of(bed, |cx| cx.par_for_each(Thorny(&census), |_, _| ()));
-    assert_eq!(text, "thorn 40");
-    assert_eq!((census.made(), census.dropped()), (6000, 6000));
+    let ways = bed.cases([true, false]);
+    for is_map in &ways {
+        let text = panic_of(bed, |cx| {
+            if *is_map {
+                drop(cx.par_map(Thorny(&census), |_, value| value));
+            } else {
+                cx.par_for_each(Thorny(&census), |_, _| ());
+            }
+        });
+        assert_eq!(text, "thorn 40");
+    }
+    let all = 3000 * ways.len();
+    assert_eq!((census.made(), census.dropped()), (all, all));
 }
 
 fn f1_panics_of_a_reduction(bed: &Bed) {
     const LEN: usize = 3000;
-    for is_map in [false, true] {
+    for is_map in bed.cases([false, true]) {
         let census = Census::default();
         let combined = AtomicUsize::new(0);
         let text = panic_of(bed, |cx| {
@@ -211,7 +217,7 @@ fn f1_a_source_is_dropped_once(bed: &Bed) {
 }
 
 fn f1_the_first_panic_comes_last(bed: &Bed) {
-    for len in [8, 5000] {
+    for len in [8, bed.at_most_seeded(100, 5000)] {
         let (gate, ended) = (Event::new(), AtomicUsize::new(0));
         let text = panic_of(bed, |cx| {
             cx.par_for_each(0..len, |cx, i| {
@@ -232,18 +238,18 @@ fn f1_the_first_panic_comes_last(bed: &Bed) {
 }
 
 /// Loops in its destructor.
-struct LoopOnDrop<'c, 'db>(&'c Cx<'db, ()>, &'c AtomicUsize);
+struct LoopOnDrop<'c, 'db>(&'c Cx<'db, ()>, &'c AtomicUsize, usize);
 
 impl Drop for LoopOnDrop<'_, '_> {
     fn drop(&mut self) {
-        let cx = self.0;
+        let (cx, len) = (self.0, self.2);
         assert!(std::thread::panicking());
-        let all = cx.par_map(0..3000_usize, |cx, i| {
+        let all = cx.par_map(0..len, |cx, i| {
             cx.join(|_| i, |cx| cx.par_map(0..2_usize, |_, j| j).len())
                 .0
         });
-        assert_eq!(all, Vec::from_iter(0..3000));
-        let mut squares = vec![0; 2000];
+        assert_eq!(all, Vec::from_iter(0..len));
+        let mut squares = vec![0; len];
         cx.par_chunks_mut(&mut squares, 3, |_, first, chunk| {
             (first..).zip(chunk).for_each(|(i, square)| *square = i * i);
         });
@@ -253,9 +259,9 @@ impl Drop for LoopOnDrop<'_, '_> {
                 .enumerate()
                 .all(|(i, square)| *square == i * i)
         );
-        let sum = cx.par_reduce(0..1000_usize, |_, i| i, |a, b| a + b);
-        assert_eq!(sum, Some(499_500));
-        let failing = || cx.par_for_each(0..2000_usize, |_, i| assert_ne!(i, 77));
+        let sum = cx.par_reduce(0..len, |_, i| i, |a, b| a + b);
+        assert_eq!(sum, Some(len * (len - 1) / 2));
+        let failing = || cx.par_for_each(0..len, |_, i| assert_ne!(i, 77));
         assert!(catch_unwind(AssertUnwindSafe(failing)).is_err());
         self.1.fetch_add(1, Ordering::SeqCst);
     }
@@ -263,14 +269,15 @@ impl Drop for LoopOnDrop<'_, '_> {
 
 fn f5_loops_in_a_destructor_during_an_unwind(bed: &Bed) {
     let dropped = AtomicUsize::new(0);
-    for _ in 0..5 {
+    let (rounds, len) = (bed.scaled(5), bed.at_most_seeded(100, 3000));
+    for _ in 0..rounds {
         let text = panic_of(bed, |cx| {
             cx.par_for_each(0..8_usize, |cx, i| {
-                let _loop = LoopOnDrop(cx, &dropped);
+                let _loop = LoopOnDrop(cx, &dropped, len);
                 fail_quietly(&format!("item {i}"));
             });
         });
         assert_eq!(text, "item 0");
     }
-    assert_eq!(dropped.into_inner(), 40);
+    assert_eq!(dropped.into_inner(), 8 * rounds);
 }

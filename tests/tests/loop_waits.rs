@@ -24,8 +24,8 @@ fn events(count: usize) -> Vec<Event<()>> {
 
 fn w4_each_item_waits_for_the_next(bed: &Bed) {
     let executor = bed.executor();
-    let most = bed.at_most_on_threads(200, MANY);
-    for len in [1, 2, 3, 64, most] {
+    let most = bed.at_most_on_threads(bed.at_most_seeded(60, 200), MANY);
+    for len in bed.cases([1, 2, 3, 64, most]) {
         let done = events(len);
         let run = executor.run(&Database::new(()), |cx| {
             cx.par_map(0..len, |cx, i| {
@@ -42,7 +42,8 @@ fn w4_each_item_waits_for_the_next(bed: &Bed) {
 
 fn w4_each_item_waits_for_the_one_before(bed: &Bed) {
     let executor = bed.executor();
-    for len in [1, 2, 3, 64, MANY] {
+    let most = bed.at_most_seeded(100, MANY);
+    for len in bed.cases([1, 2, 3, 64, most]) {
         let done = events(len);
         let run = executor.run(&Database::new(()), |cx| {
             cx.par_map(0..len, |cx, i| {
@@ -59,8 +60,8 @@ fn w4_each_item_waits_for_the_one_before(bed: &Bed) {
 
 fn w4_all_items_wait_for_the_last(bed: &Bed) {
     let executor = bed.executor();
-    let most = bed.at_most_on_threads(200, MANY);
-    for len in [1, 2, 3, 64, most] {
+    let most = bed.at_most_on_threads(bed.at_most_seeded(60, 200), MANY);
+    for len in bed.cases([1, 2, 3, 64, most]) {
         let (others, last) = (Meeting::new(len - 1), Event::new());
         let run = executor.run(&Database::new(()), |cx| {
             cx.par_for_each(0..len, |cx, i| {
@@ -127,9 +128,9 @@ fn wait_in_some_way(cx: WaitCx<'_, '_>, way: usize, event: usize) {
 
 fn w4_an_item_waits_for_the_next_one_in_each_way(bed: &Bed) {
     let executor = bed.executor();
-    let len = bed.at_most_on_threads(100, 3000);
-    for way in 0..10 {
-        for period in [1, 7] {
+    let len = bed.at_most_on_threads(bed.at_most_seeded(30, 100), 3000);
+    for way in bed.cases(0..10) {
+        for period in bed.cases([1, 7]) {
             let db = Database::new(events(len));
             let run = executor.run(&db, |cx| {
                 cx.par_for_each(0..len, |cx, i| {
@@ -149,11 +150,11 @@ fn w4_an_item_waits_for_the_next_one_in_each_way(bed: &Bed) {
 /// Not of more items: those are taken in blocks, and a `run`, which gets no `Cx`, cannot say that the rest of one is free.
 fn w4_a_nested_run_in_an_item_waits_for_the_next(bed: &Bed) {
     let (outer, inner) = (bed.executor(), bed.executor());
-    let len = 1000;
+    let len = bed.at_most_seeded(301, 1000);
     let done = events(len);
     let run = outer.run(&Database::new(()), |cx| {
         cx.par_for_each(0..len, |_, i| {
-            if i.is_multiple_of(100) {
+            if i.is_multiple_of(100) && i + 1 < len {
                 let run = inner.run(&Database::new(()), |cx| {
                     done[i + 1].wait(cx);
                 });
@@ -193,7 +194,7 @@ impl Query<()> for Tied {
 
 fn w4_loops_inside_everything_wait(bed: &Bed) {
     let executor = bed.executor();
-    for len in [2, 3, 50, 4000] {
+    for len in bed.cases([2, 3, 50, bed.at_most_seeded(100, 4000)]) {
         let run = executor.run(&Database::new(()), |cx| {
             let halves = cx.join(|cx| tied(cx, len), |cx| *cx.get(Tied(len)));
             assert_eq!(halves, (len, len));
@@ -235,7 +236,7 @@ impl Query<(Event<()>, Meeting)> for Looping {
 
 fn w0_the_loop_around_does_not_go_on_on_the_waiting_stack(bed: &Bed) {
     let executor = bed.executor();
-    for _ in 0..20 {
+    for _ in 0..bed.scaled(20) {
         let db = Database::new((Event::new(), Meeting::new(1)));
         let run = executor.run(&db, |cx| {
             cx.par_map(0..16_usize, |cx, item| {
@@ -251,7 +252,7 @@ fn w0_the_loop_around_does_not_go_on_on_the_waiting_stack(bed: &Bed) {
 
 fn w0_the_scope_around_does_not_go_on_on_the_waiting_stack(bed: &Bed) {
     let executor = bed.executor();
-    for _ in 0..20 {
+    for _ in 0..bed.scaled(20) {
         let db = Database::new((Event::new(), Meeting::new(1)));
         let run = executor.run(&db, |cx| {
             cx.scope(|cx, scope| {
@@ -271,14 +272,15 @@ fn w0_the_scope_around_does_not_go_on_on_the_waiting_stack(bed: &Bed) {
 /// What is left of a loop is given away in halves when an item waits: fibers must not add up.
 fn w4_short_waits_keep_few_fibers(bed: &Bed) {
     let executor: Executor = bed.builder().statistics(true).build().expect("can be made");
+    let items = bed.at_most_seeded(300, 20_000);
     let run = executor.run(&Database::new(()), |cx| {
-        cx.par_for_each(0..20_000_usize, |cx, _| {
+        cx.par_for_each(0..items, |cx, _| {
             let event = Event::new();
             cx.join(|cx| *event.wait(cx), |_| open(&event));
         });
     });
     run.expect("nothing fails");
     let statistics = executor.statistics();
-    assert!(statistics.waits >= 20_000, "{statistics:?}");
+    assert!(statistics.waits >= items as u64, "{statistics:?}");
     assert!(statistics.fibers_peak <= 20, "{statistics:?}");
 }

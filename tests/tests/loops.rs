@@ -19,9 +19,14 @@ scenarios! {
 
 const LENGTHS: [usize; 8] = [0, 1, 2, 3, 1000, 1025, 2049, 100_003];
 
+/// Under seeds each item is a turn.
+fn lengths(bed: &Bed) -> Vec<usize> {
+    bed.cases(LENGTHS.map(|len| bed.at_most_seeded(300, len)))
+}
+
 fn s1_results_in_order(bed: &Bed) {
     let executor = bed.executor();
-    for len in LENGTHS {
+    for len in lengths(bed) {
         let words: Vec<String> = (0..len).map(|i| i.to_string()).collect();
         let run = executor.run(&Database::new(()), |cx| {
             let indices = cx.par_map(0..len, |_, i| i);
@@ -41,7 +46,7 @@ fn s1_results_in_order(bed: &Bed) {
 
 fn s1_every_item_once(bed: &Bed) {
     let executor = bed.executor();
-    for len in LENGTHS {
+    for len in lengths(bed) {
         let done: Vec<AtomicU8> = (0..len).map(|_| AtomicU8::new(0)).collect();
         let run = executor.run(&Database::new(()), |cx| {
             // Of items that take long here and there, more is given away.
@@ -59,7 +64,18 @@ fn s1_every_item_once(bed: &Bed) {
 
 fn s1_nested_loops(bed: &Bed) {
     let executor = bed.executor();
-    for (outer, middle, inner) in [(3, 5, 7), (1, 1500, 30), (1500, 1, 30), (40, 40, 40)] {
+    let (many, some, few) = if bed.is_seeded() {
+        (100, 5, 3)
+    } else {
+        (1500, 40, 30)
+    };
+    let shapes = [
+        (3, 5, 7),
+        (1, many, few),
+        (many, 1, few),
+        (some, some, some),
+    ];
+    for (outer, middle, inner) in bed.cases(shapes) {
         let run = executor.run(&Database::new(()), |cx| {
             cx.par_map(0..outer, |cx, i| {
                 cx.par_map(0..middle, |cx, j| {
@@ -78,8 +94,13 @@ fn s1_ranges_of_every_type(bed: &Bed) {
         assert_eq!(cx.par_map(0..255_u8, |_, n| n), Vec::from_iter(0..255));
         let all = cx.par_map(i8::MIN..i8::MAX, |_, n| n);
         assert_eq!(all, Vec::from_iter(i8::MIN..i8::MAX));
-        let all = cx.par_map(i16::MIN..i16::MAX, |_, n| n);
-        assert_eq!(all, Vec::from_iter(i16::MIN..i16::MAX));
+        let first = if bed.is_seeded() {
+            i16::MAX - 100
+        } else {
+            i16::MIN
+        };
+        let all = cx.par_map(first..i16::MAX, |_, n| n);
+        assert_eq!(all, Vec::from_iter(first..i16::MAX));
         let few = cx.par_map(u16::MAX - 3..u16::MAX, |_, n| n);
         assert_eq!(few, Vec::from_iter(u16::MAX - 3..u16::MAX));
         let few = cx.par_map(-3..3_i32, |_, n| n);
@@ -109,7 +130,8 @@ fn combined(numbers: &[f64]) -> f64 {
 fn s1_reductions_of_floats(bed: &Bed) {
     let executor = bed.executor();
     let mut random = Random::new(5);
-    for len in [0, 1, 2, 63, 64, 65, 129, 1000, 20_001] {
+    let most = bed.at_most_seeded(300, 20_001);
+    for len in bed.cases([0, 1, 2, 63, 64, 65, 129, 1000, most]) {
         let numbers: Vec<f64> = (0..len)
             .map(|_| random.below(1_000_000) as f64 / 7.0)
             .collect();
@@ -144,7 +166,7 @@ impl Indexed for Moody {
 /// However it lies, nothing is read that is not there: there are as many items as it said at some time.
 fn s1_sources_whose_length_changes(bed: &Bed) {
     let executor = bed.executor();
-    for first in 0..4 {
+    for first in bed.cases(0..4) {
         let moody = || Moody {
             lengths: [3, 2000, 0, 500],
             asked: AtomicUsize::new(first),
@@ -187,8 +209,8 @@ fn check_chunks(cx: &Cx<'_, ()>, len: usize, chunk_len: usize) {
 
 fn s1_chunks_of_any_length(bed: &Bed) {
     let executor = bed.executor();
-    for len in [0, 1, 2, 3, 1000, 1001, 5000] {
-        for chunk_len in [1, 2, 7, 500, 1000, 1001, usize::MAX] {
+    for len in bed.cases([0, 1, 2, 3, 1000, 1001, 5000].map(|len| bed.at_most_seeded(1001, len))) {
+        for chunk_len in bed.cases([1, 2, 7, 500, 1000, 1001, usize::MAX]) {
             let run = executor.run(&Database::new(()), |cx| check_chunks(cx, len, chunk_len));
             run.expect("nothing fails");
         }

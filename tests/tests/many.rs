@@ -25,8 +25,10 @@ fn let_all_come(
     least: usize,
     askers: usize,
 ) -> usize {
-    let (mut last, mut vain) = (0, 0_u32);
-    while vain < 10_000 {
+    // More yields than it takes the others to come, on any number of workers.
+    let patience = 1 + 30 * (askers - least);
+    let (mut last, mut vain) = (0, 0);
+    while vain < patience {
         let now = arrived.load(Ordering::SeqCst);
         if now == askers {
             break;
@@ -72,8 +74,8 @@ fn gather(executor: &Executor, least: usize, askers: usize) -> usize {
 
 fn w3_at_the_cap_workers_wait_in_place(bed: &Bed) {
     let executor = bed.builder().max_fibers(40).build().expect("some fit");
-    for _ in 0..3 {
-        let at_once = gather(&executor, 20, 300);
+    for _ in 0..bed.scaled(3) {
+        let at_once = gather(&executor, 20, bed.at_most_seeded(60, 300));
         assert!((20..=40).contains(&at_once), "{at_once}");
         let stacks = executor.stacks();
         assert!(stacks.fibers <= 40 && stacks.fibers_max == 40, "{stacks:?}");
@@ -84,6 +86,7 @@ fn w3_at_the_cap_workers_wait_in_place(bed: &Bed) {
 fn w3_children_at_the_cap_end(bed: &Bed) {
     let executor = bed.builder().max_fibers(bed.workers() + 2).build();
     let executor = executor.expect("some fit");
+    let items = bed.at_most_seeded(20, 200);
     let db = Database::new(Event::new());
     let ends = executor.run(&db, |cx| {
         let nested = |cx: &Cx<'_, Event<()>>, item: usize| {
@@ -94,14 +97,18 @@ fn w3_children_at_the_cap_end(bed: &Bed) {
             let () = right;
             left.len()
         };
-        cx.par_map(0..200_usize, nested).into_iter().sum::<usize>()
+        cx.par_map(0..items, nested).into_iter().sum::<usize>()
     });
-    assert_eq!(ends.expect("waits for branches are not refused"), 800);
+    assert_eq!(ends.expect("waits for branches are not refused"), 4 * items);
 }
 
 fn w3_the_last_one_at_the_cap_is_refused(bed: &Bed) {
     let executor = bed.builder().max_fibers(30).build().expect("some fit");
-    assert_refuses_and_goes_on(&executor, 200, "all 30 fibers wait (`Builder::max_fibers`)");
+    assert_refuses_and_goes_on(
+        &executor,
+        bed.at_most_seeded(60, 200),
+        "all 30 fibers wait (`Builder::max_fibers`)",
+    );
 }
 
 /// More ask than can wait, and who opens waits, too: for the first refusal.
@@ -146,33 +153,38 @@ fn has_own_stacks(bed: &Bed) -> bool {
 
 fn f7_no_mapping_for_the_ten_thousandth_stack(bed: &Bed) {
     let faults = StackFaults {
-        map_from: Some(10_000),
+        map_from: Some(bed.at_most_seeded(FEW, MANY)),
         guard_from: None,
     };
-    fails_at_the_ten_thousandth(bed, faults);
+    fails_there(bed, faults);
 }
 
 fn f7_no_guard_for_the_ten_thousandth_stack(bed: &Bed) {
     let faults = StackFaults {
         map_from: None,
-        guard_from: Some(10_000),
+        guard_from: Some(bed.at_most_seeded(FEW, MANY)),
     };
-    fails_at_the_ten_thousandth(bed, faults);
+    fails_there(bed, faults);
 }
 
-fn fails_at_the_ten_thousandth(bed: &Bed, faults: StackFaults) {
+/// The ten thousandth; under seeds an earlier one, of which more than batches of workers are left.
+const MANY: usize = 10_000;
+const FEW: usize = 800;
+
+fn fails_there(bed: &Bed, faults: StackFaults) {
     if !has_own_stacks(bed) {
         return;
     }
-    let builder = bed.builder().stack_bytes(STACK_BYTES).max_fibers(20_000);
+    let there = bed.at_most_seeded(FEW, MANY);
+    let builder = bed.builder().stack_bytes(STACK_BYTES).max_fibers(2 * there);
     let executor = builder.stack_faults(faults).build();
     let executor = executor.expect("the first ones can be made");
-    assert_refuses_and_goes_on(&executor, 12_000, "no stack for another fiber");
+    assert_refuses_and_goes_on(&executor, there / 5 * 6, "no stack for another fiber");
     // Each worker counts a batch of guards as made when it uses them.
-    let most = 10_000 + 32 * bed.workers();
+    let most = there + 32 * bed.workers();
     assert!(executor.stacks().made < most, "{:?}", executor.stacks());
-    let at_once = gather(&executor, 5_000, 11_000);
-    assert!((5_000..most).contains(&at_once), "{at_once}");
+    let at_once = gather(&executor, there / 2, there / 10 * 11);
+    assert!((there / 2..most).contains(&at_once), "{at_once}");
 }
 
 /// Each worker has the one that it began with.

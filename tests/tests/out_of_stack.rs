@@ -1,6 +1,8 @@
 //! F7: the system gives no memory for more stack. In a child process whose address space is limited, by the shell.
 #![cfg(unix)]
 
+use std::hint::black_box;
+use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dagwood::{Backend, Cx, Database, Executor};
@@ -10,13 +12,18 @@ use dagwood_tests::limited_child_process;
 const CHILD: &str = "DAGWOOD_TEST_OUT_OF_STACK";
 
 /// The child's address space, in KiB. An emulator takes some of it itself.
-const ADDRESS_SPACE_KIB: u32 = 768 << 10;
+const ADDRESS_SPACE_KIB: u32 = 512 << 10;
+
+/// What each level takes up: then it is a few thousand that fill the memory, and that a failure unwinds.
+type Room = MaybeUninit<[u8; 64 << 10]>;
 
 fn comb(cx: &Cx<'_, ()>, levels: usize) -> usize {
     if levels == 0 {
         return 0;
     }
+    let room = Room::uninit();
     let (below, one) = cx.join(|cx| comb(cx, levels - 1), |_| 1);
+    black_box(&room);
     below + one
 }
 
@@ -25,7 +32,7 @@ fn go_too_deep(backend: Backend) {
     let executor = Executor::builder()
         .backend(backend)
         .workers(2)
-        .stack_bytes(16 << 20)
+        .stack_bytes(2 << 20)
         .build()
         .expect("a few stacks fit");
     for _ in 0..2 {
@@ -35,8 +42,8 @@ fn go_too_deep(backend: Backend) {
             .expect_err("there is not so much memory");
         assert!(error.is_exhausted(), "{error}");
         assert!(error.to_string().contains("cannot go deeper"), "{error}");
-        let sum = executor.run(&db, |cx| comb(cx, 10_000));
-        assert_eq!(sum.expect("that fits"), 10_000);
+        let sum = executor.run(&db, |cx| comb(cx, 100));
+        assert_eq!(sum.expect("that fits"), 100);
     }
 }
 
@@ -60,6 +67,7 @@ fn busy_comb(cx: &Cx<'_, ()>, other: &Executor, taken: &AtomicUsize, made: &Atom
     let end = RunsAtEnd { other, is_on: true };
     made.fetch_add(1, Ordering::Relaxed);
     let once = Box::new(1);
+    let room = Room::uninit();
     cx.join(
         move |cx| {
             let mut end = end;
@@ -68,6 +76,7 @@ fn busy_comb(cx: &Cx<'_, ()>, other: &Executor, taken: &AtomicUsize, made: &Atom
         },
         move |_| taken.fetch_add(*once, Ordering::Relaxed),
     );
+    black_box(&room);
 }
 
 /// The first half's destructor waits, when there is no memory for the join to go deeper: nobody gets the second half.
@@ -76,7 +85,7 @@ fn drop_what_waits(backend: Backend) {
         let builder = Executor::builder().backend(backend).workers(workers);
         builder.stack_bytes(bytes).build().expect("it fits")
     };
-    let (executor, other) = (build(2, 16 << 20), build(1, 256 << 10));
+    let (executor, other) = (build(2, 2 << 20), build(1, 256 << 10));
     let (taken, made) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let ran = executor.run(&Database::new(()), |cx| {
         busy_comb(cx, &other, &taken, &made)
@@ -102,6 +111,8 @@ fn in_limited_child(name: &str, backend: Backend, body: fn(Backend)) {
     }
     let output = limited_child_process(name, ADDRESS_SPACE_KIB)
         .env(CHILD, name)
+        // GNU's allocator would reserve 64 MiB for each thread.
+        .env("MALLOC_ARENA_MAX", "1")
         .output()
         .expect("there is a shell");
     let said = String::from_utf8_lossy(&output.stdout);

@@ -58,7 +58,7 @@ fn text(result: Result<u32, Error>) -> String {
 
 fn w10_sixteen_threads_at_once(bed: &Bed) {
     let executor = bed.executor();
-    for _ in 0..50 {
+    for _ in 0..bed.scaled(50) {
         let db = Database::new(Outside::default());
         let asked = thread::scope(|scope| {
             scope.spawn(|| db.data().gate.open());
@@ -79,7 +79,7 @@ fn w10_sixteen_threads_at_once(bed: &Bed) {
 }
 
 fn w10_each_thread_drops_its_executor_after_its_run(bed: &Bed) {
-    for round in 0..50 {
+    for round in bed.numbers(50) {
         let db = Database::new(round);
         let executor = bed.executor();
         thread::scope(|scope| {
@@ -104,7 +104,7 @@ fn sequential() -> Executor {
 
 fn x5_two_executors_run_each_query_once(bed: &Bed) {
     let (pool, sequential) = (bed.executor(), sequential());
-    for seed in 0..20 {
+    for seed in bed.numbers(20) {
         let db = Database::new(Dag::random(&mut Random::new(seed), 100));
         let all = |cx: &Cx<'_, Dag>| cx.par_map(0..cx.data().len(), |cx, i| *cx.get(Node(i)));
         let (by_pool, by_thread) = thread::scope(|scope| {
@@ -141,7 +141,7 @@ impl Query<Mutual> for Half {
 fn x5_a_cycle_through_two_executors(bed: &Bed) {
     let pool = bed.executor();
     for other in [sequential(), bed.executor()] {
-        for _ in 0..50 {
+        for _ in 0..bed.scaled(50) {
             let db = Database::new(Mutual::default());
             let (here, there) = thread::scope(|scope| {
                 let there = scope.spawn(|| other.run(&db, |cx| *cx.get(Half(1))));
@@ -159,7 +159,7 @@ fn x5_a_cycle_through_two_executors(bed: &Bed) {
 fn x5_a_run_of_another_executor_suspends(bed: &Bed) {
     let (outer, inner) = (bed.executor(), bed.executor());
     let db = Database::new(());
-    for _ in 0..50 {
+    for _ in 0..bed.scaled(50) {
         let event = Event::new();
         let value = outer.run(&db, |cx| {
             // With one worker, the right half needs the thread of the left one.
@@ -221,7 +221,7 @@ impl Query<[Event<()>; 3]> for Gated {
 fn x5_a_sequential_run_inside_a_job_blocks_no_worker(bed: &Bed) {
     let pool = bed.executor();
     let sequential = sequential();
-    for _ in 0..20 {
+    for _ in 0..bed.scaled(20) {
         let db: Database<[Event<()>; 3]> = Database::new(Default::default());
         let both = pool.run(&db, |cx| {
             let inside = |cx: &Cx<'_, [Event<()>; 3]>| {

@@ -15,12 +15,13 @@ use dagwood_tests::{Bed, child_process, scenarios};
 
 scenarios! {
     pools [1, 2]: f6_an_overflow_names_its_query;
-    pools [1]: f6_a_key_whose_debug_hangs_is_cut_off;
-    pools [1]: f6_one_of_many_stacks;
-    pools [1]: f6_guards_that_split;
+    pools [1] unseeded "it ends by a clock": f6_a_key_whose_debug_hangs_is_cut_off;
+    pools [1] unseeded "the others all wait by then": f6_one_of_many_stacks;
+    pools [1] unseeded "as the first, on other stacks": f6_guards_that_split;
     pools [1]: f6_a_job_that_is_no_query;
-    pools [1]: f6_no_words_if_not_wanted;
-    pools [1]: f6_another_threads_overflow_keeps_its_message;
+    all [1, 2]: f6_on_a_further_segment_of_stack;
+    pools [1] unseeded "as the first, without words": f6_no_words_if_not_wanted;
+    pools [1] unseeded "a thread of no executor": f6_another_threads_overflow_keeps_its_message;
 }
 
 /// Names the case, the backend and the number of workers to the child.
@@ -136,16 +137,22 @@ fn overflow(cx: &Cx<'_, Event<()>>, case: &str) -> u64 {
             });
             0
         }),
+        "segment" => *cx.get(Deep::Asks(FAR)),
         _ => *cx.get(Deep::Asks(2)),
     }
 }
 
+/// So many asks do not fit on one stack.
+const FAR: u32 = 5000;
+
 /// What a child says, having died by `on_fibers` or `on_threads`.
 fn last_words(case: &str, bed: &Bed, on_fibers: i32, on_threads: i32) -> String {
-    let output = child_process("f6_child_process")
-        .env(CHILD, format!("{case} {} {}", bed.backend(), bed.workers()))
-        .output()
-        .expect("this program can be started");
+    let mut child = child_process("f6_child_process");
+    child.env(CHILD, format!("{case} {} {}", bed.backend(), bed.workers()));
+    if let Some(schedule) = bed.schedule() {
+        child.env("DAGWOOD_SCHEDULE", schedule.to_string());
+    }
+    let output = child.output().expect("this program can be started");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("about to overflow"), "{said}");
     assert!(!said.contains("survived"), "{said}");
@@ -214,6 +221,20 @@ fn f6_a_job_that_is_no_query(bed: &Bed) {
     let said = last_words("job", bed, SIGSEGV, SIGABRT);
     let first = "dagwood: stack overflow in a job that is no query";
     assert!(!has_words() || said.contains(first), "{said}");
+}
+
+fn f6_on_a_further_segment_of_stack(bed: &Bed) {
+    let said = last_words("segment", bed, SIGSEGV, SIGSEGV);
+    if !has_words() {
+        return;
+    }
+    let (name, below) = (std::any::type_name::<Deep>(), FAR + 1);
+    let first = format!(
+        "stack overflow in query {name}, with {below} more below it on its stack (on a segment"
+    );
+    assert!(said.contains(&first), "{said}");
+    let has_keys = said.contains("overflowed in Deep { key 1234 }");
+    assert_eq!(has_keys, bed.backend() == Backend::Fibers, "{said}");
 }
 
 fn f6_no_words_if_not_wanted(bed: &Bed) {

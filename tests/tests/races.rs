@@ -146,14 +146,15 @@ fn race_for<Q: Query<Start, Value = u32>>(
     check: impl Fn(&str),
 ) {
     let rounds = bed.at_most_on_threads(50, 200);
+    let asks = bed.at_most_seeded(20, 100);
     let executor = bed.executor();
-    for round in 0..rounds {
+    for round in bed.numbers(rounds) {
         let db = Database::new(Start {
-            asking: Meeting::new(1 + (round * 37) % 100),
+            asking: Meeting::new(1 + (round as usize * 37) % asks),
             end,
             runs: AtomicUsize::new(0),
         });
-        let texts = at_once_from_tasks(&executor, &db, 100, |cx, _| {
+        let texts = at_once_from_tasks(&executor, &db, asks, |cx, _| {
             cx.data().asking.come();
             match cx.try_get(key()) {
                 Ok(value) => value.to_string(),
@@ -203,7 +204,8 @@ impl Query<AtomicUsize> for ByIndex {
 /// Nothing of a user's runs between a miss by index and its claim: so many rounds, each in a table that has no page yet.
 fn w7_first_asks_at_once_by_index(bed: &Bed) {
     let executor = bed.executor();
-    for round in 0..200 {
+    for round in bed.numbers(200) {
+        let round = round as usize % 200;
         let db = Database::new(AtomicUsize::new(0));
         let sums = at_once_from_tasks(&executor, &db, 8, |cx, _| {
             let each = |number: usize| *cx.get(ByIndex(round * 100 + number * 200));

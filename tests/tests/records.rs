@@ -58,7 +58,7 @@ enum Shape {
     Tasks,
     FailedTask,
     Broadcast,
-    Chain,
+    Chain(usize),
 }
 
 fn ask(cx: &Cx<'_, ()>, number: usize) {
@@ -153,9 +153,9 @@ fn broadcast(cx: &Cx<'_, ()>) {
 /// So many that nothing of them may lie in one another on a stack.
 const CHAIN: usize = 30_000;
 
-fn chain(cx: &Cx<'_, ()>) {
+fn chain(cx: &Cx<'_, ()>, len: usize) {
     let mut last = cx.spawn(|cx| ask(cx, 0));
-    for number in 1..CHAIN {
+    for number in 1..len {
         let before = last;
         last = cx.spawn(move |cx| {
             before.wait(cx);
@@ -175,7 +175,7 @@ impl Query<()> for Shape {
             Shape::Tasks => tasks(cx),
             Shape::FailedTask => failed_task(cx),
             Shape::Broadcast => broadcast(cx),
-            Shape::Chain => chain(cx),
+            Shape::Chain(len) => chain(cx, len),
         }
     }
 }
@@ -195,14 +195,14 @@ fn s1_records_of_nested_branches(bed: &Bed) {
     let scope = "{[Square(2), Square(6)] | [Square(3)] | [Square(4)] | [Square(5)]}";
     let expected =
         format!("[Square(0), {{[Square(1), {{{items}}}] | [{scope}, Square(7)]}}, Square(8)]");
-    for _ in 0..50 {
+    for _ in 0..bed.scaled(50) {
         assert_eq!(record_of(bed, Shape::Nested), expected);
     }
 }
 
 /// A branch that panics has asked for what it asked for, and what comes after stands after.
 fn s1_records_beside_panics(bed: &Bed) {
-    for _ in 0..20 {
+    for _ in 0..bed.scaled(20) {
         let record = record_of(bed, Shape::Panicking);
         assert_eq!(record, "[{[{[Square(1)]}] | [Square(2)]}, Square(3)]");
     }
@@ -213,7 +213,7 @@ fn s1_records_of_tasks(bed: &Bed) {
     let expected = "[Square(0), Square(4), \
         {[Square(7)] | [Square(5), Square(1), {[Square(2)] | [Square(3)]}, Square(6)]}, \
         Square(8)]";
-    for _ in 0..50 {
+    for _ in 0..bed.scaled(50) {
         assert_eq!(record_of(bed, Shape::Tasks), expected);
     }
 }
@@ -228,17 +228,18 @@ fn s1_records_of_broadcasts(bed: &Bed) {
     let workers = bed.executor().workers();
     let calls = (0..workers).map(call).collect::<Vec<_>>().join(" | ");
     let expected = format!("[Square(0), {{{calls}}}, Square(1)]");
-    for _ in 0..20 {
+    for _ in 0..bed.scaled(20) {
         assert_eq!(record_of(bed, Shape::Broadcast), expected);
     }
 }
 
 fn s1_records_of_a_long_chain_of_tasks(bed: &Bed) {
+    let chain = Shape::Chain(bed.at_most_seeded(200, CHAIN));
     let db = Database::new(()).record_all();
-    let asked = bed.executor().run(&db, |cx| *cx.get(Shape::Chain));
+    let asked = bed.executor().run(&db, |cx| *cx.get(chain));
     asked.expect("no failure");
-    let steps = db.record(&Shape::Chain).expect("it is ready");
-    assert_eq!(steps.len(), CHAIN);
+    let steps = db.record(&chain).expect("it is ready");
+    assert_eq!(steps.len(), bed.at_most_seeded(200, CHAIN));
     for (number, step) in steps.iter().enumerate() {
         let Step::Ask(asked) = step else {
             panic!("no fork: {step:?}")

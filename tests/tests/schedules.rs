@@ -1,17 +1,20 @@
 //! Schedules: the same seed gives the same run, to the letter; a log repeats it.
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use dagwood::{Cx, Database, Event, Executor, Exhaustive, Query, Schedule, ScheduleLog};
-use dagwood_tests::{Bed, scenarios};
+use dagwood_tests::{Bed, OsGate, scenarios};
 
 scenarios! {
-    all [1, 2, 4]: the_same_seed_gives_the_same_run;
-    all [2, 3]: a_log_repeats_a_run_twice;
-    all [2]: a_log_of_another_program_is_an_error;
-    pools [2]: seeds_come_to_different_orders;
-    all [2]: all_schedules_of_a_small_program;
-    all [2, 4]: runs_one_after_another_and_events_from_outside;
+    all [1, 2, 4] unseeded "it chooses its schedules itself": the_same_seed_gives_the_same_run;
+    all [2, 3] unseeded "it chooses its schedules itself": a_log_repeats_a_run_twice;
+    all [2] unseeded "it chooses its schedules itself": a_log_of_another_program_is_an_error;
+    pools [2] unseeded "it chooses its schedules itself": seeds_come_to_different_orders;
+    pools [2, 3] unseeded "it chooses its schedules itself": each_kind_of_point_is_a_choice;
+    all [2] unseeded "it chooses its schedules itself": all_schedules_of_a_small_program;
+    all [2, 4] unseeded "it chooses its schedules itself": runs_one_after_another_and_events_from_outside;
+    pools [1, 3] unseeded "it chooses its schedules itself": runs_of_another_executor_inside;
 }
 
 /// Asks for what is below it, in all the ways there are.
@@ -147,6 +150,23 @@ fn seeds_come_to_different_orders(bed: &Bed) {
     assert!(orders.len() > 3, "only {} orders in 20 seeds", orders.len());
 }
 
+/// Misses and forks, waits before and after they are listed, what is shown and who is woken for it, what is taken back or
+/// stolen and from whom, looks, sleep (twice), yields, and how many jobs are shown.
+const KINDS: &str = "abwpqtsvlzryh";
+
+fn each_kind_of_point_is_a_choice(bed: &Bed) {
+    let mut missing: BTreeSet<char> = KINDS.chars().collect();
+    for seed in 0..30 {
+        let (_, log) = run(&executor(bed, &Schedule::Seeded(seed)));
+        let log = log.expect("it is logged").to_string();
+        let choices = log.split_whitespace().skip(1);
+        for kind in choices.filter_map(|choice| choice.chars().next()) {
+            missing.remove(&kind);
+        }
+    }
+    assert!(missing.is_empty(), "no choice at {missing:?}");
+}
+
 fn all_schedules_of_a_small_program(bed: &Bed) {
     let mut exploration = Exhaustive::new(2);
     let mut orders = Vec::new();
@@ -168,32 +188,64 @@ fn all_schedules_of_a_small_program(bed: &Bed) {
     assert_eq!(orders.len(), expected, "of {schedules} schedules");
 }
 
+/// An event is set from outside once both wait for it: the log is asked for when nobody can go on.
 fn runs_one_after_another_and_events_from_outside(bed: &Bed) {
-    let logs: Vec<_> = (0..2)
-        .map(|_| {
-            let executor = executor(bed, &Schedule::Seeded(3));
-            for round in 0..20 {
-                let db = Database::new(());
-                let event = Event::new();
-                if bed.is_sequential() {
-                    assert_eq!(event.set(round), Ok(()));
-                    let run = executor.run(&db, |cx| *event.wait(cx));
-                    assert_eq!(run.expect("nothing fails"), round);
-                    continue;
-                }
-                let run = std::thread::scope(|scope| {
-                    let run = scope.spawn(|| {
-                        executor.run(&db, |cx| {
-                            cx.join(|cx| *event.wait(cx), |cx| *event.wait(cx))
-                        })
-                    });
-                    assert_eq!(event.set(round), Ok(()));
-                    run.join().expect("nothing panics")
-                });
-                assert_eq!(run.expect("nothing fails"), (round, round));
+    let log = || {
+        let executor = executor(bed, &Schedule::Seeded(3));
+        for round in 0..20 {
+            let db = Database::new(());
+            let (event, begun) = (Event::new(), OsGate::new());
+            if bed.is_sequential() {
+                assert_eq!(event.set(round), Ok(()));
+                let run = executor.run(&db, |cx| *event.wait(cx));
+                assert_eq!(run.expect("nothing fails"), round);
+                continue;
             }
-            executor.schedule_log().is_some()
-        })
-        .collect();
-    assert_eq!(logs, [!bed.is_sequential(); 2]);
+            let wait = |cx: &Cx<'_, ()>| {
+                begun.open();
+                *event.wait(cx)
+            };
+            let run = std::thread::scope(|scope| {
+                let run = scope.spawn(|| executor.run(&db, |cx| cx.join(wait, wait)));
+                begun.pass();
+                executor.schedule_log();
+                assert_eq!(event.set(round), Ok(()));
+                run.join().expect("nothing panics")
+            });
+            assert_eq!(run.expect("nothing fails"), (round, round));
+        }
+        executor.schedule_log()
+    };
+    let first = log();
+    assert_eq!(first.is_some(), !bed.is_sequential());
+    for _ in 0..5 {
+        assert_eq!(log(), first);
+    }
+}
+
+/// However soon the other executor is done. It has one worker, so that its runs end in the order in which they began.
+fn runs_of_another_executor_inside(bed: &Bed) {
+    let free = Executor::builder().backend(bed.backend()).workers(1);
+    let inner = free.schedule(Schedule::Free).build();
+    let inner = inner.expect("an executor can be made");
+    for seed in 0..10 {
+        let log = || {
+            let outer = executor(bed, &Schedule::Seeded(seed));
+            let run = outer.run(&Database::new(()), |cx| {
+                cx.par_map(0..10_u32, |cx, item| {
+                    // Some are done at once, some take a while.
+                    let work = |cx: &Cx<'_, ()>| cx.par_map(0..item * 50, |_, i| i).len();
+                    let run = inner.run(&Database::new(()), work).expect("nothing fails");
+                    cx.join(|_| run, |_| ()).0
+                })
+            });
+            let expected = Vec::from_iter((0..10).map(|item| item * 50));
+            assert_eq!(run.expect("nothing fails"), expected);
+            outer.schedule_log()
+        };
+        let first = log();
+        for _ in 0..3 {
+            assert_eq!(log(), first, "seed {seed}");
+        }
+    }
 }

@@ -21,15 +21,15 @@ impl Drop for Counted {
 }
 
 fn f1_captured_values_are_dropped_once(bed: &Bed) {
-    const CHILDREN: usize = 300;
+    let children = bed.at_most_seeded(30, 300);
     let executor = bed.executor();
     for is_failing in [false, true] {
-        for _ in 0..20 {
+        for _ in 0..bed.scaled(20) {
             let drops = Arc::new(Count::default());
             let run = || {
                 executor.run(&Database::new(()), |cx| {
                     cx.scope(|cx, scope| {
-                        for child in 0..CHILDREN {
+                        for child in 0..children {
                             let (own, drops) = (Counted(Arc::clone(&drops)), &drops);
                             let padding = [child; 20];
                             scope.spawn(cx, move |cx| {
@@ -50,7 +50,7 @@ fn f1_captured_values_are_dropped_once(bed: &Bed) {
             };
             let result = catch_unwind(AssertUnwindSafe(run));
             assert_eq!(result.is_err(), is_failing);
-            assert_eq!(drops.get(), 2 * CHILDREN);
+            assert_eq!(drops.get(), 2 * children);
         }
     }
 }
@@ -60,16 +60,17 @@ struct SpawnOnDrop<'c, 'scope, 'env, 'db> {
     cx: &'c Cx<'db, ()>,
     scope: &'scope Scope<'scope, 'env, 'db, ()>,
     ran: &'scope Count,
+    count: usize,
 }
 
 impl Drop for SpawnOnDrop<'_, '_, '_, '_> {
     fn drop(&mut self) {
-        let ran = self.ran;
-        for _ in 0..100 {
+        let (ran, count) = (self.ran, self.count);
+        for _ in 0..self.count {
             self.scope.spawn(self.cx, move |_| ran.add());
         }
         self.cx.scope(|cx, inner| {
-            for _ in 0..100 {
+            for _ in 0..count {
                 inner.spawn(cx, move |cx| {
                     inner.spawn(cx, move |_| ran.add());
                 });
@@ -80,7 +81,8 @@ impl Drop for SpawnOnDrop<'_, '_, '_, '_> {
 
 fn f5_a_spawn_in_a_destructor_during_an_unwind(bed: &Bed) {
     let executor = bed.executor();
-    for _ in 0..50 {
+    let count = bed.at_most_seeded(10, 100);
+    for _ in 0..bed.scaled(50) {
         let ran = Count::default();
         let run = || {
             executor.run(&Database::new(()), |cx| {
@@ -88,14 +90,24 @@ fn f5_a_spawn_in_a_destructor_during_an_unwind(bed: &Bed) {
                     let ran = &ran;
                     for _ in 0..10 {
                         scope.spawn(cx, move |cx| {
-                            let _spawn = SpawnOnDrop { cx, scope, ran };
+                            let _spawn = SpawnOnDrop {
+                                cx,
+                                scope,
+                                ran,
+                                count,
+                            };
                             fail_quietly("child")
                         });
                     }
                     cx.join(
                         |_| (),
                         |cx| {
-                            let _spawn = SpawnOnDrop { cx, scope, ran };
+                            let _spawn = SpawnOnDrop {
+                                cx,
+                                scope,
+                                ran,
+                                count,
+                            };
                             fail_quietly("body")
                         },
                     )
@@ -107,6 +119,6 @@ fn f5_a_spawn_in_a_destructor_during_an_unwind(bed: &Bed) {
             .map(|_: Result<((), ()), _>| ())
             .expect_err("it panics");
         assert_eq!(payload.downcast_ref::<String>().expect("a text"), "body");
-        assert_eq!(ran.get(), 11 * 200);
+        assert_eq!(ran.get(), 11 * 2 * count);
     }
 }

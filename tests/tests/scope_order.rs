@@ -215,7 +215,7 @@ fn first_failure_expected(member: &Member, ran: &mut usize) -> Option<usize> {
 fn f1_the_first_failure_of_a_tree(bed: &Bed) {
     let executor = bed.executor();
     let mut failed = 0;
-    for seed in bed.numbers(scaled(300)) {
+    for seed in bed.numbers(bed.at_most_seeded(100, scaled(300))) {
         let mut random = Random::new(seed);
         let fails_in = [5, 30, 200][seed as usize % 3];
         let root = member(&mut random, 4, fails_in, &mut 0);
@@ -223,7 +223,7 @@ fn f1_the_first_failure_of_a_tree(bed: &Bed) {
         let failure = first_failure_expected(&root, &mut ran);
         failed += usize::from(failure.is_some());
         let text = failure.map_or_else(|| "none".to_owned(), |child| format!("child {child}"));
-        for _ in 0..3 {
+        for _ in 0..bed.scaled(3) {
             let found = first_failure(&executor, &root, bed.is_sequential());
             assert_eq!(found, (text.clone(), ran), "seed {seed}");
         }

@@ -14,14 +14,14 @@ scenarios! {
 
 /// Children's memory is used again: not before they have read it. Other workers take parts of the same memory, and spawn.
 fn children_find_what_they_captured(bed: &Bed) {
-    const CHILDREN: usize = 1000;
+    let children = bed.at_most_seeded(50, 1000);
     const ROUNDS: usize = scaled(400);
     let executor = bed.executor();
     for _ in 0..bed.scaled(ROUNDS) {
         let ran = Count::default();
         let run = executor.run(&Database::new(()), |cx| {
             cx.scope(|cx, scope| {
-                for child in 0..CHILDREN {
+                for child in 0..children {
                     let (ran, own) = (&ran, [child; 12]);
                     scope.spawn(cx, move |cx| {
                         assert_eq!(own, [child; 12]);
@@ -38,7 +38,7 @@ fn children_find_what_they_captured(bed: &Bed) {
             });
         });
         run.expect("nothing fails");
-        assert_eq!(ran.get(), CHILDREN * 4);
+        assert_eq!(ran.get(), children * 4);
     }
 }
 
@@ -51,14 +51,14 @@ struct Aligned(usize);
 struct PageAligned(usize);
 
 fn children_of_all_shapes(bed: &Bed) {
-    const ROUNDS: usize = 200;
+    let rounds = bed.at_most_seeded(10, 200);
     static EMPTY: Count = Count::new();
     let executor = bed.executor();
     let empty_before = EMPTY.get();
     let ran = Count::default();
     let run = executor.run(&Database::new(()), |cx| {
         cx.scope(|cx, scope| {
-            for round in 0..ROUNDS {
+            for round in 0..rounds {
                 let ran = &ran;
                 scope.spawn(cx, |_| EMPTY.add());
                 let large = [round; 8192 / size_of::<usize>()];
@@ -95,15 +95,15 @@ fn children_of_all_shapes(bed: &Bed) {
         });
     });
     run.expect("nothing fails");
-    assert_eq!(ran.get(), 5 * ROUNDS);
+    assert_eq!(ran.get(), 5 * rounds);
     // The other backends' tests may run at the same time.
-    assert!(EMPTY.get() >= empty_before + ROUNDS);
+    assert!(EMPTY.get() >= empty_before + rounds);
 }
 
 const MANY: usize = scaled(100_000);
 
 fn d3_a_hundred_thousand_children(bed: &Bed) {
-    let mut squares = vec![0; bed.scaled(MANY)];
+    let mut squares = vec![0; bed.at_most_seeded(500, MANY)];
     let run = bed.executor().run(&Database::new(()), |cx| {
         cx.scope(|cx, scope| {
             for (i, square) in squares.iter_mut().enumerate() {
@@ -133,7 +133,7 @@ fn children_in_a_chain(bed: &Bed) {
     let len = if bed.is_sequential() {
         1000
     } else {
-        bed.scaled(MANY)
+        bed.at_most_seeded(500, MANY)
     };
     let ran = Count::default();
     let run = bed.executor().run(&Database::new(()), |cx| {
@@ -175,18 +175,19 @@ fn spread<'scope, 'db>(
 
 fn children_spawned_by_branches_and_inner_scopes(bed: &Bed) {
     let executor = bed.executor();
-    for _ in 0..20 {
+    let levels = bed.at_most_seeded(7, 9);
+    for _ in 0..bed.scaled(20) {
         let ran = Count::default();
         let run = executor.run(&Database::new(()), |cx| {
-            cx.scope(|cx, scope| spread(cx, scope, 9, &ran));
+            cx.scope(|cx, scope| spread(cx, scope, levels, &ran));
         });
         run.expect("nothing fails");
-        assert_eq!(ran.get(), (1 << 10) - 1);
+        assert_eq!(ran.get(), (1 << (levels + 1)) - 1);
     }
 }
 
 fn w3_many_scopes_live_over_a_wait(bed: &Bed) {
-    let scopes = bed.at_most_on_threads(64, 1000);
+    let scopes = bed.at_most_on_threads(bed.at_most_seeded(20, 64), 1000);
     let executor = bed.executor();
     let (meeting, gate, ran) = (Meeting::new(scopes), Event::new(), Count::default());
     let run = executor.run(&Database::new(()), |cx| {

@@ -88,7 +88,7 @@ fn ask_everywhere(
 
 fn keys_asked_by_all_workers_at_once(bed: &Bed) {
     let executor = bed.executor();
-    for len in [1, 40, 20_000] {
+    for len in [1, 40, bed.at_most_seeded(300, 20_000)] {
         ask_everywhere(&executor, len, |cx, number| *cx.get(Hashed(number)));
         ask_everywhere(&executor, len, |cx, number| *cx.get(Dense(number)));
     }

@@ -60,7 +60,7 @@ impl Query<Board> for Forked {
 
 fn w0_outer_half_does_not_run_on_the_waiting_stack(bed: &Bed) {
     let executor = bed.executor();
-    for _ in 0..50 {
+    for _ in 0..bed.scaled(50) {
         let db = Database::new(Board::default());
         let both = executor.run(&db, |cx| {
             cx.join(
@@ -78,7 +78,7 @@ fn w0_outer_half_does_not_run_on_the_waiting_stack(bed: &Bed) {
 
 fn w0_outer_child_does_not_run_on_the_waiting_stack(bed: &Bed) {
     let executor = bed.executor();
-    for _ in 0..50 {
+    for _ in 0..bed.scaled(50) {
         let db = Database::new(Board::default());
         let mut seen = 0;
         let asked = executor.run(&db, |cx| {
@@ -123,7 +123,7 @@ impl Query<Board> for SelfWait {
 
 fn w1_stolen_self_wait(bed: &Bed) {
     let executor = bed.executor();
-    for _ in 0..50 {
+    for _ in 0..bed.scaled(50) {
         let db = Database::new(Board::default());
         let value = executor.run(&db, |cx| cx.scope(|cx, _| *cx.get(SelfWait)));
         assert_eq!(value.expect("there is no cycle"), 7);
@@ -165,7 +165,7 @@ impl Query<Crossing> for Side {
 
 fn w2_crossed_stacks_are_no_cycle(bed: &Bed) {
     let executor = bed.executor();
-    for _ in 0..50 {
+    for _ in 0..bed.scaled(50) {
         let db = Database::new(Crossing {
             right_started: Default::default(),
             asking: Meeting::new(2),
@@ -181,7 +181,7 @@ fn w2_crossed_stacks_are_no_cycle(bed: &Bed) {
 
 fn w3_more_waiters_than_workers(bed: &Bed) {
     let executor = bed.executor();
-    for _ in 0..20 {
+    for _ in 0..bed.scaled(20) {
         let (waiting, event) = (Meeting::new(63), Event::new());
         let seen = executor.run(&Database::new(()), |cx| {
             cx.par_map(0..64_usize, |cx, item| {
@@ -200,7 +200,7 @@ fn w3_more_waiters_than_workers(bed: &Bed) {
 
 fn w3_more_waiting_tasks_than_workers(bed: &Bed) {
     let executor = bed.executor();
-    for _ in 0..20 {
+    for _ in 0..bed.scaled(20) {
         let db = Database::new((Meeting::new(63), Event::new()));
         let seen = executor.run(&db, |cx| {
             let spawn = |item: usize| {
@@ -224,7 +224,7 @@ fn w3_more_waiting_tasks_than_workers(bed: &Bed) {
 
 fn w4_siblings_of_waiting_items_go_on(bed: &Bed) {
     let executor = bed.executor();
-    for _ in 0..20 {
+    for _ in 0..bed.scaled(20) {
         let db = Database::new(Event::new());
         let others = Meeting::new(124);
         let run = executor.run(&db, |cx| {
@@ -243,28 +243,46 @@ fn w4_siblings_of_waiting_items_go_on(bed: &Bed) {
     }
 }
 
-/// A parallel loop inside a query.
+/// How often the loop ran, and that its last item did.
+#[derive(Default)]
+struct Rows {
+    runs: AtomicUsize,
+    last: Event<()>,
+}
+
+/// A parallel loop inside a query. Its first item waits for its last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Table;
 
-impl Query<AtomicUsize> for Table {
+impl Query<Rows> for Table {
     type Value = Vec<usize>;
 
-    fn provide(self, cx: &Cx<'_, AtomicUsize>) -> Vec<usize> {
-        cx.data().fetch_add(1, Ordering::SeqCst);
-        cx.par_map(0..64_usize, |_, i| i * i)
+    fn provide(self, cx: &Cx<'_, Rows>) -> Vec<usize> {
+        cx.data().runs.fetch_add(1, Ordering::SeqCst);
+        cx.par_map(0..64_usize, |cx, i| {
+            match i {
+                0 => drop(cx.data().last.wait(cx)),
+                // In program order it was set before.
+                63 => drop(cx.data().last.set(())),
+                _ => (),
+            }
+            i * i
+        })
     }
 }
 
 fn w6_asked_first_inside_a_loop_and_looping_itself(bed: &Bed) {
     let executor = bed.executor();
-    for _ in 0..50 {
-        let db = Database::new(AtomicUsize::new(0));
+    for _ in 0..bed.scaled(50) {
+        let db = Database::new(Rows::default());
+        if bed.is_sequential() {
+            open(&db.data().last);
+        }
         let squares = executor.run(&db, |cx| {
             cx.par_map(0..256_usize, |cx, i| cx.get(Table)[i % 64])
         });
         let expected: Vec<usize> = (0..256).map(|i| (i % 64) * (i % 64)).collect();
         assert_eq!(squares.expect("there is no cycle"), expected);
-        assert_eq!(db.data().load(Ordering::SeqCst), 1);
+        assert_eq!(db.data().runs.load(Ordering::SeqCst), 1);
     }
 }

@@ -35,7 +35,7 @@ impl Flag {
 
 fn w4_a_polling_branch_lets_the_other_run(bed: &Bed) {
     let executor = bed.executor();
-    for _ in 0..50 {
+    for _ in 0..bed.scaled(50) {
         let flag = Flag::default();
         let run = executor.run(&Database::new(()), |cx| {
             cx.join(|cx| flag.poll(cx), |_| flag.set());
@@ -59,7 +59,7 @@ impl Query<Flag> for Polled {
 
 fn w4_polling_everywhere(bed: &Bed) {
     let executor = bed.executor();
-    for _ in 0..20 {
+    for _ in 0..bed.scaled(20) {
         let db = Database::new(Flag::default());
         let run = executor.run(&db, |cx| {
             let task = cx.spawn(|cx| cx.data().poll(cx));
@@ -95,6 +95,7 @@ fn beside_pollers(bed: &Bed, body: impl Fn(&Cx<'_, ()>, &Flag) + Send + Sync) {
 
 /// The job is not known to anybody before the pollers poll.
 fn w4_two_that_yield_do_not_starve_a_job(bed: &Bed) {
+    let items = bed.at_most_seeded(10, 50);
     beside_pollers(bed, |cx, flag| {
         cx.join(|cx| flag.poll(cx), |_| flag.set());
     });
@@ -105,8 +106,8 @@ fn w4_two_that_yield_do_not_starve_a_job(bed: &Bed) {
         });
     });
     beside_pollers(bed, |cx, flag| {
-        cx.par_for_each(0..50_usize, |cx, i| {
-            if i == 49 {
+        cx.par_for_each(0..items, |cx, i| {
+            if i == items - 1 {
                 flag.set();
             }
             flag.poll(cx);
@@ -150,7 +151,7 @@ fn w4_two_that_yield_do_not_starve_who_was_woken(bed: &Bed) {
 }
 
 fn w3_many_that_yield(bed: &Bed) {
-    let most = bed.at_most_on_threads(50, 1000);
+    let most = bed.at_most_on_threads(bed.at_most_seeded(12, 50), 1000);
     let turn = AtomicUsize::new(0);
     let run = bed.executor().run(&Database::new(()), |cx| {
         // The last goes first.
@@ -181,7 +182,8 @@ impl Drop for YieldOnDrop<'_, '_> {
 fn f5_a_yield_in_a_destructor_during_an_unwind(bed: &Bed) {
     let executor = bed.executor();
     let dropped = AtomicUsize::new(0);
-    for _ in 0..20 {
+    let rounds = bed.scaled(20);
+    for _ in 0..rounds {
         let run = || {
             executor.run(&Database::new(()), |cx| {
                 cx.par_for_each(0..10_u8, |cx, _| {
@@ -194,12 +196,12 @@ fn f5_a_yield_in_a_destructor_during_an_unwind(bed: &Bed) {
         };
         assert!(catch_unwind(AssertUnwindSafe(run)).is_err());
     }
-    assert_eq!(dropped.into_inner(), 200);
+    assert_eq!(dropped.into_inner(), 10 * rounds);
 }
 
 fn yields_with_nothing_else_to_do_return(bed: &Bed) {
     let run = bed.executor().run(&Database::new(()), |cx| {
-        for _ in 0..500 {
+        for _ in 0..bed.at_most_seeded(100, 500) {
             cx.yield_now();
         }
         let items = cx.par_map(0..100_usize, |cx, i| {

@@ -1,15 +1,21 @@
 //! Builds with a pool: the backend is chosen at run time.
 
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::available_parallelism;
 
 use dagwood_fibers::{Faults, Mechanism, StackSettings};
 
-use crate::error::Error;
+use crate::error::{Error, Reason};
 use crate::executor::{Backend, Builder};
-use crate::sched::pool::{Pool, Settings, Threads};
+use crate::sched::cancel::{Region, Signal, Watch};
+use crate::sched::pool::{Pool, RunningRun, Settings, Threads};
 use crate::sched::stats::{Counters, Statistics};
 use crate::schedule::ScheduleLog;
 use crate::stacks::{Guards, Stacks};
+use crate::timer::Alarm;
+use crate::waiters::WaitReport;
 
 /// What an executor runs on.
 pub(crate) enum Engine {
@@ -22,6 +28,7 @@ pub(crate) struct Sequential {
     pub(crate) stack_bytes: usize,
     counters: Counters,
     has_statistics: bool,
+    is_shut: AtomicBool,
 }
 
 /// A pool of workers.
@@ -43,6 +50,7 @@ impl Engine {
                     stack_bytes: builder.stack_bytes,
                     counters: Counters::default(),
                     has_statistics,
+                    is_shut: AtomicBool::new(false),
                 }));
             }
         };
@@ -57,6 +65,7 @@ impl Engine {
             statistics: builder.has_statistics,
             schedule: builder.schedule.clone().unwrap_or_default(),
             threads_max: builder.threads_max,
+            watching: builder.watching.clone(),
         };
         Ok(Engine::Pool(Workers {
             threads: Pool::start(&settings)?,
@@ -95,6 +104,73 @@ impl Engine {
         match self {
             Engine::Sequential(sequential) => std::ptr::from_ref(sequential).addr(),
             Engine::Pool(workers) => workers.threads.pool().identity(),
+        }
+    }
+
+    /// Another run begins, and lasts as long as what this gives.
+    ///
+    /// # Errors
+    ///
+    /// The executor was shut down.
+    pub(crate) fn begin_run(&self) -> Result<Option<RunningRun<'_>>, Error> {
+        match self {
+            Engine::Sequential(sequential) if sequential.is_shut.load(Ordering::Acquire) => {
+                Err(Error::cancelled(Reason::Shutdown))
+            }
+            Engine::Sequential(_) => Ok(None),
+            Engine::Pool(workers) => workers.threads.pool().runs().begin().map(Some),
+        }
+    }
+
+    /// Ends all runs, and begins no more. Gives how many will never end.
+    pub(crate) fn shut_down(&self, waits: bool) -> usize {
+        match self {
+            Engine::Sequential(sequential) => {
+                sequential.is_shut.store(true, Ordering::Release);
+                0
+            }
+            Engine::Pool(workers) => workers.threads.pool().shut_down(waits),
+        }
+    }
+
+    /// Who waits for what now.
+    pub(crate) fn waiters(&self) -> WaitReport {
+        match self {
+            Engine::Sequential(_) => WaitReport::default(),
+            Engine::Pool(workers) => workers.threads.pool().waiters(),
+        }
+    }
+
+    /// What a run is cancelled by.
+    ///
+    /// # Safety
+    ///
+    /// The engine outlives the region.
+    pub(crate) unsafe fn region(&self, signal: Option<Arc<Signal>>) -> Region {
+        let (is_shut, is_polled) = match self {
+            Engine::Sequential(sequential) => (&raw const sequential.is_shut, true),
+            Engine::Pool(workers) => (
+                ptr::from_ref(workers.threads.pool().runs().is_shut()),
+                false,
+            ),
+        };
+        // SAFETY: by contract.
+        unsafe { Region::of_run(signal, is_shut, is_polled) }
+    }
+
+    /// Lets a signal tell the workers.
+    pub(crate) fn watch<'s>(&self, signal: &'s Signal) -> Option<Watch<'s>> {
+        match self {
+            Engine::Sequential(_) => None,
+            Engine::Pool(workers) => Some(Watch::new(signal, workers.threads.pool().watcher())),
+        }
+    }
+
+    /// Sees to it that a signal is set in time; who runs sequentially looks itself.
+    pub(crate) fn alarm(&self, signal: &Arc<Signal>) -> Option<Alarm> {
+        match self {
+            Engine::Sequential(_) => None,
+            Engine::Pool(_) => Alarm::for_deadline_of(signal),
         }
     }
 

@@ -1,11 +1,17 @@
 //! The sequential build: no pool to choose.
 
-use crate::error::Error;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::error::{Error, Reason};
 use crate::executor::{Backend, Builder};
+use crate::sched::cancel::{Region, Signal, Watch};
 use crate::sched::stats::{Counters, Statistics};
 use crate::schedule::ScheduleLog;
 use crate::stacks::Stacks;
 use crate::sync::ThreadBound;
+use crate::waiters::WaitReport;
 
 /// What an executor runs on.
 pub(crate) enum Engine {
@@ -17,6 +23,7 @@ pub(crate) struct Sequential {
     pub(crate) stack_bytes: usize,
     counters: Counters,
     has_statistics: bool,
+    is_shut: AtomicBool,
     /// Only this thread counts.
     bound: ThreadBound,
 }
@@ -28,6 +35,7 @@ impl Engine {
             stack_bytes: builder.stack_bytes,
             counters,
             has_statistics,
+            is_shut: AtomicBool::new(false),
             bound: ThreadBound::new(),
         }))
     }
@@ -57,6 +65,53 @@ impl Engine {
     pub(crate) fn has_statistics(&self) -> bool {
         let Engine::Sequential(sequential) = self;
         sequential.has_statistics && sequential.bound.is_here()
+    }
+
+    /// Another run begins.
+    ///
+    /// # Errors
+    ///
+    /// The executor was shut down.
+    pub(crate) fn begin_run(&self) -> Result<Option<Infallible>, Error> {
+        let Engine::Sequential(sequential) = self;
+        if sequential.is_shut.load(Ordering::Acquire) {
+            return Err(Error::cancelled(Reason::Shutdown));
+        }
+        // Nobody waits for its end.
+        Ok(None)
+    }
+
+    /// Begins no more runs. Gives how many will never end.
+    pub(crate) fn shut_down(&self, _: bool) -> usize {
+        let Engine::Sequential(sequential) = self;
+        sequential.is_shut.store(true, Ordering::Release);
+        0
+    }
+
+    /// Nobody waits.
+    pub(crate) fn waiters(&self) -> WaitReport {
+        WaitReport::default()
+    }
+
+    /// What a run is cancelled by.
+    ///
+    /// # Safety
+    ///
+    /// The engine outlives the region.
+    pub(crate) unsafe fn region(&self, signal: Option<Arc<Signal>>) -> Region {
+        let Engine::Sequential(sequential) = self;
+        // SAFETY: by contract.
+        unsafe { Region::of_run(signal, &raw const sequential.is_shut, true) }
+    }
+
+    /// Nobody needs to be told: who runs looks.
+    pub(crate) fn watch<'s>(&self, _: &'s Signal) -> Option<Watch<'s>> {
+        None
+    }
+
+    /// Nobody sets a signal in time: who runs looks at the clock.
+    pub(crate) fn alarm(&self, _: &Arc<Signal>) -> Option<()> {
+        None
     }
 
     pub(crate) fn stacks(&self) -> Stacks {

@@ -5,11 +5,12 @@
 //! together at its end, where they take no room in the cache lines of who looks at entries. Knows nothing of entries and
 //! of what notes say; what lies in places is dropped by their user.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::alloc::Layout;
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 
+use super::zeroed;
 use crate::sync::{AtomicPtr, AtomicU32, AtomicUsize, Mutex, Ordering};
 
 /// The places of a block, at least: what is left at a block's end is less than one, and must be little of it.
@@ -219,12 +220,7 @@ impl<T> Arena<T> {
         if !start.is_null() {
             return start;
         }
-        let layout = Self::layout_of(bucket);
-        // SAFETY: the size is not zero.
-        let start = unsafe { alloc_zeroed(layout) };
-        if start.is_null() {
-            handle_alloc_error(layout);
-        }
+        let start = zeroed::allocate(Self::layout_of(bucket)).as_ptr();
         // Release: pairs with the Acquire in `begin_block`.
         self.buckets[bucket].store(start, Ordering::Release);
         start
@@ -277,10 +273,9 @@ impl<T> Arena<T> {
 impl<T> Drop for Arena<T> {
     fn drop(&mut self) {
         for (bucket, start) in self.buckets.iter().enumerate() {
-            let start = start.load(Ordering::Relaxed);
-            if !start.is_null() {
+            if let Some(start) = NonNull::new(start.load(Ordering::Relaxed)) {
                 // SAFETY: allocated by `add_bucket` with this layout, and freed once.
-                unsafe { dealloc(start, Self::layout_of(bucket)) };
+                unsafe { zeroed::free(start, Self::layout_of(bucket)) };
             }
         }
     }

@@ -11,10 +11,12 @@ use super::table::{Place, Placed, Table, name_of};
 use super::{Query, fixpoint};
 use crate::cx::Cx;
 use crate::error::{Error, Payload, discard};
+use crate::plant;
 use crate::sched::fiber::without_runs;
-use crate::sched::graph::{self, Decide, Frame, Kind, Name, Stopped, Subject};
+use crate::sched::graph::{self, Decide, Frame, Kind, Name, Role, Stopped, Subject};
 use crate::sched::room;
 use crate::sched::wait::{Outcome, Waiters};
+use crate::sched::wanted::{end_of, told};
 
 /// Asks for a query. The fast path: a table's address, a probe, one acquire load.
 ///
@@ -115,28 +117,30 @@ fn ask_slowly<'db, Q: Query<D>, D: 'static>(
             Found::InProgress => {
                 is_hit = false;
                 cx.settle_item();
+                let asked = Asked { table, slot, key };
                 let iteration = cx.run().iteration();
                 if let Some(known) = iteration.and_then(|iteration| iteration.known(slot)) {
                     record(cx, table, slot);
                     return known;
                 }
                 if let Some(iteration) = iteration {
-                    let asked = Asked { table, slot, key };
                     if let Some(decided) = iteration.decided(cx, &asked, slot.awaited()) {
                         return decided;
                     }
                     iteration.may_wait();
                 }
+                // SAFETY: the kind's functions take a living `Asked` of this type.
+                let what = unsafe { Subject::new(Asked::<Q, D>::KIND, &asked) };
                 let waited = match iteration {
-                    None => graph::wait_for(cx.fiber(), slot.awaited()),
-                    Some(_) => graph::wait_for_or_cut(cx.fiber(), slot.awaited()),
+                    None => graph::wait_for(cx.fiber(), slot.awaited(), what),
+                    Some(_) => graph::wait_for_or_cut(cx.fiber(), slot.awaited(), what),
                 };
                 match (waited, iteration) {
                     (Ok(()), _) => (),
                     (Err(Stopped::Cycle(error)), _) => error.raise(),
                     (Err(Stopped::Refused(error)), _) => return Err(error),
                     (Err(Stopped::Cut), Some(iteration)) => {
-                        return iteration.compute_private(cx, &Asked { table, slot, key });
+                        return iteration.compute_private(cx, &asked);
                     }
                     (Err(Stopped::Cut), None) => unreachable!("only iterations cut"),
                 }
@@ -165,7 +169,8 @@ pub(crate) struct Asked<'a, 'db, Q: Query<D>, D> {
 }
 
 impl<Q: Query<D>, D: 'static> Asked<'_, '_, Q, D> {
-    const KIND: &'static Kind = &Kind {
+    pub(super) const KIND: &'static Kind = &Kind {
+        role: Role::Work,
         query: Some(std::any::type_name::<Q>),
         describe: Some(Self::describe),
         decide: Some(Decide {
@@ -173,6 +178,7 @@ impl<Q: Query<D>, D: 'static> Asked<'_, '_, Q, D> {
             close: Self::close,
         }),
         is_provisional: None,
+        abandon: Some(Self::abandon),
     };
 
     /// Publishes a failure; the waiters must be woken.
@@ -196,6 +202,16 @@ impl<Q: Query<D>, D: 'static> Asked<'_, '_, Q, D> {
 
     /// Puts in what the query gives as a member of a cycle.
     ///
+    /// # Safety
+    ///
+    /// As for `describe`, and the claim's owner goes no further.
+    pub(super) unsafe fn abandon(asked: NonNull<()>) -> Waiters {
+        // SAFETY: as in `describe`.
+        let asked = unsafe { asked.cast::<Self>().as_ref() };
+        // SAFETY: by contract: nobody else ends the claim.
+        unsafe { asked.slot.abandon() }
+    }
+
     /// # Safety
     ///
     /// As for `describe`, and the caller decides a cycle in which the slot's owner is stuck.
@@ -239,8 +255,8 @@ fn compute<'db, Q: Query<D>, D: 'static>(
     asked: &Asked<'_, 'db, Q, D>,
 ) -> Result<Ready<'db, Q::Value>, Error> {
     let here = 0_u8;
-    if cx.is_deep(&raw const here) {
-        return compute_deeper(cx, asked);
+    if cx.is_deep_or_cancelled(&raw const here) {
+        return compute_otherwise(cx, asked);
     }
     if cx.hit_tag() != Outcome::READY {
         return compute_watched(cx, asked);
@@ -281,7 +297,7 @@ fn compute_recorded<'db, Q: Query<D>, D: 'static>(
         if record.is_some() {
             asked.table.note_box();
         }
-        Some(record)
+        record
     })
 }
 
@@ -312,7 +328,7 @@ pub(super) fn publish<'db, Q: Query<D>, D: 'static>(
     asked: &Asked<'_, 'db, Q, D>,
     result: Result<Q::Value, Payload>,
     cycle: Option<Error>,
-    record: impl FnOnce() -> Option<Option<Box<Record>>>,
+    record: impl FnOnce() -> Option<Box<Record>>,
 ) -> Result<Ready<'db, Q::Value>, Error> {
     if let Some(cycle) = cycle {
         without_runs(|| discard(result));
@@ -325,14 +341,20 @@ pub(super) fn publish<'db, Q: Query<D>, D: 'static>(
     }
 }
 
-/// Little stack is left: computes on another segment.
+/// Little stack is left: computes on another segment. Or the asker was cancelled: gives the claim back.
 #[cold]
 #[inline(never)]
-fn compute_deeper<'db, Q: Query<D>, D: 'static>(
+fn compute_otherwise<'db, Q: Query<D>, D: 'static>(
     cx: &Cx<'db, D>,
     asked: &Asked<'_, 'db, Q, D>,
 ) -> Result<Ready<'db, Q::Value>, Error> {
-    match room::deeper(cx.fiber(), || compute(cx, asked)) {
+    let fiber = cx.fiber();
+    if let Some(error) = end_of(fiber) {
+        // Nothing has run.
+        let error = fail(asked, error.into_payload());
+        return Err(told(fiber, error));
+    }
+    match room::deeper(fiber, || compute(cx, asked)) {
         Ok(Ok(result)) => result,
         Ok(Err(payload)) => resume_unwind(payload),
         // Nothing has run: the claim is given back.
@@ -348,7 +370,11 @@ fn fail<Q: Query<D>, D: 'static>(asked: &Asked<'_, '_, Q, D>, payload: Payload) 
         unsafe { asked.slot.abandon() }.wake();
         return error;
     }
-    let error = error.in_query(without_runs(|| name_of(asked.key)).text);
+    let error = if plant::is("nameless_failure") {
+        error
+    } else {
+        error.in_query(without_runs(|| name_of(asked.key)).text)
+    };
     // SAFETY: as in `compute`.
     unsafe { asked.fail(error.clone()) }.wake();
     error
@@ -362,6 +388,11 @@ fn decided<'db, Q: Query<D>, D>(
     asked: &Asked<'_, 'db, Q, D>,
     cycle: Error,
 ) -> Result<Ready<'db, Q::Value>, Error> {
+    if cycle.is_cancelled() {
+        // SAFETY: as in `compute`: no cycle has decided the slot.
+        unsafe { asked.slot.abandon() }.wake();
+        return Err(cycle);
+    }
     if cycle.is_left_over() {
         // SAFETY: as in `compute`: no cycle has decided the slot.
         unsafe { asked.slot.abandon() }.wake();

@@ -33,9 +33,11 @@ use crate::sync::{Mutex, ThreadBound};
 /// let db = dagwood::Database::new(vec!["a", "b"]);
 /// assert_eq!(db.data().len(), 2);
 /// ```
+#[repr(C)]
 pub struct Database<D> {
-    data: D,
+    /// First, so that it is where the database is: a hit looks there.
     types: Types<D>,
+    data: D,
     /// Whether each query records what it asks.
     is_recording: bool,
     /// Claimed while an iteration is under way: one at a time (cycle.md X1).

@@ -5,14 +5,15 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::Query;
-use super::ask::record;
+use super::ask::{Asked, record};
 use super::iteration::{Iteration, Wanted};
 use super::slot::{Found, Ready, Slot};
 use super::table::Table;
 use crate::cx::Cx;
 use crate::error::Error;
 use crate::run::{Run, run_here};
-use crate::sched::graph::{self, Stopped};
+use crate::sched::graph::{self, Stopped, Subject};
+use crate::sched::wanted::{end_of, told};
 
 /// How a query type takes part in cycles: by iteration from a first value until nothing changes
 /// ([`Query::FIXPOINT`]).
@@ -109,13 +110,23 @@ pub(super) fn ask<'db, Q: Query<D>, D: 'static>(
         if let Some(iteration) = cx.run().iteration() {
             return iteration.read(cx, table, slot, key);
         }
+        if let Some(error) = end_of(cx.fiber()) {
+            return Err(told(cx.fiber(), error));
+        }
         cx.settle_item();
         if gate.claim(cx.fiber()) {
             iterate(cx, table, slot, &key)?;
             continue;
         }
         cx.database().wanted().lock().push(Wanted::new(table, slot));
-        match graph::wait_for(cx.fiber(), gate.awaited()) {
+        let asked = Asked {
+            table,
+            slot,
+            key: &key,
+        };
+        // SAFETY: the kind's functions take a living `Asked` of this type.
+        let what = unsafe { Subject::new(Asked::<Q, D>::KIND, &asked) };
+        match graph::wait_for(cx.fiber(), gate.awaited(), what) {
             Ok(()) => (),
             Err(Stopped::Cycle(error)) => error.raise(),
             Err(Stopped::Refused(error)) => return Err(error),

@@ -8,7 +8,7 @@ mod plain;
 mod plan;
 
 use std::cell::{Cell, RefCell};
-use std::ptr;
+use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
@@ -20,8 +20,11 @@ use super::table::Table;
 use crate::cx::Cx;
 use crate::error::{Error, discard};
 use crate::run::{Failure, Run};
+use crate::sched::cancel::UNWINDS;
 use crate::sched::fiber::{FiberRecord, without_runs};
-use crate::sched::graph::Frame;
+use crate::sched::graph::{Frame, Kind, Role, Subject};
+use crate::sched::wait::Waiters;
+use crate::sched::wanted::{end_of, told};
 use member::{Member, Typed};
 use plain::Plain;
 
@@ -46,6 +49,26 @@ pub(crate) struct Iteration<'db, D> {
     gate: &'db Slot<()>,
     /// The fiber that has the gate's claim, and waits for this iteration.
     outer: *const FiberRecord,
+}
+
+/// The gate as long as an iteration has it.
+const GATE: &Kind = &Kind {
+    role: Role::Work,
+    query: None,
+    describe: None,
+    decide: None,
+    is_provisional: None,
+    abandon: Some(abandon_gate),
+};
+
+/// # Safety
+///
+/// `gate` is a `Slot<()>` that an iteration has claimed and that goes no further.
+unsafe fn abandon_gate(gate: NonNull<()>) -> Waiters {
+    // SAFETY: by contract.
+    let gate = unsafe { gate.cast::<Slot<()>>().as_ref() };
+    // SAFETY: by contract.
+    unsafe { gate.abandon() }
 }
 
 /// A query that asks for a fixpoint.
@@ -116,7 +139,8 @@ struct Inside<'i>(&'i Slot<()>, *const FiberRecord);
 
 impl Drop for Inside<'_> {
     fn drop(&mut self) {
-        self.0.awaited().set_owner(self.1);
+        // SAFETY: it waits for the iteration (`Iteration::outer`).
+        self.0.awaited().set_owner(unsafe { &*self.1 });
     }
 }
 
@@ -177,7 +201,9 @@ impl<'db, D: 'static> Iteration<'db, D> {
         }
         self.gate.awaited().set_owner(cx.fiber());
         let _inside = Inside(self.gate, self.outer);
-        let (decided, _) = Frame::enter(cx.fiber(), self.gate.awaited(), || {
+        // SAFETY: the kind's function takes such a slot, which the iteration has claimed.
+        let subject = unsafe { Subject::new(GATE, self.gate) };
+        let (decided, _) = Frame::enter_as(cx.fiber(), self.gate.awaited(), subject, || {
             // In a frame that must not unwind.
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                 let root = self.node(table, slot, || key.clone());
@@ -192,8 +218,12 @@ impl<'db, D: 'static> Iteration<'db, D> {
     /// Decides what those who wait for the gate want, as long as that needs no wait, so that not each of them comes in
     /// turn (X1).
     fn decide_for_others(&self, cx: &Cx<'db, D>) {
-        self.is_for_others.set(true);
         let wanted = std::mem::take(&mut *cx.database().wanted().lock());
+        if !UNWINDS {
+            // What cannot be unwound would have to wait.
+            return;
+        }
+        self.is_for_others.set(true);
         let decide = || {
             wanted.into_iter().try_for_each(|wanted| {
                 // SAFETY: of this database.
@@ -279,6 +309,9 @@ impl<'db, D: 'static> Iteration<'db, D> {
 
     /// Runs a node's provider.
     fn evaluate(&self, cx: &Cx<'db, D>, number: u32) -> Result<(), Error> {
+        if let Some(error) = end_of(cx.fiber()) {
+            return Err(told(cx.fiber(), error));
+        }
         let member = self.member(number);
         self.begin_reads();
         let before = cx.run().failure_count();

@@ -4,10 +4,11 @@
 //! Used by `hashed.rs` and `dense.rs`. Known by a thin pointer, so that another can take its place by one store; knows
 //! nothing of what is pointed at.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::alloc::Layout;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
+use super::zeroed;
 use crate::sync::AtomicPtr;
 
 /// What lies before the pointers.
@@ -37,14 +38,10 @@ impl<T> Copy for Pointers<T> {}
 unsafe impl<T> Send for Pointers<T> {}
 
 impl<T> Pointers<T> {
-    /// So many null pointers. Zeroed by the allocator, which for much memory costs nothing until it is touched.
+    /// So many null pointers.
     pub(super) fn new(len: usize) -> Self {
         let layout = layout_of::<T>(len);
-        // SAFETY: the layout has room for the header at least.
-        let header = unsafe { alloc_zeroed(layout) }.cast::<Header>();
-        let Some(header) = NonNull::new(header) else {
-            handle_alloc_error(layout)
-        };
+        let header = zeroed::allocate(layout).cast::<Header>();
         let mask = len.wrapping_sub(1);
         // SAFETY: just allocated, with this at its beginning.
         unsafe { header.write(Header { len, mask }) };
@@ -140,7 +137,7 @@ impl<T> Pointers<T> {
         // SAFETY: by contract.
         let layout = layout_of::<T>(unsafe { self.len() });
         // SAFETY: allocated by `new` with this layout.
-        unsafe { dealloc(self.header.as_ptr().cast(), layout) };
+        unsafe { zeroed::free(self.header.cast(), layout) };
     }
 }
 

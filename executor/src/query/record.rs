@@ -345,7 +345,7 @@ impl<'db, D: 'static> Asked<'db, D> {
         self.database.check_thread();
         // SAFETY: tables live as long as the database.
         let head = unsafe { &*self.entry.table };
-        if head.query != std::any::TypeId::of::<Q>() {
+        if *head.id != std::any::TypeId::of::<Q>() {
             return None;
         }
         // SAFETY: a table with this id was made with these types, and begins with its head.

@@ -116,40 +116,31 @@ impl<V> Slot<V> {
         let slot = ManuallyDrop::new(self);
         // SAFETY: nobody else has the slot.
         let stored = unsafe { &*slot.result.get() };
-        // SAFETY: written (ready), and moved out once: the slot is not dropped. It has no record (`set_past`).
+        // SAFETY: written (ready), and moved out once: the slot is not dropped. It has no record: provisional.
         ManuallyDrop::into_inner(unsafe { std::ptr::read(&raw const stored.value) })
     }
 
     /// Claims an empty slot for `owner`; `false`: somebody else was faster.
     #[inline]
     pub(crate) fn claim(&self, owner: *const FiberRecord) -> bool {
-        let is_ours = self.awaited.list.reopen();
-        if is_ours {
-            self.awaited.set_owner(owner);
-        }
-        is_ours
+        self.awaited.list.reopen(owner)
     }
 
-    /// Publishes the value, keeps the record (if the database records; it may be empty), and wakes
-    /// the waiters.
+    /// Publishes the value, with the record if there is one, and wakes the waiters.
     ///
     /// # Safety
     ///
     /// The caller owns the claim.
     #[inline]
-    pub(crate) unsafe fn complete(
-        &self,
-        value: V,
-        record: Option<Option<Box<Record>>>,
-    ) -> Ready<'_, V> {
+    pub(crate) unsafe fn complete(&self, value: V, record: Option<Box<Record>>) -> Ready<'_, V> {
         // SAFETY: the owner alone writes before the close (C3), and nobody reads.
         let stored = unsafe { &mut *self.result.get() };
         stored.value = ManuallyDrop::new(value);
-        let waiters = self.awaited.list.close(Outcome::READY);
-        if let Some(record) = record {
-            self.keep(record);
-        }
-        waiters.wake();
+        let record = record.map_or(std::ptr::null_mut(), Box::into_raw);
+        self.awaited
+            .list
+            .close_with(Outcome::READY, record.cast())
+            .wake();
         Ready(self)
     }
 
@@ -188,17 +179,13 @@ impl<V> Slot<V> {
         Outcome::FAILED
     }
 
-    /// Closes what was put in, a value with a record of nothing; the waiters must be woken.
+    /// Closes what was put in, without a record; the waiters must be woken.
     ///
     /// # Safety
     ///
     /// As for [`fail`](Self::fail), and the outcome is what putting gave.
     pub(crate) unsafe fn close(&self, outcome: Outcome) -> Waiters {
-        let waiters = self.awaited.list.close(outcome);
-        if outcome == Outcome::READY {
-            self.keep(None);
-        }
-        waiters
+        self.awaited.list.close(outcome)
     }
 
     /// Gives the claim back without a result; the waiters, who must be woken, look again and one of
@@ -208,34 +195,19 @@ impl<V> Slot<V> {
     ///
     /// The caller owns the claim.
     pub(crate) unsafe fn abandon(&self) -> Waiters {
-        self.awaited.set_owner(std::ptr::null());
         self.awaited.list.close(Outcome::EMPTY)
     }
 
-    /// Keeps a record where the owner was: nobody looks for an owner of what is closed (graph.md
-    /// G4).
-    fn keep(&self, record: Option<Box<Record>>) {
-        let record = record.map_or(std::ptr::null_mut(), Box::into_raw);
-        self.awaited.set_past(record.cast());
-    }
-
-    /// What the provider asked for, if anything. The slot is ready, and its database records.
+    /// What the provider asked for, if anything, and if the slot is ready and its database records.
     pub(crate) fn record(&self) -> Option<&Record> {
-        loop {
-            if let Some(record) = self.awaited.past() {
-                // SAFETY: null, or kept by `keep`, and freed with the slot.
-                return unsafe { record.cast::<Record>().as_ref() };
-            }
-            // Closed, but not kept yet.
-            std::hint::spin_loop();
-        }
+        let record = self.awaited.list.past().cast::<Record>();
+        // SAFETY: null, or what `complete` closed it with, and freed with the slot.
+        unsafe { record.as_ref() }
     }
 
     /// The memory that its error or its record takes, in bytes.
     pub(crate) fn extra_bytes(&self) -> usize {
-        let record = self.awaited.past().map(|past| past.cast::<Record>());
-        // SAFETY: null, or kept by `keep`, and freed with the slot.
-        let record = record.and_then(|record| unsafe { record.as_ref() });
+        let record = self.record();
         let error = if self.awaited.list.is(Outcome::FAILED) {
             size_of::<Error>()
         } else {
@@ -257,18 +229,15 @@ impl<V> Slot<V> {
 
     /// Whether there is a value.
     pub(crate) fn is_ready(&self) -> bool {
-        self.awaited.list.is(Outcome::READY)
+        self.awaited.list.outcome() == Some(Outcome::READY)
     }
 }
 
 impl<V> Drop for Slot<V> {
     fn drop(&mut self) {
-        let record = self
-            .awaited
-            .past()
-            .map_or(std::ptr::null_mut(), |past| past.cast::<Record>());
+        let record = self.awaited.list.past().cast::<Record>();
         if !record.is_null() {
-            // SAFETY: made by `Box::into_raw` in `keep`, and dropped once, here.
+            // SAFETY: made by `Box::into_raw` in `complete`, and dropped once, here.
             drop(unsafe { Box::from_raw(record) });
         }
         let stored = self.result.get_mut();

@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::dense::Dense;
 use super::hashed::{Entry, Hashed};
 use super::slot::Slot;
+use super::types::id;
 use super::{Query, Storage};
 use crate::error::discard;
 use crate::sched::fiber::FiberRecord;
@@ -27,7 +28,8 @@ pub(crate) struct Place(usize);
 
 /// The beginning of each table: what can be done with it by those who do not know its type.
 pub(crate) struct Head {
-    pub(super) query: TypeId,
+    /// The id of the query type ([`id`]).
+    pub(super) id: &'static TypeId,
     pub(super) next: *mut Head,
     /// Frees the table.
     pub(super) free: unsafe fn(*mut Head),
@@ -57,7 +59,7 @@ pub(crate) struct Table<Q: Query<D>, D> {
 
 impl Head {
     /// A head that begins no table.
-    pub(super) const fn of_nothing(query: TypeId) -> Head {
+    pub(super) const fn of_nothing(id: &'static TypeId) -> Head {
         unsafe fn free(_: *mut Head) {}
         unsafe fn measure(_: *const Head) -> Measured {
             unreachable!("no table")
@@ -66,7 +68,7 @@ impl Head {
             unreachable!("no table")
         }
         Head {
-            query,
+            id,
             next: std::ptr::null_mut(),
             free,
             measure,
@@ -79,7 +81,7 @@ impl<Q: Query<D>, D: 'static> Table<Q, D> {
     pub(crate) fn new() -> Self {
         Table {
             head: Head {
-                query: TypeId::of::<Q>(),
+                id: id::<Q>(),
                 next: std::ptr::null_mut(),
                 free: Self::free_head,
                 measure: Self::measure_head,

@@ -7,6 +7,7 @@ use super::fiber::{FiberRecord, without_runs};
 use super::graph::{Awaited, Frame, Name, WaitKind, circle_is_decided, edge_of, owner_of};
 use super::wait::{Outcome, Waiters};
 use crate::error::Error;
+use crate::plant;
 
 /// A circle that was found: what lies on it is stuck until it is ended.
 pub(super) struct Cycle {
@@ -112,7 +113,8 @@ impl Cycle {
         let woken = self.publish(&error, members, outcomes);
         // Only when all are decided does the first go on. From here on frames and fibers may be
         // gone.
-        woken.into_iter().for_each(Waiters::wake);
+        let is_called = |_: &Waiters| !plant::is("uncalled_waiters");
+        woken.into_iter().filter(is_called).for_each(Waiters::wake);
         error
     }
 
@@ -127,7 +129,12 @@ impl Cycle {
         // First, as long as what they wait for has its owner.
         let call_back = |wait: &Wait| wait.call_back(error);
         let mut woken: Vec<Waiters> = self.waits[1..].iter().filter_map(call_back).collect();
-        for (frame, outcome) in members.into_iter().zip(outcomes) {
+        let together = if plant::is("decided_one_by_one") {
+            1
+        } else {
+            usize::MAX
+        };
+        for (frame, outcome) in members.into_iter().zip(outcomes).take(together) {
             mark(frame, error);
             // SAFETY: the frame belongs to a stuck fiber, or to the finder's own stack.
             let frame = unsafe { frame.as_ref() };
@@ -144,7 +151,11 @@ impl Cycle {
         let smallest = (0..names.len())
             .min_by(|a, b| names[*a].cmp(&names[*b]))
             .unwrap_or(0);
-        names.rotate_left(smallest);
+        names.rotate_left(if plant::is("wrong_rotation") {
+            0
+        } else {
+            smallest
+        });
         names.into_iter().map(|name| name.text).collect()
     }
 }
@@ -181,13 +192,14 @@ impl Wait {
         // SAFETY: a waiting fiber's record is alive, and it cannot leave its wait while the lock is
         // held (G1).
         let waiter = unsafe { self.waiter.as_ref() };
-        if waiter.is_outer_of(awaited.owner()) {
+        if owner_of(awaited).is_some_and(|owner| waiter.is_outer_of(owner)) {
             // It does not sleep: it runs what it waits for, and looks at its frame afterwards.
             return None;
         }
         // SAFETY: the lock is held.
         unsafe { *waiter.cycle.get() = Some(error.clone()) };
-        Some(awaited.list.detach())
+        // SAFETY: as above.
+        Some(unsafe { awaited.list.detach() })
     }
 }
 

@@ -5,16 +5,20 @@
 
 use std::cell::{Cell, UnsafeCell};
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 
 use dagwood_fibers::RawSuspender;
 
 use super::attention::Attention;
+use super::cancel::{Interrupt, Region, Signal, Watch};
 use super::fork::ForkList;
-use super::graph::{Awaited, Frame, WaitKind};
+use super::graph::{Ask, Awaited, Frame, WaitKind, settle};
 use super::latch::Latch;
 use super::pool::Worker;
+use super::rest::Rest;
+use super::wanted::LOOKERS;
 use crate::error::Error;
-use crate::sync::AtomicUsize;
+use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
 
 /// How a fiber is resumed.
 pub(crate) enum Wake {
@@ -26,6 +30,20 @@ pub(crate) enum Wake {
     /// outlives it.
     Outer(*const FiberRecord),
 }
+
+/// Why a wait was given up.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum GivenUpFor {
+    /// It was not.
+    Nothing,
+    /// There is no fiber to go on with (stand.md S3).
+    Shortage,
+    /// It was cancelled (cancel.md X2).
+    Cancel,
+}
+
+/// How often a fiber is told that the executor shuts down, until it counts as one that refuses to end.
+const REFUSALS_MAX: u16 = 10_000;
 
 /// Takes no place; what follows it begins on a cache line.
 #[repr(align(64))]
@@ -44,6 +62,8 @@ pub(crate) struct FiberRecord {
     /// Link of the list that the fiber is on: of those who wait for the same thing, or of the ready
     /// ones of its owner.
     pub(crate) next: Cell<*const FiberRecord>,
+    /// Who does what it waits for, as far as its list tells (wait.md W8).
+    pub(super) owner: AtomicPtr<FiberRecord>,
     /// The executor it works for (an identity, for comparison only; zero: none).
     executor: usize,
     /// Its worker's, or a sequential run's own (attention.md).
@@ -62,13 +82,25 @@ pub(crate) struct FiberRecord {
     pub(super) wait_kind: Cell<WaitKind>,
     /// For its worker: whether it went back to the base without a job.
     pub(super) is_spare: Cell<bool>,
-    /// Whether its worker has given its wait up (stand.md S3).
-    pub(super) is_given_up: Cell<bool>,
+    /// Whether its worker has given its wait up (graph.md G8).
+    pub(super) given_up: Cell<GivenUpFor>,
     /// Whether user code runs at a place where a nested `run` would see what must not be seen.
     refuses_runs: Cell<bool>,
-    /// While it is suspended in a wait that can be given up: for what, and behind whom it was listed
-    /// (wait.md W7). Its own and its worker's.
-    pub(super) ask: Cell<(*const Awaited, *const FiberRecord)>,
+    /// Whether what runs cannot be cancelled (cancel.md X6).
+    is_deaf: Cell<bool>,
+    /// How often it was told that the executor shuts down.
+    refusals: Cell<u16>,
+    /// While it rests in a wait: which (rest.md).
+    rest: Rest<Ask>,
+    /// What it works for, to see whether that is cancelled; null for a thread outside. Written by the fiber, read by
+    /// others under the graph's lock while it waits (who compares addresses only may read it any time).
+    region: AtomicPtr<Region>,
+    /// Whether it is that of an iteration on its outer fiber, which it is one with as far as cancellation goes
+    /// (cancel.md X9).
+    is_inner: Cell<bool>,
+    /// The record of the iteration that runs on it, or null. Written by the fiber, and looked through under the graph's
+    /// lock, or by its worker.
+    inner: AtomicPtr<FiberRecord>,
     /// The size of the segments that it goes on on.
     segment_bytes: usize,
     /// Below this address little is left of the stack that it runs on now.
@@ -132,11 +164,17 @@ impl FiberRecord {
             edge: Cell::new(ptr::null()),
             wait_kind: Cell::new(WaitKind::Child),
             is_spare: Cell::new(false),
-            is_given_up: Cell::new(false),
-            ask: Cell::new((ptr::null(), ptr::null())),
+            given_up: Cell::new(GivenUpFor::Nothing),
+            rest: Rest::new(),
+            region: AtomicPtr::new(ptr::null_mut()),
+            is_inner: Cell::new(false),
+            inner: AtomicPtr::new(ptr::null_mut()),
             refuses_runs: Cell::new(false),
+            is_deaf: Cell::new(false),
+            refusals: Cell::new(0),
             cycle: UnsafeCell::new(None),
             next: Cell::new(ptr::null()),
+            owner: AtomicPtr::new(ptr::null_mut()),
         }
     }
 
@@ -169,10 +207,156 @@ impl FiberRecord {
         }
     }
 
+    /// It, the current one, is the record of an iteration on `outer` from now on.
+    pub(crate) fn become_inner_of(&self, outer: &FiberRecord) {
+        self.is_inner.set(true);
+        self.is_deaf.set(outer.is_deaf.get());
+        // Release: pairs with the Acquire in `inner`.
+        outer
+            .inner
+            .store(ptr::from_ref(self).cast_mut(), Ordering::Release);
+    }
+
+    /// The iteration on it has ended. Its record may go once no look is under way (`settle`).
+    pub(crate) fn lose_inner(&self) {
+        self.inner.store(ptr::null_mut(), Ordering::Release);
+    }
+
+    /// The record of the iteration that runs on it, if one does; of the current fiber, or one of the calling worker's, or
+    /// under the graph's lock.
+    fn inner(&self) -> Option<&FiberRecord> {
+        // Acquire: pairs with the Release in `become_inner_of`.
+        let inner = self.inner.load(Ordering::Acquire);
+        // SAFETY: null, or not freed before `lose_inner` and a time without the lock (`run_here`).
+        unsafe { inner.as_ref() }
+    }
+
+    /// The record of what runs on it: its own, or that of the iteration, and so on. To be called as [`inner`](Self::inner).
+    pub(super) fn innermost(&self) -> &FiberRecord {
+        let mut innermost = self;
+        while let Some(inner) = innermost.inner() {
+            innermost = inner;
+        }
+        innermost
+    }
+
+    /// The fiber that waits for it, if it is the record of an iteration.
+    pub(super) fn around(&self) -> Option<&FiberRecord> {
+        match self.wake {
+            // SAFETY: the outer fiber runs us, so it is alive.
+            Wake::Outer(outer) if self.is_inner.get() => Some(unsafe { &*outer }),
+            _ => None,
+        }
+    }
+
+    /// The fiber that it is one with as far as cancellation goes: itself, unless it is the record of an iteration.
+    pub(super) fn host(&self) -> &FiberRecord {
+        self.around().map_or(self, FiberRecord::host)
+    }
+
     /// Why its wait was given up.
     pub(super) fn shortage(&self) -> Error {
         let worker = self.outermost().worker();
         worker.expect("only a worker gives up waits").shortage()
+    }
+
+    /// What it works for; null for a thread outside.
+    pub(crate) fn region(&self) -> *const Region {
+        // Relaxed: see the field.
+        self.region.load(Ordering::Relaxed)
+    }
+
+    /// It works for `region` from now on. Gives what it worked for.
+    pub(crate) fn enter_region(&self, region: *const Region) -> *const Region {
+        let before = self.region();
+        self.region.store(region.cast_mut(), Ordering::Relaxed);
+        // SAFETY: null, or that of a job that is about to run here, or goes on.
+        let is_due = unsafe { region.as_ref() }
+            .is_some_and(|region| region.is_polled() || region.reason().is_some());
+        if is_due {
+            self.raise_attention();
+        } else if self.worker().is_none() && !ptr::eq(self.attention, &raw const CALM) {
+            // It may have been raised for what it comes from, and nobody else lowers it.
+            self.attention().set(self.limit());
+        }
+        before
+    }
+
+    /// Its job has ended: what that worked for may be gone.
+    pub(super) fn leave_region(&self) {
+        self.region.store(ptr::null_mut(), Ordering::Relaxed);
+    }
+
+    /// Lets `signal` tell the pool that runs it, if one does.
+    pub(crate) fn watch<'s>(&self, signal: &'s Signal) -> Option<Watch<'s>> {
+        Some(Watch::new(signal, self.watcher()?))
+    }
+
+    /// The pool that runs it, if one does.
+    pub(super) fn watcher(&self) -> Option<Arc<dyn Interrupt>> {
+        self.host().worker().map(Worker::watcher)
+    }
+
+    /// It may be cancelled from now on: no wish may be lost (attention.md A5).
+    pub(crate) fn become_interruptible(&self) {
+        if let Some(worker) = self.worker() {
+            worker.become_interruptible();
+            self.raise_attention();
+        }
+    }
+
+    /// It, the current one, looks at its next scheduling point.
+    pub(crate) fn raise_attention(&self) {
+        // The word of threads outside is shared, and nobody is to look.
+        if !ptr::eq(self.attention, &raw const CALM) {
+            self.attention().raise();
+        }
+        self.around().inspect(|outer| outer.raise_attention());
+    }
+
+    pub(super) fn is_deaf(&self) -> bool {
+        self.is_deaf.get()
+    }
+
+    /// Runs what cannot be cancelled (cancel.md X6).
+    pub(crate) fn undisturbed<R>(&self, body: impl FnOnce() -> R) -> R {
+        let before = self.is_deaf.replace(true);
+        let result = body();
+        self.is_deaf.set(before);
+        result
+    }
+
+    /// It was told that the executor shuts down. If it goes on all the same, time and again, it ends here: it is not
+    /// resumed any more (cancel.md X7).
+    pub(super) fn note_refusal(&self) {
+        if let Some(outer) = self.around() {
+            return outer.note_refusal();
+        }
+        let refusals = self.refusals.get();
+        self.refusals.set(refusals + 1);
+        if refusals == REFUSALS_MAX
+            && let Some(worker) = self.worker()
+        {
+            worker.leak_current(self);
+        }
+    }
+
+    /// The wait that it rests in; null if it does not. For its worker, while another fiber of that runs, and for who
+    /// [looks at it](super::rest) under the graph's lock.
+    pub(super) fn ask(&self) -> *const Ask {
+        self.rest.what()
+    }
+
+    /// It is about to suspend in this wait.
+    pub(super) fn begin_rest(&self, ask: &Ask) {
+        self.rest.begin(ask);
+    }
+
+    /// It goes on: as soon as nobody looks at its frames.
+    pub(super) fn end_rest(&self) {
+        if self.rest.end(&LOOKERS) {
+            settle();
+        }
     }
 
     /// Whether a nested `run` is refused now.
@@ -220,6 +404,8 @@ impl FiberRecord {
         let before = self.limit.replace(limit);
         match self.worker() {
             Some(worker) => worker.change_stack(limit),
+            // SAFETY: null, or that of the job that runs here.
+            None if unsafe { self.region().as_ref() }.is_some_and(Region::is_polled) => (),
             None => self.attention().set(limit),
         }
         before
@@ -265,11 +451,8 @@ impl FiberRecord {
     }
 
     /// Whether `inner` is the record of a sequential run on this fiber.
-    pub(super) fn is_outer_of(&self, inner: *const FiberRecord) -> bool {
-        // SAFETY: the caller knows of `inner` as the owner of something open, under the graph's
-        // lock (graph.md G4).
-        let inner = unsafe { inner.as_ref() };
-        inner.is_some_and(|inner| matches!(inner.wake, Wake::Outer(outer) if ptr::eq(outer, self)))
+    pub(super) fn is_outer_of(&self, inner: &FiberRecord) -> bool {
+        matches!(inner.wake, Wake::Outer(outer) if ptr::eq(outer, self))
     }
 }
 

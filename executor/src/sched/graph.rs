@@ -5,16 +5,38 @@
 
 use std::cell::UnsafeCell;
 use std::ptr::{self, NonNull};
+use std::time::Instant;
 
+use super::cancel::Region;
 use super::cycle::Cycle;
 use super::detection::{self, GRAPH};
-use super::fiber::FiberRecord;
+use super::fiber::{FiberRecord, GivenUpFor};
 use super::wait::{Outcome, WaitList, Waiters};
+use super::wanted::{self, Foreign, end_of};
 use crate::error::Error;
-use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
+use crate::plant;
+use crate::sync::{AtomicUsize, Ordering};
+
+/// What part a frame has in the end of cancelled work (cancel.md X3, X4).
+#[derive(Copy, Clone, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// A query or a task.
+    Work,
+    /// What a fiber gave away, and takes back.
+    Fork,
+    /// A whole run: nothing below it, if there is something, is part of it.
+    Run,
+    /// A run of an iteration's own: what is below it, on the fiber around, is one with it (cancel.md X9).
+    Inside,
+    /// A part of a run; the data is its [`Region`].
+    Part,
+    /// No frame: what a wait is for.
+    Wait,
+}
 
 /// What a frame does is to the wait graph.
 pub(crate) struct Kind {
+    pub(crate) role: Role,
     /// The name of the query's type, if it is a query: for a signal handler, so it must not allocate.
     pub(crate) query: Option<fn() -> &'static str>,
     /// Its name in the report of a cycle: (kind, key). `None`: it is not named (a join's half).
@@ -23,6 +45,8 @@ pub(crate) struct Kind {
     pub(crate) decide: Option<Decide>,
     /// Whether what it does is provisional, if it ever is: a cycle through it is cut instead of decided (graph.md G9).
     pub(crate) is_provisional: Option<unsafe fn(NonNull<()>) -> bool>,
+    /// Gives it back without a result, for a fiber that goes no further: queries only.
+    pub(crate) abandon: Option<unsafe fn(NonNull<()>) -> Waiters>,
 }
 
 /// How a cycle ends a query, in two steps (graph.md G6).
@@ -36,12 +60,22 @@ pub(crate) struct Decide {
 
 impl Kind {
     /// Has no name in reports (the query that forked or ran it has), and ends by itself.
-    const UNNAMED: &'static Kind = &Kind {
-        query: None,
-        describe: None,
-        decide: None,
-        is_provisional: None,
-    };
+    const FORK: &'static Kind = &Kind::unnamed(Role::Fork);
+    const RUN: &'static Kind = &Kind::unnamed(Role::Run);
+    const INSIDE: &'static Kind = &Kind::unnamed(Role::Inside);
+    const PART: &'static Kind = &Kind::unnamed(Role::Part);
+    const WAIT: &'static Kind = &Kind::unnamed(Role::Wait);
+
+    const fn unnamed(role: Role) -> Kind {
+        Kind {
+            role,
+            query: None,
+            describe: None,
+            decide: None,
+            is_provisional: None,
+            abandon: None,
+        }
+    }
 }
 
 /// What a frame does, with what its kind needs to know: a pointer that only the kind's functions
@@ -53,10 +87,42 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    const UNNAMED: Subject = Subject {
-        kind: Kind::UNNAMED,
-        data: NonNull::dangling(),
-    };
+    /// A whole run.
+    pub(crate) const RUN: Subject = Subject::unnamed(Kind::RUN);
+    /// A run of an iteration's own.
+    pub(crate) const INSIDE: Subject = Subject::unnamed(Kind::INSIDE);
+    /// A wait for a fork.
+    const CHILD: Subject = Subject::unnamed(Kind::WAIT);
+
+    const fn unnamed(kind: &'static Kind) -> Self {
+        Subject {
+            kind,
+            data: NonNull::dangling(),
+        }
+    }
+
+    /// What `giver` forked; it outlives the frame.
+    fn fork(giver: *const FiberRecord) -> Self {
+        Subject {
+            kind: Kind::FORK,
+            data: NonNull::new(giver.cast_mut()).map_or(NonNull::dangling(), NonNull::cast),
+        }
+    }
+
+    /// A part of a run, which can be cancelled alone. The region outlives the frame.
+    pub(crate) fn part(region: &Region) -> Self {
+        Subject {
+            kind: Kind::PART,
+            data: NonNull::from(region).cast(),
+        }
+    }
+
+    /// What it is called, if it has a name. Runs user code (`Debug`).
+    pub(super) fn name(&self) -> Option<Name> {
+        let describe = self.kind.describe?;
+        // SAFETY: of this kind, and its frame or wait is entered (`Subject::new`).
+        Some(unsafe { describe(self.data) })
+    }
 
     /// # Safety
     ///
@@ -78,50 +144,33 @@ pub(crate) struct Name {
 
 /// The head of everything that a fiber can wait for: who does it, and is it done. Zeroed memory is
 /// one that nobody does yet, and that [`WaitList::reopen`] opens.
-#[repr(C)]
 pub(crate) struct Awaited {
-    /// The fiber that does it; null before somebody started (or where nobody is known to, as for
-    /// events).
-    owner: AtomicPtr<FiberRecord>,
     pub(crate) list: WaitList,
 }
 
-/// What tells a past from an owner: a record of a fiber has an even address.
-const PAST: usize = 1;
-
 impl Awaited {
+    /// Open; `owner` does it (null before somebody has started, or where nobody is known to, as for events).
+    #[inline]
     pub(crate) fn new(owner: *const FiberRecord) -> Self {
         Awaited {
-            owner: AtomicPtr::new(owner.cast_mut()),
-            list: WaitList::new(),
+            list: WaitList::new(owner),
         }
     }
 
-    /// Says who does it (graph.md G3).
-    pub(crate) fn set_owner(&self, owner: *const FiberRecord) {
-        // Release: pairs with the Acquire in `owner`.
-        self.owner.store(owner.cast_mut(), Ordering::Release);
+    /// Says who does it, the caller (G3).
+    pub(crate) fn set_owner(&self, owner: &FiberRecord) {
+        if !self.list.set_owner(owner) {
+            self.set_owner_of_waiters(owner);
+        }
     }
 
-    /// Keeps `past`, which is aligned to more than one, where the owner was. Only after the close, and only by the
-    /// closer: nobody looks for an owner of what is closed (G4).
-    pub(crate) fn set_past(&self, past: *mut ()) {
-        let tagged = past.map_addr(|address| address | PAST).cast();
-        // Release: pairs with the Acquire in `past` and in `owner`: who sees it sees the close, too.
-        self.owner.store(tagged, Ordering::Release);
-    }
-
-    /// What [`set_past`](Self::set_past) was told.
-    pub(crate) fn past(&self) -> Option<*mut ()> {
-        // Acquire: pairs with the Release in `set_past`.
-        let past = self.owner.load(Ordering::Acquire);
-        (past.addr() & PAST != 0).then(|| past.map_addr(|address| address & !PAST).cast())
-    }
-
-    /// Who does it; only an address, unless it is open and the lock is held (G4).
-    pub(super) fn owner(&self) -> *const FiberRecord {
-        // Acquire: pairs with the Release in `set_owner`.
-        self.owner.load(Ordering::Acquire)
+    #[cold]
+    fn set_owner_of_waiters(&self, owner: &FiberRecord) {
+        let _guard = GRAPH.lock();
+        // SAFETY: the lock is held, all that has an owner is waited for by an edge, and whoever does it closes it.
+        unsafe { self.list.set_owner_of_waiters(owner) };
+        // They may all have been taken off before we had the lock: nobody lists itself meanwhile.
+        self.list.set_owner(owner);
     }
 }
 
@@ -136,15 +185,16 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    /// Enters a frame on `fiber` for the time of `body`, which must not unwind and does `awaited`.
+    /// Enters a frame on `fiber` for the time of `body`, which must not unwind and does `awaited`, which `giver` forked.
     /// Gives `body`'s result, and the error of the cycle that decided this frame meanwhile, if one
     /// did.
     pub(crate) fn enter<R>(
         fiber: &FiberRecord,
         awaited: &Awaited,
+        giver: *const FiberRecord,
         body: impl FnOnce() -> R,
     ) -> (R, Option<Error>) {
-        Self::enter_as(fiber, awaited, Subject::UNNAMED, body)
+        Self::enter_as(fiber, awaited, Subject::fork(giver), body)
     }
 
     /// The same for what has a name.
@@ -244,11 +294,57 @@ impl Frame {
         })
     }
 
+    /// The same, and then those of the fibers around it, if it is an iteration's.
+    pub(super) fn all_around(fiber: &FiberRecord) -> impl Iterator<Item = &Frame> {
+        std::iter::successors(Some(fiber), |fiber| fiber.around()).flat_map(Frame::all_of)
+    }
+
     /// What it does is called, if it has a name. Runs user code (`Debug`).
     pub(super) fn name(&self) -> Option<Name> {
-        let describe = self.subject.kind.describe?;
-        // SAFETY: of this kind, and the frame is entered (`Subject::new`).
-        Some(unsafe { describe(self.subject.data) })
+        self.subject.name()
+    }
+
+    /// Who forked it, if it is a fork.
+    pub(super) fn giver(&self) -> Option<&FiberRecord> {
+        let is_fork = self.subject.kind.role == Role::Fork;
+        // SAFETY: of a fork: the fiber that forked it, which waits for it in the end (`enter`).
+        is_fork.then(|| unsafe { self.subject.data.cast().as_ref() })
+    }
+
+    /// Whether what is below it goes on when this is cancelled.
+    pub(super) fn is_root(&self) -> bool {
+        match self.subject.kind.role {
+            Role::Inside => false,
+            Role::Run => true,
+            Role::Part => {
+                // SAFETY: of a part, whose region outlives the frame (`Subject::part`).
+                let region = unsafe { self.subject.data.cast::<Region>().as_ref() };
+                region.own_reason().is_some()
+            }
+            _ => false,
+        }
+    }
+
+    /// Nothing that the queries on `fiber`, the current one, give from now on is remembered: it ends with `error`
+    /// (cancel.md X3).
+    pub(crate) fn cancel_queries(fiber: &FiberRecord, error: &Error) {
+        let frames = Frame::all_around(fiber).take_while(|frame| !frame.is_root());
+        for frame in frames.filter(|frame| frame.kind().query.is_some()) {
+            if frame.cycle().is_none() && !plant::is("cancelled_is_kept") {
+                // SAFETY: the fiber runs: only it reads or writes the field (graph.md G6).
+                unsafe { *frame.cycle.get() = Some(error.clone()) };
+            }
+        }
+    }
+
+    /// Gives the queries of `fiber`, the current one, back, for it goes no further.
+    pub(super) fn abandon_queries(fiber: &FiberRecord) {
+        for frame in Frame::all_around(fiber.innermost()) {
+            if let Some(abandon) = frame.kind().abandon {
+                // SAFETY: of this kind, and the frame is entered (`Subject::new`); the fiber does not go on.
+                unsafe { abandon(frame.subject.data) }.wake();
+            }
+        }
     }
 
     /// Whether what it does is provisional. Called by its fiber, or under the lock while that is stuck.
@@ -287,28 +383,38 @@ impl Frame {
     }
 }
 
-/// Suspends `fiber` until `awaited` was closed.
+/// Suspends `fiber` until `awaited` was closed; `what` is its name for reports.
 ///
 /// # Errors
 ///
-/// The error of a cycle that this wait is part of (the wait never returns to its asker: raise it),
-/// or that no stack is left to go on with while this one waits.
-pub(crate) fn wait_for(fiber: &FiberRecord, awaited: &Awaited) -> Result<(), Stopped> {
+/// The error of a cycle that this wait is part of (the wait never returns to its asker: raise it);
+/// or that no stack is left to go on with while this one waits, or that the fiber's work is cancelled.
+pub(crate) fn wait_for(
+    fiber: &FiberRecord,
+    awaited: &Awaited,
+    what: Subject,
+) -> Result<(), Stopped> {
     if awaited.list.outcome().is_some() {
         return Ok(());
     }
     check_unwinding().map_err(Stopped::Refused)?;
-    wait_on_edge(fiber, awaited, WaitKind::Ask).map_err(Stopped::of)
+    check_cancelled(fiber).map_err(Stopped::Refused)?;
+    wait_on_edge(fiber, awaited, what, WaitKind::Ask).map_err(Stopped::of)
 }
 
 /// As [`wait_for`], in an iteration: gives [`Stopped::Cut`] where the wait would be part of a cycle through a query that
 /// asks for a fixpoint (graph.md G9).
-pub(crate) fn wait_for_or_cut(fiber: &FiberRecord, awaited: &Awaited) -> Result<(), Stopped> {
+pub(crate) fn wait_for_or_cut(
+    fiber: &FiberRecord,
+    awaited: &Awaited,
+    what: Subject,
+) -> Result<(), Stopped> {
     if awaited.list.outcome().is_some() {
         return Ok(());
     }
     check_unwinding().map_err(Stopped::Refused)?;
-    wait_on_edge(fiber, awaited, WaitKind::Iterated).map_err(Stopped::of)
+    check_cancelled(fiber).map_err(Stopped::Refused)?;
+    wait_on_edge(fiber, awaited, what, WaitKind::Iterated).map_err(Stopped::of)
 }
 
 /// Suspends `fiber` until `awaited`, a child that borrows from it and is not opened again, is
@@ -319,40 +425,140 @@ pub(crate) fn wait_for_child(fiber: &FiberRecord, awaited: &Awaited) -> Option<E
     let mut cycle = None;
     while awaited.list.outcome().is_none() {
         // Once a cycle is decided the child goes on; it may run into another.
-        cycle = cycle.or(wait_on_edge(fiber, awaited, WaitKind::Child).err());
+        let waited = wait_on_edge(fiber, awaited, Subject::CHILD, WaitKind::Child);
+        cycle = cycle.or(waited.err());
     }
     cycle
 }
 
+/// The same for a child that nobody does before `begin` sets it going: the fiber is listed first, so that it waits
+/// however soon the child ends.
+pub(crate) fn wait_for_begun(
+    fiber: &FiberRecord,
+    awaited: &Awaited,
+    begin: impl FnOnce(),
+) -> Option<Error> {
+    point_before_wait(fiber);
+    // SAFETY: the current fiber, which suspends below; its record outlives it.
+    let mut ask = Ask::new(fiber, awaited, Subject::CHILD, WaitKind::Child);
+    // SAFETY: as above.
+    let Added::Waiting = (unsafe { add_edge(fiber, awaited, &mut ask) }) else {
+        unreachable!("it is open, and nobody does it");
+    };
+    begin();
+    let cycle = wait_listed(fiber, awaited, ask).err();
+    cycle.or(wait_for_child(fiber, awaited))
+}
+
 /// As [`wait_for`], for what is owned by nobody (events): no edge, no cycle.
-pub(crate) fn wait_without_edge(fiber: &FiberRecord, awaited: &Awaited) -> Result<(), Error> {
+pub(crate) fn wait_without_edge(
+    fiber: &FiberRecord,
+    awaited: &Awaited,
+    what: Subject,
+) -> Result<(), Error> {
+    let mut ask = Ask::new(fiber, awaited, what, WaitKind::Ask);
     while awaited.list.outcome().is_none() {
         check_unwinding()?;
+        check_cancelled(fiber)?;
         point_before_wait(fiber);
         // SAFETY: the current fiber, which suspends if it was listed; its record outlives it.
         if let Ok(before) = unsafe { awaited.list.list(fiber) } {
-            suspend(fiber, Some((awaited, before)))?;
+            ask.before = before;
+            suspend(fiber, &ask)?;
         }
     }
     Ok(())
 }
 
-/// Suspends `fiber`, which is listed; `ask` says where and behind whom, if the wait can be given up.
+/// A wait of a suspended fiber, in the frame of the wait: what its worker knows of it.
+pub(super) struct Ask {
+    awaited: NonNull<Awaited>,
+    /// Behind whom the fiber was listed (wait.md W7).
+    before: *const FiberRecord,
+    kind: WaitKind,
+    what: Subject,
+    /// Since when, if somebody looks at the clock.
+    since: Option<Instant>,
+    foreign: Foreign,
+}
+
+impl Ask {
+    fn new(fiber: &FiberRecord, awaited: &Awaited, what: Subject, kind: WaitKind) -> Self {
+        let is_timed = fiber
+            .host()
+            .worker()
+            .is_some_and(|worker| worker.times_waits());
+        Ask {
+            awaited: NonNull::from(awaited),
+            before: ptr::null(),
+            kind,
+            what,
+            since: is_timed.then(Instant::now),
+            foreign: Foreign::new(),
+        }
+    }
+
+    /// The fiber was listed, behind `before`. The lock is held.
+    fn listed(&mut self, fiber: &FiberRecord, awaited: &Awaited, before: *const FiberRecord) {
+        self.before = before;
+        if self.kind.is_ask() {
+            self.foreign.note(fiber, owner_of(awaited));
+        }
+    }
+}
+
+/// Who does what `fiber`, which rests, waits for: an address only, to compare with.
+#[cfg(any(feature = "fibers", feature = "threads"))]
+fn owner_now(fiber: &FiberRecord) -> *const FiberRecord {
+    let _guard = GRAPH.lock();
+    let owner = edge_of(fiber).and_then(owner_of);
+    owner.map_or(ptr::null(), |owner| owner.host())
+}
+
+/// The wait of `fiber`, one of the calling worker's, if it waits. Runs user code (`Debug`).
+#[cfg(any(feature = "fibers", feature = "threads"))]
+pub(super) fn seen_wait(fiber: &FiberRecord) -> Option<super::pool::SeenWait> {
+    let inner = fiber.innermost();
+    // SAFETY: null, or in a frame of the fiber, which is suspended: its worker does something else.
+    let ask = unsafe { inner.ask().as_ref() }?;
+    let text = |name: Option<Name>| name.map(|name| name.text);
+    super::fiber::without_runs(|| {
+        let queries = Frame::all_around(inner).filter_map(|frame| text(frame.name()));
+        Some(super::pool::SeenWait {
+            fiber,
+            owner: owner_now(inner),
+            awaited: text(ask.what.name()).unwrap_or_else(|| "what it forked".to_owned()),
+            queries: queries.collect(),
+            since: ask.since,
+        })
+    })
+}
+
+/// Suspends `fiber`, which is listed; `ask` says where and behind whom.
 ///
 /// # Errors
 ///
 /// It was given up.
-fn suspend(fiber: &FiberRecord, ask: Option<(&Awaited, *const FiberRecord)>) -> Result<(), Error> {
-    let no_ask = (ptr::null(), ptr::null());
-    fiber
-        .ask
-        .set(ask.map_or(no_ask, |(awaited, before)| (ptr::from_ref(awaited), before)));
-    fiber.suspend();
-    fiber.ask.set(no_ask);
-    if fiber.is_given_up.replace(false) {
-        return Err(fiber.shortage());
+fn suspend(fiber: &FiberRecord, ask: &Ask) -> Result<(), Error> {
+    fiber.begin_rest(ask);
+    if wanted::reason_of(fiber).is_some() {
+        // It is wanted as far as it can tell; once it stands still, others, and its own worker, can tell better.
+        fiber.watcher().inspect(|pool| pool.interrupt());
     }
-    Ok(())
+    fiber.suspend();
+    fiber.end_rest();
+    if wanted::reason_of(fiber).is_some() {
+        // Another fiber may have lowered the attention word meanwhile.
+        fiber.raise_attention();
+    }
+    match fiber.given_up.replace(GivenUpFor::Nothing) {
+        GivenUpFor::Nothing => Ok(()),
+        GivenUpFor::Shortage => Err(fiber.shortage()),
+        GivenUpFor::Cancel => {
+            let reason = wanted::reason_of(fiber).expect("a reason stays");
+            Err(wanted::told(fiber, wanted::end(fiber, reason)))
+        }
+    }
 }
 
 /// How many circles stand still until they are decided (G5). Changed under the lock.
@@ -376,54 +582,87 @@ pub(crate) enum GivenUp {
     Woken,
 }
 
-/// Ends the ask that `fiber`, a suspended fiber of the calling worker, waits in, with an error (G8, stand.md S3).
-pub(crate) fn give_up(fiber: &FiberRecord) -> GivenUp {
+/// Ends the ask that `fiber`, a suspended fiber of the calling worker, waits in, with an error (G8): because no fiber
+/// can be made (stand.md S3), or, if it was cancelled and nobody else wants what it computes, for that (cancel.md X2).
+pub(crate) fn give_up(fiber: &FiberRecord, why: GivenUpFor) -> GivenUp {
     let guard = GRAPH.lock();
-    let (awaited, before) = fiber.ask.get();
-    // SAFETY: null, or borrowed by a frame of the fiber, which stands still.
-    let Some(awaited) = (unsafe { awaited.as_ref() }) else {
+    let fiber = fiber.innermost();
+    // SAFETY: null, or in a frame of the fiber, which stands still.
+    let Some(ask) = (unsafe { fiber.ask().as_ref() }) else {
         return GivenUp::No;
     };
-    if fiber.is_given_up.get() || fiber.is_called_back() || awaited.list.outcome().is_some() {
+    // SAFETY: borrowed by that frame.
+    let awaited = unsafe { ask.awaited.as_ref() };
+    let is_over = fiber.given_up.get() != GivenUpFor::Nothing
+        || fiber.is_called_back()
+        || awaited.list.outcome().is_some();
+    if !ask.kind.is_ask() || is_over || why == GivenUpFor::Cancel && !wanted::is_to_end(fiber) {
         return GivenUp::No;
     }
     if DECIDING.load(Ordering::Relaxed) > 0 {
         return GivenUp::NotNow;
     }
+    // What it waited for may be wanted by nobody now (cancel.md X4).
+    let owner = edge_of(fiber).and_then(owner_of);
+    let owner = owner.and_then(FiberRecord::watcher);
     fiber.edge.set(ptr::null());
-    fiber.is_given_up.set(true);
+    fiber.given_up.set(why);
     // It is suspended in that wait, and the caller, its worker, is who resumes it.
-    if awaited.list.unlist_newest(fiber, before) {
-        return GivenUp::Unlisted;
-    }
-    // Those above it look again; whoever takes it off its list, we or who closes it, wakes it.
-    let woken = awaited.list.detach();
+    let is_newest = awaited.list.unlist_newest(fiber, ask.before);
+    // SAFETY: the lock is held.
+    // Else those above it look again; whoever takes it off its list, we or who closes it, wakes it.
+    let woken = (!is_newest).then(|| unsafe { awaited.list.detach() });
     drop(guard);
-    woken.wake();
-    GivenUp::Woken
+    owner.inspect(|owner| owner.interrupt());
+    match woken {
+        None => GivenUp::Unlisted,
+        Some(woken) => {
+            woken.wake();
+            GivenUp::Woken
+        }
+    }
 }
 
 /// A point for a schedule, which the closer may use to come first.
 fn point_before_wait(fiber: &FiberRecord) {
-    fiber.worker().inspect(|worker| worker.point_before_wait());
+    fiber
+        .worker()
+        .inspect(|worker| worker.point_before_wait(fiber));
 }
 
-fn wait_on_edge(fiber: &FiberRecord, awaited: &Awaited, kind: WaitKind) -> Result<(), Error> {
+fn wait_on_edge(
+    fiber: &FiberRecord,
+    awaited: &Awaited,
+    what: Subject,
+    kind: WaitKind,
+) -> Result<(), Error> {
+    let mut ask = Ask::new(fiber, awaited, what, kind);
     point_before_wait(fiber);
     // SAFETY: the current fiber, which suspends below if it was listed; its record outlives it.
-    let mut before = match unsafe { add_edge(fiber, awaited, kind) } {
-        Added::Waiting(before) => before,
-        Added::Done => return Ok(()),
-        Added::Closes(cycle) => return Err(cycle.decide()),
-        Added::CalledBack(error) => return Err(error),
-    };
+    match unsafe { add_edge(fiber, awaited, &mut ask) } {
+        Added::Waiting => wait_listed(fiber, awaited, ask),
+        Added::Done => Ok(()),
+        Added::Closes(cycle) => Err(cycle.decide()),
+        Added::CalledBack(error) => Err(error),
+    }
+}
+
+/// Suspends `fiber`, which has an edge and is listed, until the wait has ended.
+fn wait_listed(fiber: &FiberRecord, awaited: &Awaited, mut ask: Ask) -> Result<(), Error> {
+    let is_ask = ask.kind.is_ask();
     loop {
-        suspend(fiber, kind.is_ask().then_some((awaited, before)))?;
-        // SAFETY: as above.
-        match unsafe { end_wait(fiber, awaited) } {
-            Ended::ListedAgain(newer) => before = newer,
+        suspend(fiber, &ask)?;
+        // SAFETY: the current fiber, which was woken, and suspends above if it is listed again.
+        match unsafe { end_wait(fiber, awaited, &mut ask) } {
+            Ended::ListedAgain => (),
             Ended::Done => return Ok(()),
-            Ended::Cycle(error) => return Err(error),
+            Ended::Cycle(error) => {
+                if is_ask && ask.foreign.is_counted() {
+                    // Who computes it may be wanted by nobody now.
+                    fiber.watcher().inspect(|pool| pool.interrupt());
+                }
+                return Err(error);
+            }
         }
     }
 }
@@ -440,7 +679,7 @@ pub(crate) enum Stopped {
 
 impl Stopped {
     fn of(error: Error) -> Stopped {
-        if error.is_exhausted() {
+        if error.is_exhausted() || error.is_cancelled() {
             Stopped::Refused(error)
         } else if error.is_cut() {
             Stopped::Cut
@@ -470,18 +709,49 @@ impl WaitKind {
 
 /// An ask must not wait in a destructor that an unwind runs.
 fn check_unwinding() -> Result<(), Error> {
-    if std::thread::panicking() {
+    if std::thread::panicking() && !plant::is("wait_while_unwinding") {
         Err(Error::unwinding())
     } else {
         Ok(())
     }
 }
 
+/// Cancelled work does not begin to wait (cancel.md X2).
+fn check_cancelled(fiber: &FiberRecord) -> Result<(), Error> {
+    match end_of(fiber) {
+        Some(error) => Err(wanted::told(fiber, error)),
+        None => Ok(()),
+    }
+}
+
+/// Moves fibers, whom somebody may look at under the graph's lock.
+#[cfg(any(feature = "fibers", feature = "threads"))]
+pub(super) fn undisturbed_by_looks(drain: impl FnOnce()) {
+    let _guard = GRAPH.lock();
+    drain();
+}
+
+/// What runs on the fibers of an inbox that is drained under the graph's lock: the type of the innermost query on each.
+#[cfg(any(feature = "fibers", feature = "threads"))]
+pub(super) fn names_of_ready(inbox: &super::ready::Inbox) -> Vec<&'static str> {
+    let _guard = GRAPH.lock();
+    // SAFETY: nobody drains it while the lock is held.
+    let fibers = unsafe { inbox.fibers() };
+    // A fiber that is not drained is not resumed: its frames stand still.
+    let name = |fiber: &FiberRecord| {
+        Frame::all_around(fiber.innermost()).find_map(|frame| frame.kind().query)
+    };
+    let name = |fiber: &FiberRecord| name(fiber).filter(|_| !plant::is("nameless_ready"));
+    fibers
+        .map(|fiber| name(fiber).map_or("a job", |name| name()))
+        .collect()
+}
+
 /// What came of adding an edge.
 #[must_use]
 enum Added {
-    /// It is there, and the fiber is listed, behind this one: it must suspend.
-    Waiting(*const FiberRecord),
+    /// It is there, and the fiber is listed: it must suspend.
+    Waiting,
     /// What was awaited is closed meanwhile.
     Done,
     /// It would close a cycle, which the caller must decide.
@@ -495,11 +765,11 @@ enum Added {
 /// # Safety
 ///
 /// As for [`WaitList::list`].
-unsafe fn add_edge(fiber: &FiberRecord, awaited: &Awaited, kind: WaitKind) -> Added {
+unsafe fn add_edge(fiber: &FiberRecord, awaited: &Awaited, ask: &mut Ask) -> Added {
     let guard = GRAPH.lock();
     let mut woken = None;
     if detection::IS_ON && is_cycle(fiber, awaited) {
-        let cycle = Cycle::collect(fiber, awaited, kind);
+        let cycle = Cycle::collect(fiber, awaited, ask.kind);
         let ended = match (cycle.left_over(), cycle.cut()) {
             (Some(left_over), _) => left_over.end(fiber),
             (None, Some(cut)) => cut.end(fiber, &Error::cut()),
@@ -514,12 +784,14 @@ unsafe fn add_edge(fiber: &FiberRecord, awaited: &Awaited, kind: WaitKind) -> Ad
         }
     }
     // SAFETY: the caller's contract.
-    let added = match unsafe { awaited.list.list(fiber) } {
+    let added = match unsafe { awaited.list.list_owned(fiber) } {
         Ok(before) => {
             fiber.edge.set(awaited);
-            fiber.wait_kind.set(kind);
-            Added::Waiting(before)
+            fiber.wait_kind.set(ask.kind);
+            ask.listed(fiber, awaited, before);
+            Added::Waiting
         }
+        Err(_) if plant::is("unchecked_listing") => Added::Waiting,
         Err(_) => Added::Done,
     };
     drop(guard);
@@ -535,8 +807,8 @@ enum Ended {
     Done,
     /// The wait is part of a cycle, with this error.
     Cycle(Error),
-    /// The list was only detached for another's sake: the fiber is listed again, behind this one.
-    ListedAgain(*const FiberRecord),
+    /// The list was only detached for another's sake: the fiber is listed again.
+    ListedAgain,
 }
 
 /// After a wake: removes the edge, if the wait has ended.
@@ -544,14 +816,17 @@ enum Ended {
 /// # Safety
 ///
 /// As for [`WaitList::list`]; the fiber was woken.
-unsafe fn end_wait(fiber: &FiberRecord, awaited: &Awaited) -> Ended {
+unsafe fn end_wait(fiber: &FiberRecord, awaited: &Awaited, ask: &mut Ask) -> Ended {
     let _guard = GRAPH.lock();
     // SAFETY: the lock is held.
     let ended = match unsafe { &mut *fiber.cycle.get() }.take() {
         Some(error) => Ended::Cycle(error),
         // SAFETY: the caller's contract.
-        None => match unsafe { awaited.list.list(fiber) } {
-            Ok(before) => return Ended::ListedAgain(before),
+        None => match unsafe { awaited.list.list_owned(fiber) } {
+            Ok(before) => {
+                ask.listed(fiber, awaited, before);
+                return Ended::ListedAgain;
+            }
             Err(_) => Ended::Done,
         },
     };
@@ -579,7 +854,9 @@ pub(crate) fn with_inner(
     if was_decided {
         None
     } else {
-        Frame::innermost_cycle(outer).cloned()
+        // A cancellation is none: whoever ran `body` tells of it.
+        let cycle = Frame::innermost_cycle(outer);
+        cycle.filter(|cycle| !cycle.is_cancelled()).cloned()
     }
 }
 
@@ -587,10 +864,8 @@ pub(crate) fn with_inner(
 ///
 /// The graph's lock is held; the owner's record is alive then (G4).
 pub(super) fn owner_of<'a>(awaited: &Awaited) -> Option<&'a FiberRecord> {
-    let owner = awaited.owner();
-    if awaited.list.outcome().is_some() {
-        return None;
-    }
+    // SAFETY: the lock is held, and all that an edge leads to is waited for by edges.
+    let owner = unsafe { awaited.list.owner() };
     // SAFETY: null or a fiber that has not closed `awaited` yet; its record is not freed while the
     // lock is held (G4).
     unsafe { owner.as_ref() }

@@ -15,18 +15,24 @@ const MAPPINGS_UNKNOWN: usize = 65_530;
 /// An OS thread takes four mappings, and system-wide numbers besides.
 const THREADS: usize = 12_000;
 
+/// What lies below a stack, in bytes.
+const GUARD_BYTES: usize = 64 << 10;
+
 /// The cap for a pool like this. `splits_mappings`: a stack takes two mappings. Ordinary allocations fail, too, when
-/// none are left, so stacks by default take half of them, and never more than four fifths.
+/// none are left, so stacks by default take half of them, and never more than four fifths. Nor do they take more
+/// than a quarter of the addresses by default, and never more than half: those of 32 bits are soon used up.
 pub(super) fn fibers_max(settings: &Settings, splits_mappings: bool) -> usize {
-    match settings.mechanism {
-        Mechanism::Thread => settings.fibers_max.unwrap_or(THREADS),
+    let (usual, most) = match settings.mechanism {
+        Mechanism::Thread => (THREADS, usize::MAX),
         Mechanism::Switch if splits_mappings => {
             let mappings = mappings_max();
-            let fibers = settings.fibers_max.unwrap_or(mappings / 4);
-            fibers.min(mappings / 5 * 2)
+            (mappings / 4, mappings / 5 * 2)
         }
-        Mechanism::Switch => settings.fibers_max.unwrap_or(WITH_LIGHT_GUARDS),
-    }
+        Mechanism::Switch => (WITH_LIGHT_GUARDS, usize::MAX),
+    };
+    let places = usize::MAX / settings.stacks.stack_bytes.saturating_add(GUARD_BYTES);
+    let fibers = settings.fibers_max.unwrap_or(usual.min(places / 4));
+    fibers.min(most).min(places / 2)
 }
 
 fn mappings_max() -> usize {
@@ -45,11 +51,12 @@ mod tests {
         Settings {
             workers: 1,
             mechanism,
-            stacks: StackSettings::new(0),
+            stacks: StackSettings::new(64 << 10),
             fibers_max,
             reports_overflows: false,
             statistics: false,
             schedule: Schedule::Free,
+            watching: crate::waiters::Watching::default(),
             threads_max: None,
         }
     }
@@ -62,7 +69,21 @@ mod tests {
         assert_eq!(cap(Some(7)), 7);
         assert!(2 * cap(Some(usize::MAX)) <= mappings / 5 * 4);
         let light = |asked| fibers_max(&settings(Mechanism::Switch, asked), false);
-        assert_eq!(light(None), WITH_LIGHT_GUARDS);
-        assert_eq!(light(Some(3_000_000)), 3_000_000);
+        let places = usize::MAX >> 17;
+        assert_eq!(light(None), WITH_LIGHT_GUARDS.min(places / 4));
+        assert_eq!(light(Some(3_000_000)), 3_000_000.min(places / 2));
+    }
+
+    #[test]
+    fn the_cap_stays_below_the_addresses() {
+        let mut large = settings(Mechanism::Switch, None);
+        large.stacks.stack_bytes = usize::MAX >> 10;
+        for mechanism in [Mechanism::Switch, Mechanism::Thread] {
+            large.mechanism = mechanism;
+            large.fibers_max = None;
+            assert!(fibers_max(&large, false) <= 256);
+            large.fibers_max = Some(usize::MAX);
+            assert!(fibers_max(&large, false) <= 512);
+        }
     }
 }

@@ -1,6 +1,10 @@
 //! The pool of workers: what they share, how they start and stop.
 
 mod gate;
+mod look;
+mod runs;
+mod sweeps;
+mod watchdog;
 
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
@@ -8,26 +12,33 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use dagwood_fibers::{FaultStack, Mechanism, StackDepot, StackSettings, report_overflows};
+use dagwood_fibers::{FaultStack, Mechanism, StackDepot, StackSettings};
 
+use self::look::Looks;
+pub(crate) use self::look::{Answer, Look, SeenWait};
+pub(crate) use self::runs::RunningRun;
+use self::runs::Runs;
+use self::sweeps::Sweep;
+use self::watchdog::Watchdog;
 use super::attention::Attention;
 use super::fiber::FiberRecord;
 use super::idle::Idle;
 use super::idle::SleepGuard;
 use super::job::{JobRef, without_unwinding};
 use super::limits;
+use super::point::Point;
 use super::queue::{Deque, Injector, Stealer};
 use super::ready::Inbox;
-use super::seeded::{Point, Seeded};
+use super::seeded::Seeded;
 use super::slab::Depot;
 use super::standing::Standing;
 use super::stats::{Counters, Statistics};
-use super::witness;
 pub(crate) use super::worker::Worker;
 use crate::error::Error;
 use crate::plant;
 use crate::schedule::Schedule;
 use crate::sync::{AtomicBool, AtomicUsize, Condvar, MutexGuard, Ordering};
+use crate::waiters::Watching;
 
 /// How long a worker sleeps, with statistics on, before it looks whether it should.
 const AUDIT_PERIOD: Duration = Duration::from_millis(10);
@@ -43,6 +54,7 @@ pub(crate) struct Settings {
     pub(crate) reports_overflows: bool,
     pub(crate) statistics: bool,
     pub(crate) schedule: Schedule,
+    pub(crate) watching: Watching,
     /// For tests: how many threads a worker's fibers may be (`Builder::limit_threads`).
     pub(crate) threads_max: Option<usize>,
 }
@@ -58,12 +70,17 @@ pub(crate) struct Seat {
     /// Whether who raised it is content with what there is to show at the next scheduling point.
     pub(crate) is_modestly_asked: AtomicBool,
     pub(crate) counters: Counters,
+    /// A job of this worker: to end what was cancelled.
+    sweep: Sweep,
 }
 
 /// What the workers share.
 pub(crate) struct Pool {
     seats: Box<[Seat]>,
     injector: Injector,
+    /// A job that posts each worker's sweep.
+    spread: Sweep,
+    runs: Runs,
     pub(crate) idle: Idle,
     pub(crate) depot: Depot,
     pub(crate) standing: Standing,
@@ -77,12 +94,17 @@ pub(crate) struct Pool {
     /// Says who runs, if one at a time does.
     seeded: Option<Seeded>,
     watches_own_stacks: bool,
+    times_waits: bool,
+    has_watchdog: bool,
+    looks: Looks,
     /// With statistics: how many threads are between showing a job and having woken somebody for it.
     posting: AtomicUsize,
 }
 
 /// The running threads of a pool. Dropping it stops them and waits for them.
 pub(crate) struct Threads {
+    /// Ends first.
+    watchdog: Option<Watchdog>,
     pool: Arc<Pool>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -90,10 +112,6 @@ pub(crate) struct Threads {
 impl Pool {
     /// Starts the workers.
     pub(crate) fn start(settings: &Settings) -> Result<Threads, Error> {
-        if settings.reports_overflows {
-            report_overflows(witness::WITNESS)
-                .map_err(|error| Error::setup(format!("overflows cannot be reported: {error}")))?;
-        }
         let stacks = StackDepot::new(settings.mechanism, settings.stacks)
             .map_err(|error| Error::setup(format!("stacks cannot be made like this: {error}")))?;
         let seeded = Seeded::new(&settings.schedule, settings.workers)?;
@@ -105,10 +123,13 @@ impl Pool {
             attention: Attention::raised(),
             is_modestly_asked: AtomicBool::new(false),
             counters: Counters::default(),
+            sweep: Sweep::of_worker(),
         };
         let pool = Arc::new(Pool {
             seats: deques.iter().map(seat).collect(),
             injector: Injector::new(),
+            spread: Sweep::of_all(),
+            runs: Runs::new(),
             idle: Idle::new(settings.workers),
             depot: Depot::new(),
             standing: Standing::new(settings.workers),
@@ -121,10 +142,14 @@ impl Pool {
             seeded,
             watches_own_stacks: settings.reports_overflows
                 && settings.mechanism == Mechanism::Thread,
+            times_waits: settings.statistics || settings.watching.period.is_some(),
+            has_watchdog: settings.watching.period.is_some(),
+            looks: Looks::default(),
             posting: AtomicUsize::new(0),
         });
         // From here on an early return drops `threads`, which stops those that have started.
         let mut threads = Threads {
+            watchdog: None,
             pool: Arc::clone(&pool),
             threads: Vec::new(),
         };
@@ -170,7 +195,30 @@ impl Pool {
         if begun.len() < pool.seats.len() {
             return Err(Error::setup("a worker ended at its start"));
         }
+        if let Some(period) = settings.watching.period {
+            threads.watchdog = Some(Watchdog::start(&pool, period, settings.watching.clone())?);
+        }
         Ok(threads)
+    }
+
+    /// Whether inboxes are looked at by others.
+    pub(crate) fn has_watchdog(&self) -> bool {
+        self.has_watchdog
+    }
+
+    /// The questions that are open.
+    pub(crate) fn looks(&self) -> &Looks {
+        &self.looks
+    }
+
+    /// Whether waits are to note when they began.
+    pub(crate) fn times_waits(&self) -> bool {
+        self.times_waits
+    }
+
+    /// The runs that are going on.
+    pub(crate) fn runs(&self) -> &Runs {
+        &self.runs
     }
 
     /// Another hold of the pool that `pool` points at.
@@ -230,7 +278,9 @@ impl Pool {
     /// Puts a job where any worker finds it, whoever calls.
     pub(super) fn push_injected(&self, job: JobRef) {
         let push = || self.injector.push(job);
-        self.posting(None, push, || self.idle.job_posted());
+        self.posting(None, push, || {
+            !plant::is("unannounced_job") && self.idle.job_posted()
+        });
     }
 
     pub(crate) fn take_injected(&self) -> Option<JobRef> {
@@ -271,7 +321,8 @@ impl Pool {
     /// Lets a worker sleep until there is something for it.
     pub(crate) fn sleep(&self, worker: usize, sleeper: &Worker) {
         let seat = self.seat(worker);
-        let has_own = || !plant::LOST_WAKE && (!seat.inbox.is_empty() || !seat.own_jobs.is_empty());
+        let has_own =
+            || !plant::is("lost_wake") && (!seat.inbox.is_empty() || !seat.own_jobs.is_empty());
         let is_work_there = || self.is_stopping() || has_own() || self.has_jobs();
         // Nobody asks for a sleeper, so it asks once more, in earnest, when it is counted (idle.md I6).
         let ask = || {
@@ -411,13 +462,14 @@ impl Pool {
 }
 
 impl Threads {
-    pub(crate) fn pool(&self) -> &Pool {
+    pub(crate) fn pool(&self) -> &Arc<Pool> {
         &self.pool
     }
 }
 
 impl Drop for Threads {
     fn drop(&mut self) {
+        self.watchdog = None;
         self.pool.stop_schedule();
         self.pool.is_stopping.store(true, Ordering::SeqCst);
         self.pool.idle.wake_all();

@@ -1,9 +1,11 @@
 //! The twin of the pool in the sequential build: there are no workers.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use dagwood_fibers::Segment;
 
+use super::cancel::Interrupt;
 use super::fiber::FiberRecord;
 use super::job::{Job, JobRef};
 use super::slab::Chunk;
@@ -19,6 +21,22 @@ impl Worker {
     }
 
     pub(crate) fn shortage(&self) -> Error {
+        match self.0 {}
+    }
+
+    pub(crate) fn times_waits(&self) -> bool {
+        match self.0 {}
+    }
+
+    pub(crate) fn become_interruptible(&self) {
+        match self.0 {}
+    }
+
+    pub(crate) fn watcher(&self) -> Arc<dyn Interrupt> {
+        match self.0 {}
+    }
+
+    pub(crate) fn leak_current(&self, _: &FiberRecord) {
         match self.0 {}
     }
 
@@ -70,7 +88,7 @@ impl Worker {
         match self.0 {}
     }
 
-    pub(crate) fn point_before_wait(&self) {
+    pub(crate) fn point_before_wait(&self, _: &FiberRecord) {
         match self.0 {}
     }
 

@@ -98,6 +98,22 @@ impl Inbox {
         }
     }
 
+    /// Those that are there now.
+    ///
+    /// # Safety
+    ///
+    /// As long as the iterator lives, nobody drains it.
+    pub(crate) unsafe fn fibers(&self) -> impl Iterator<Item = &FiberRecord> {
+        // Acquire: pairs with the Release in `push`.
+        let mut next: *const FiberRecord = self.0.load(Ordering::Acquire);
+        std::iter::from_fn(move || {
+            // SAFETY: a fiber in the inbox is alive, and its link is not changed, until it is drained (contract).
+            let fiber = unsafe { next.as_ref() }?;
+            next = fiber.next.get();
+            Some(fiber)
+        })
+    }
+
     /// Moves all fibers to the owner's list, oldest first.
     #[inline]
     pub(crate) fn drain_into(&self, list: &ReadyList) {

@@ -4,7 +4,6 @@
 
 mod chooser;
 mod delivery;
-mod point;
 mod report;
 
 use std::cell::Cell;
@@ -14,7 +13,7 @@ use std::time::Duration;
 
 use self::chooser::Chooser;
 pub(crate) use self::delivery::Post;
-pub(crate) use self::point::Point;
+use super::point::Point;
 use crate::error::Error;
 use crate::schedule::{Schedule, ScheduleLog};
 use crate::sync::{AtomicBool, Condvar, Mutex, MutexGuard, Ordering};
@@ -62,7 +61,10 @@ struct Turns {
     polls: u32,
     /// Runs in progress.
     runs: usize,
-    is_reported: bool,
+    /// Whether it was told how to see a failure again.
+    is_failure_told: bool,
+    /// After how many choices it was told that nothing moves.
+    told_after: Option<usize>,
 }
 
 #[derive(Copy, Clone, PartialEq, Eq)]
@@ -111,7 +113,8 @@ impl Seeded {
                 outside: VecDeque::new(),
                 polls: 0,
                 runs: 0,
-                is_reported: false,
+                is_failure_told: false,
+                told_after: None,
             }),
             schedule: schedule.clone(),
             places: (0..workers).map(|_| Condvar::new()).collect(),

@@ -4,28 +4,10 @@ use std::convert::Infallible;
 
 use super::fiber::FiberRecord;
 use super::job::JobRef;
+use super::point::Point;
 use super::pool::Pool;
 use crate::error::Error;
 use crate::schedule::{Schedule, ScheduleLog};
-
-/// Where a choice would be made.
-#[derive(Copy, Clone, Debug)]
-#[allow(missing_docs, dead_code, reason = "as in `seeded.rs`")]
-pub(crate) enum Point {
-    Attend,
-    Before,
-    Listed,
-    Posted,
-    Woken,
-    TakeBack,
-    Look,
-    Stolen,
-    Sleepy,
-    Yield,
-    Stand,
-    Share,
-    Victim,
-}
 
 /// What would come from outside.
 #[allow(dead_code, reason = "as in `seeded.rs`")]

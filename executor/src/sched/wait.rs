@@ -23,33 +23,44 @@ impl Outcome {
     /// What no list ever ends with: to compare with.
     pub(crate) const NEVER: Outcome = Outcome(7);
 
-    /// An outcome's number is no address: a fiber's record is aligned to eight and more.
-    fn as_word(self) -> *mut FiberRecord {
-        ptr::without_provenance_mut(self.0)
+    /// The word of a list that ended so, with an address beside the number (W1), or null.
+    fn as_word(self, past: *mut ()) -> *mut FiberRecord {
+        past.map_addr(|address| address | self.0).cast()
     }
 
+    #[inline]
     fn from_word(word: *mut FiberRecord) -> Option<Outcome> {
-        match word.addr() {
-            OPEN | WAITER_MIN.. => None,
-            small => Some(Outcome(small)),
+        match word.addr() & KIND {
+            WAITER if !word.is_null() => None,
+            OPEN => None,
+            number => Some(Outcome(number)),
         }
     }
 }
 
-/// The word of an open list without waiters.
+/// What a word is stands in the low bits: the number of an outcome, or one of the next two. The rest is an address.
+const KIND: usize = 7;
+
+/// It is open, and the address is that of the newest waiter. (Null is [`Outcome::EMPTY`].)
+const WAITER: usize = 0;
+
+/// It is open without waiters, and the address is that of its owner, or null.
 const OPEN: usize = 4;
 
-/// No waiter has a smaller address, nor any outcome so large a number.
-const WAITER_MIN: usize = 8;
-
 /// An open list without waiters.
-fn open() -> *mut FiberRecord {
-    ptr::without_provenance_mut(OPEN)
+fn open(owner: *const FiberRecord) -> *mut FiberRecord {
+    const { assert!(align_of::<FiberRecord>() > KIND) };
+    owner.cast_mut().map_addr(|address| address | OPEN)
+}
+
+/// The address in a word.
+fn address_in(word: *mut FiberRecord) -> *mut FiberRecord {
+    word.map_addr(|address| address & !KIND)
 }
 
 /// The newest waiter that a list's word stands for, or null.
 fn newest_of(word: *mut FiberRecord) -> *const FiberRecord {
-    if word.addr() >= WAITER_MIN {
+    if word.addr() & KIND == WAITER {
         word
     } else {
         ptr::null()
@@ -64,13 +75,14 @@ pub(super) fn link(fiber: &FiberRecord, next: *const FiberRecord) {
     }
 }
 
-/// A word that is open (with the waiters so far) or closed with an outcome.
+/// A word that is open (with its owner, or the waiters so far) or closed with an outcome.
 pub(crate) struct WaitList(AtomicPtr<FiberRecord>);
 
 impl WaitList {
-    /// An open list.
-    pub(crate) fn new() -> Self {
-        WaitList(AtomicPtr::new(open()))
+    /// An open list. `owner` does what is waited for; null: nobody yet, or nobody is known to.
+    #[inline]
+    pub(crate) fn new(owner: *const FiberRecord) -> Self {
+        WaitList(AtomicPtr::new(open(owner)))
     }
 
     /// How it ended; `None` while it is open.
@@ -80,14 +92,72 @@ impl WaitList {
         Outcome::from_word(self.0.load(Ordering::Acquire))
     }
 
-    /// Whether it is closed with exactly this outcome: the one load of a hit.
+    /// Whether it is closed with exactly this outcome, and nothing beside it: the one load of a hit.
     #[inline]
     pub(crate) fn is(&self, outcome: Outcome) -> bool {
         // Acquire: as in `outcome`.
         self.0.load(Ordering::Acquire).addr() == outcome.0
     }
 
-    /// Lists a fiber (W2). Gives the one that was listed last before it, or null.
+    /// What it was closed with beside the outcome, or null; null while it is open.
+    pub(crate) fn past(&self) -> *mut () {
+        // Acquire: as in `outcome`.
+        let word = self.0.load(Ordering::Acquire);
+        match Outcome::from_word(word) {
+            Some(_) => address_in(word).cast(),
+            None => ptr::null_mut(),
+        }
+    }
+
+    /// Who does it, while it is open; else null (W8).
+    ///
+    /// # Safety
+    ///
+    /// The graph's lock is held, and who listed itself did so by [`list_owned`](Self::list_owned).
+    pub(crate) unsafe fn owner(&self) -> *const FiberRecord {
+        // Acquire: as in `outcome`.
+        let word = self.0.load(Ordering::Acquire);
+        if Outcome::from_word(word).is_some() {
+            return ptr::null();
+        }
+        // SAFETY: by contract.
+        unsafe { owner_in(word) }
+    }
+
+    /// Says who does it, if nobody waits; `false`: somebody does.
+    pub(crate) fn set_owner(&self, owner: *const FiberRecord) -> bool {
+        let mut word = self.0.load(Ordering::Relaxed);
+        while word.addr() & KIND == OPEN {
+            // Release: pairs with the Acquire in `owner`.
+            let set =
+                self.0
+                    .compare_exchange(word, open(owner), Ordering::Release, Ordering::Relaxed);
+            match set {
+                Ok(_) => return true,
+                Err(now) => word = now,
+            }
+        }
+        false
+    }
+
+    /// Says who does it to all who wait.
+    ///
+    /// # Safety
+    ///
+    /// The graph's lock is held, who listed itself did so by [`list_owned`](Self::list_owned), and it is the caller who
+    /// closes the list.
+    pub(crate) unsafe fn set_owner_of_waiters(&self, owner: *const FiberRecord) {
+        // Acquire: the waiters' links.
+        let mut next = newest_of(self.0.load(Ordering::Acquire));
+        // SAFETY: a listed fiber's record stays in place until it is woken, by us or under the lock.
+        while let Some(waiter) = unsafe { next.as_ref() } {
+            // Relaxed: read under the lock.
+            waiter.owner.store(owner.cast_mut(), Ordering::Relaxed);
+            next = waiter.next.get();
+        }
+    }
+
+    /// Lists a fiber (W2) that waits for what has no owner. Gives the one that was listed last before it, or null.
     ///
     /// # Errors
     ///
@@ -98,6 +168,39 @@ impl WaitList {
     /// The fiber is the current one. After `Ok` it suspends, and its record stays where it is until
     /// it was woken.
     pub(crate) unsafe fn list(&self, fiber: &FiberRecord) -> Result<*const FiberRecord, Outcome> {
+        // SAFETY: by contract.
+        unsafe { self.list_with(fiber, |_| ptr::null()) }
+    }
+
+    /// The same for what has one, which the fiber takes along (W8).
+    ///
+    /// # Errors
+    ///
+    /// As for [`list`](Self::list).
+    ///
+    /// # Safety
+    ///
+    /// As for [`list`](Self::list), and the graph's lock is held.
+    pub(crate) unsafe fn list_owned(
+        &self,
+        fiber: &FiberRecord,
+    ) -> Result<*const FiberRecord, Outcome> {
+        let owner = |word| {
+            // SAFETY: by contract.
+            unsafe { owner_in(word) }
+        };
+        // SAFETY: by contract.
+        unsafe { self.list_with(fiber, owner) }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`list`](Self::list); `owner` may be called with the list's word while it is open.
+    unsafe fn list_with(
+        &self,
+        fiber: &FiberRecord,
+        owner: impl Fn(*mut FiberRecord) -> *const FiberRecord,
+    ) -> Result<*const FiberRecord, Outcome> {
         let mut head = self.0.load(Ordering::Acquire);
         loop {
             if let Some(outcome) = Outcome::from_word(head) {
@@ -105,6 +208,8 @@ impl WaitList {
             }
             let before = newest_of(head);
             link(fiber, before);
+            // Relaxed: read under the lock.
+            fiber.owner.store(owner(head).cast_mut(), Ordering::Relaxed);
             let listed = ptr::from_ref(fiber).cast_mut();
             // Release: the closer's AcqRel swap sees the link. Acquire: as in `outcome`.
             match self
@@ -124,19 +229,34 @@ impl WaitList {
     /// it alive.
     #[inline]
     pub(crate) fn close(&self, outcome: Outcome) -> Waiters {
+        self.close_with(outcome, ptr::null_mut())
+    }
+
+    /// The same; `past`, which is aligned to eight, or null, is kept beside the outcome.
+    #[inline]
+    pub(crate) fn close_with(&self, outcome: Outcome, past: *mut ()) -> Waiters {
+        debug_assert_eq!(past.addr() & KIND, 0);
         // AcqRel: Release publishes the result to `outcome`; Acquire sees the waiters' links.
-        Waiters::from_newest(self.0.swap(outcome.as_word(), Ordering::AcqRel))
+        Waiters::from_newest(self.0.swap(outcome.as_word(past), Ordering::AcqRel))
     }
 
     /// Takes the waiters off an open list, to be woken and to look again (W6).
-    pub(crate) fn detach(&self) -> Waiters {
+    ///
+    /// # Safety
+    ///
+    /// The graph's lock is held.
+    pub(crate) unsafe fn detach(&self) -> Waiters {
         let mut head = self.0.load(Ordering::Acquire);
-        while head.addr() >= WAITER_MIN {
+        // SAFETY: alive, since no record goes while the lock is held (graph.md G4).
+        while let Some(newest) = unsafe { newest_of(head).as_ref() } {
+            let owner = newest.owner.load(Ordering::Relaxed);
             // AcqRel: as in `close`.
-            match self
-                .0
-                .compare_exchange_weak(head, open(), Ordering::AcqRel, Ordering::Acquire)
-            {
+            match self.0.compare_exchange_weak(
+                head,
+                open(owner),
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
                 Ok(_) => return Waiters::from_newest(head),
                 Err(now) => head = now,
             }
@@ -144,12 +264,28 @@ impl WaitList {
         Waiters(ptr::null())
     }
 
+    /// Those who wait now, the newest first.
+    ///
+    /// # Safety
+    ///
+    /// As long as the iterator lives, nobody takes waiters off or closes the list.
+    pub(crate) unsafe fn waiters(&self) -> impl Iterator<Item = &FiberRecord> {
+        // Acquire: pairs with the AcqRel in `list`.
+        let mut next = newest_of(self.0.load(Ordering::Acquire));
+        std::iter::from_fn(move || {
+            // SAFETY: a listed fiber's record stays in place until it is taken off, which nobody does (contract).
+            let waiter = unsafe { next.as_ref() }?;
+            next = waiter.next.get();
+            Some(waiter)
+        })
+    }
+
     /// Takes a fiber off, if it is the newest waiter (W7). Else nothing is changed. `before` is what
     /// [`list`](Self::list) gave for it: the link is not ours to read.
     pub(crate) fn unlist_newest(&self, fiber: &FiberRecord, before: *const FiberRecord) -> bool {
         let newest = ptr::from_ref(fiber).cast_mut();
         let before = if before.is_null() {
-            open()
+            open(fiber.owner.load(Ordering::Relaxed))
         } else {
             before.cast_mut()
         };
@@ -159,13 +295,27 @@ impl WaitList {
             .is_ok()
     }
 
-    /// Opens a list that is [`Outcome::EMPTY`]; `false` if somebody else did or it is not empty.
+    /// Opens a list that is [`Outcome::EMPTY`], for `owner`; `false` if somebody else did or it is not empty.
     #[inline]
-    pub(crate) fn reopen(&self) -> bool {
-        let empty = Outcome::EMPTY.as_word();
+    pub(crate) fn reopen(&self, owner: *const FiberRecord) -> bool {
+        let empty = Outcome::EMPTY.as_word(ptr::null_mut());
         self.0
-            .compare_exchange(empty, open(), Ordering::AcqRel, Ordering::Relaxed)
+            .compare_exchange(empty, open(owner), Ordering::AcqRel, Ordering::Relaxed)
             .is_ok()
+    }
+}
+
+/// The owner that an open list's word tells of.
+///
+/// # Safety
+///
+/// As for [`WaitList::owner`].
+unsafe fn owner_in(word: *mut FiberRecord) -> *const FiberRecord {
+    // SAFETY: alive: it was listed under the lock, and no record goes while the lock is held (graph.md G4).
+    match unsafe { newest_of(word).as_ref() } {
+        // Relaxed: written under the lock.
+        Some(newest) => newest.owner.load(Ordering::Relaxed),
+        None => address_in(word),
     }
 }
 
@@ -174,6 +324,11 @@ impl WaitList {
 pub(crate) struct Waiters(*const FiberRecord);
 
 impl Waiters {
+    /// Nobody.
+    pub(crate) fn none() -> Waiters {
+        Waiters(ptr::null())
+    }
+
     /// Takes the chain, newest first, and turns it round.
     #[inline]
     fn from_newest(newest: *mut FiberRecord) -> Waiters {

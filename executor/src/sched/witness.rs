@@ -4,15 +4,35 @@
 
 use std::fmt::{self, Write};
 
-use dagwood_fibers::Witness;
+use dagwood_fibers::{Witness, report_overflows};
 
 use super::fiber::{FiberRecord, current, without_runs};
 use super::graph::Frame;
+use super::room::reserve_bytes;
+use crate::error::Error;
+use crate::plant;
 
 /// How many of the queries on the fiber are printed with their keys.
 const DETAILED_MAX: usize = 8;
 
-pub(super) const WITNESS: Witness = Witness { name, detail };
+const WITNESS: Witness = Witness {
+    name,
+    bottom,
+    detail,
+};
+
+/// From now on overflows are reported.
+///
+/// # Errors
+///
+/// The system refuses the handler.
+pub(crate) fn install() -> Result<(), Error> {
+    if plant::is("silent_overflow") {
+        return Ok(());
+    }
+    report_overflows(WITNESS)
+        .map_err(|error| Error::setup(format!("overflows cannot be reported: {error}")))
+}
 
 /// The fiber that runs on the calling thread.
 fn here<'a>() -> Option<&'a FiberRecord> {
@@ -36,6 +56,15 @@ fn name(out: &mut dyn Write) -> fmt::Result {
         }
         None => out.write_str("a job that is no query"),
     }
+}
+
+/// Right on a segment, which is as large as the record says (room.rs).
+fn bottom() -> usize {
+    here().map_or(0, |fiber| {
+        fiber
+            .limit()
+            .saturating_sub(reserve_bytes(fiber.segment_bytes()))
+    })
 }
 
 /// The keys, which are users' code.

@@ -8,6 +8,7 @@ mod points;
 mod records;
 mod search;
 mod stand;
+mod sweep;
 
 use std::cell::{Cell, RefCell};
 use std::ptr::NonNull;
@@ -20,15 +21,17 @@ use self::fibers::{Left, WorkerFiber};
 use self::records::Records;
 use self::search::{Appetite, Patience};
 use super::fiber::FiberRecord;
+use super::graph;
 use super::job::{Job, JobRef};
+use super::point::Point;
 use super::pool::{Pool, Seat};
 use super::queue::Deque;
 use super::ready::ReadyList;
 use super::room;
-use super::seeded::Point;
 use super::slab::{Chunk, Slab};
 use super::stats::{Counter, Counters};
 use crate::error::Error;
+use crate::plant;
 use crate::sync::Ordering;
 
 /// Every so many jobs a worker looks at the injector first, so that outside jobs do not starve.
@@ -63,6 +66,9 @@ pub(crate) struct Worker {
     slab: Slab,
     /// Whether the pool has no other worker, and no schedule. Here, and not asked of the pool, whose lines all write.
     is_alone: bool,
+    /// Whether nobody raises its attention word, so that it may store (attention.md A5): it is alone, and has run nothing
+    /// yet that can be cancelled.
+    stores_limits: Cell<bool>,
     /// Whether a schedule says who runs. Here for the same reason.
     has_schedule: bool,
     /// How many of its fibers wait.
@@ -70,6 +76,9 @@ pub(crate) struct Worker {
     /// A job that a yielding fiber found: it goes before ready fibers.
     next_job: Cell<Option<JobRef>>,
     jobs_taken: Cell<u32>,
+    /// How many jobs it has run, and how many of these were sweeps.
+    jobs_run: Cell<u32>,
+    sweeps_run: Cell<u32>,
     yields: Cell<u32>,
     /// When it last raised its own attention word.
     attention_asked: Cell<Option<Instant>>,
@@ -97,9 +106,12 @@ impl Worker {
             slab: Slab::new(),
             has_schedule: pool.seeded().is_some(),
             is_alone: pool.seats().len() == 1 && pool.seeded().is_none(),
+            stores_limits: Cell::new(pool.seats().len() == 1 && pool.seeded().is_none()),
             suspended: Cell::new(0),
             next_job: Cell::new(None),
             jobs_taken: Cell::new(0),
+            jobs_run: Cell::new(0),
+            sweeps_run: Cell::new(0),
             yields: Cell::new(0),
             attention_asked: Cell::new(None),
             patience: Patience::new(pool.seeded().is_some()),
@@ -150,7 +162,9 @@ impl Worker {
     }
 
     fn run_job(&self, job: JobRef, record: &FiberRecord) {
+        self.jobs_run.set(self.jobs_run.get().wrapping_add(1));
         job.run(record);
+        record.leave_region();
         self.job_ended();
         debug_assert!(
             record.forks.take_oldest().is_none(),
@@ -158,8 +172,22 @@ impl Worker {
         );
     }
 
+    #[inline]
     fn collect_ready(&self) {
-        self.seat().inbox.drain_into(&self.ready);
+        if !self.seat().inbox.is_empty() {
+            self.drain_inbox();
+        }
+    }
+
+    /// Under the graph's lock if a watchdog looks at inboxes.
+    #[cold]
+    fn drain_inbox(&self) {
+        let drain = || self.seat().inbox.drain_into(&self.ready);
+        if self.pool().has_watchdog() {
+            graph::undisturbed_by_looks(drain);
+        } else {
+            drain();
+        }
     }
 
     fn seat(&self) -> &Seat {
@@ -188,7 +216,7 @@ impl Worker {
         let yields = self.yields.get().wrapping_add(1);
         self.yields.set(yields);
         let has_ready = !self.ready.is_empty() || !self.seat().inbox.is_empty();
-        if has_ready && !yields.is_multiple_of(JOB_PERIOD) {
+        if has_ready && (!yields.is_multiple_of(JOB_PERIOD) || plant::is("starved_job")) {
             return true;
         }
         let has_job = self.find_job_for_other_fiber();
@@ -242,7 +270,7 @@ impl Worker {
     #[inline]
     pub(crate) fn change_stack(&self, limit: usize) {
         let attention = &self.seat().attention;
-        if self.is_alone {
+        if self.stores_limits.get() {
             attention.set(limit);
         } else {
             attention.change_stack(limit);
@@ -281,7 +309,7 @@ impl Worker {
     pub(crate) fn attend(&self, fiber: &FiberRecord) {
         let attention = &self.seat().attention;
         if self.is_alone {
-            return attention.set(fiber.limit());
+            return attention.lower(fiber.limit());
         }
         if self.attends_schedule(fiber) {
             return;

@@ -119,9 +119,19 @@ impl<T> AtomicPtr<T> {
         }
     }
 
+    pub(crate) fn store(&self, value: *mut T, order: Ordering) {
+        self.place.touch();
+        self.inner.store(value, order);
+    }
+
     pub(crate) fn load(&self, order: Ordering) -> *mut T {
         self.place.touch();
         self.inner.load(order)
+    }
+
+    pub(crate) fn store(&self, value: *mut T, order: Ordering) {
+        self.place.touch();
+        self.inner.store(value, order);
     }
 
     pub(crate) fn swap(&self, value: *mut T, order: Ordering) -> *mut T {

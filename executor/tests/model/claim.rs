@@ -29,7 +29,7 @@ unsafe impl Sync for Slot {}
 impl Slot {
     /// An empty slot, as zeroed memory is one.
     fn empty(abandoned: usize) -> Arc<Slot> {
-        let list = WaitList::new();
+        let list = WaitList::new(ptr::null());
         list.close(Outcome::EMPTY).wake();
         Arc::new(Slot {
             list,
@@ -44,7 +44,7 @@ impl Slot {
         loop {
             match self.list.outcome() {
                 Some(Outcome::READY) => return self.read(),
-                Some(_) if self.list.reopen() => self.compute(),
+                Some(_) if self.list.reopen(ptr::null()) => self.compute(),
                 Some(_) => (),
                 None => self.wait(),
             }

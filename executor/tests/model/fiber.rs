@@ -3,7 +3,7 @@
 
 use super::latch::Latch;
 use crate::plant::is_planted;
-use crate::sync::{AtomicUsize, Link, Ordering};
+use crate::sync::{AtomicPtr, AtomicUsize, Link, Ordering};
 
 /// What the protocols under test need of a fiber.
 pub(crate) struct FiberRecord {
@@ -12,6 +12,7 @@ pub(crate) struct FiberRecord {
     wakes: AtomicUsize,
     is_nobody: bool,
     pub(crate) next: Link<FiberRecord>,
+    pub(crate) owner: AtomicPtr<FiberRecord>,
 }
 
 // SAFETY: what others touch is tracked.
@@ -27,6 +28,7 @@ impl FiberRecord {
             wakes: AtomicUsize::new(0),
             is_nobody: false,
             next: Link::new(),
+            owner: AtomicPtr::new(std::ptr::null_mut()),
         }
     }
 

@@ -1,5 +1,6 @@
 //! A join's half (join.rs): a thief closes it, the owner takes the result and leaves the frame.
 
+use std::ptr;
 use std::sync::Arc;
 
 use loom::cell::UnsafeCell;
@@ -19,7 +20,7 @@ struct Half {
 impl Half {
     fn new() -> Self {
         Half {
-            list: WaitList::new(),
+            list: WaitList::new(ptr::null()),
             result: UnsafeCell::new(0),
         }
     }

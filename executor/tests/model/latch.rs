@@ -1,5 +1,6 @@
 //! latch.md: an OS thread waits for a wake, then leaves the frame with the latch.
 
+use std::ptr;
 use std::sync::Arc;
 
 use loom::cell::UnsafeCell;
@@ -116,7 +117,7 @@ fn an_outside_run_ends_and_its_frame_goes() {
     explore(|| {
         let run = Arc::new(Frame::new(Run {
             record: FiberRecord::here(),
-            list: WaitList::new(),
+            list: WaitList::new(ptr::null()),
             result: UnsafeCell::new(0),
         }));
         let worker = {

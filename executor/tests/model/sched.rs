@@ -8,8 +8,12 @@ pub(crate) mod fiber;
 pub(crate) mod idle;
 #[path = "../../src/sched/latch.rs"]
 pub(crate) mod latch;
+#[path = "../../src/sched/posted.rs"]
+pub(crate) mod posted;
 #[path = "../../src/sched/ready.rs"]
 pub(crate) mod ready;
+#[path = "../../src/sched/rest.rs"]
+pub(crate) mod rest;
 #[path = "../../src/sched/standing.rs"]
 pub(crate) mod standing;
 #[path = "../../src/sched/wait.rs"]

@@ -1,11 +1,13 @@
 //! wait.md: a list of waiters, its closer, and those who call waiters back.
 
+use std::ptr;
 use std::sync::Arc;
 
 use loom::cell::UnsafeCell;
 use loom::thread;
 
 use crate::explore;
+use crate::plant::is_planted;
 use crate::sched::fiber::FiberRecord;
 use crate::sched::wait::{Outcome, WaitList};
 use crate::sync::{Frame, Mutex};
@@ -24,7 +26,7 @@ unsafe impl Sync for Slot {}
 impl Slot {
     fn new() -> Arc<Slot> {
         Arc::new(Slot {
-            list: WaitList::new(),
+            list: WaitList::new(ptr::null()),
             value: UnsafeCell::new(0),
         })
     }
@@ -83,7 +85,7 @@ fn each_waiter_of_a_list_is_woken_once_and_sees_the_value() {
 #[test]
 fn a_woken_waiter_is_touched_no_more() {
     explore(|| {
-        let list = Arc::new(WaitList::new());
+        let list = Arc::new(WaitList::new(ptr::null()));
         let askers = [0, 1].map(|_| {
             let list = Arc::clone(&list);
             thread::spawn(move || {
@@ -111,7 +113,7 @@ fn one_asker_reopens_an_abandoned_list() {
         let slot = Slot::new();
         let ask = |slot: &Slot| loop {
             match slot.list.outcome() {
-                Some(Outcome::EMPTY) if slot.list.reopen() => {
+                Some(Outcome::EMPTY) if slot.list.reopen(ptr::null()) => {
                     // The claim is ours: nobody else writes, and nobody reads before the close.
                     slot.add(1);
                     slot.list.close(Outcome::READY).wake();
@@ -143,7 +145,8 @@ fn a_waiter_that_is_called_back_lists_itself_again() {
             let graph = Arc::clone(&graph);
             thread::spawn(move || {
                 let guard = graph.lock();
-                let called_back = slot.list.detach();
+                // SAFETY: the lock is held.
+                let called_back = unsafe { slot.list.detach() };
                 drop(guard);
                 called_back.wake();
             })
@@ -167,5 +170,96 @@ fn a_waiter_that_is_called_back_lists_itself_again() {
         assert_eq!(slot.read(), 7);
         caller.join().expect("the caller ends");
         closer.join().expect("the closer ends");
+    });
+}
+
+/// W8: one claims an empty list and closes it, two others wait for it, one of whom is called back. Whoever looks under the
+/// graph's lock while it is open and claimed sees who claimed it.
+#[test]
+fn whoever_looks_at_an_open_list_sees_its_owner() {
+    explore(|| {
+        let slot = Slot::new();
+        slot.list.close(Outcome::EMPTY).wake();
+        let graph = Arc::new(Mutex::new(()));
+        let owner = Arc::new(FiberRecord::nobody());
+        assert!(slot.list.reopen(&*owner));
+        let look = |slot: &Slot, owner: &FiberRecord| {
+            // SAFETY: the lock is held, and all list themselves by `list_owned`.
+            let seen = unsafe { slot.list.owner() };
+            assert!(ptr::eq(seen, owner) || slot.list.outcome().is_some());
+        };
+        let caller = {
+            let (slot, graph, owner) = (Arc::clone(&slot), Arc::clone(&graph), Arc::clone(&owner));
+            thread::spawn(move || {
+                let guard = graph.lock();
+                look(&slot, &owner);
+                // SAFETY: the lock is held.
+                let called_back = unsafe { slot.list.detach() };
+                look(&slot, &owner);
+                drop(guard);
+                called_back.wake();
+            })
+        };
+        let closer = {
+            let slot = Arc::clone(&slot);
+            thread::spawn(move || {
+                slot.add(7);
+                slot.list.close(Outcome::READY).wake();
+            })
+        };
+        let fiber = FiberRecord::here();
+        let list = || {
+            let _guard = graph.lock();
+            if is_planted("wait_owner") {
+                // SAFETY: `fiber` stays here until the list does not take it.
+                return unsafe { slot.list.list(&fiber) };
+            }
+            // SAFETY: as above, and the lock is held.
+            let listed = unsafe { slot.list.list_owned(&fiber) };
+            look(&slot, &owner);
+            listed
+        };
+        while list().is_ok() {
+            fiber.suspend();
+        }
+        assert_eq!(slot.read(), 7);
+        caller.join().expect("the caller ends");
+        closer.join().expect("the closer ends");
+    });
+}
+
+/// W8: whoever starts a job says so while another lists itself for it.
+#[test]
+fn the_owner_is_told_to_those_who_wait_already() {
+    explore(|| {
+        let slot = Slot::new();
+        let graph = Arc::new(Mutex::new(()));
+        let starter = {
+            let (slot, graph) = (Arc::clone(&slot), Arc::clone(&graph));
+            thread::spawn(move || {
+                let owner = FiberRecord::nobody();
+                if !slot.list.set_owner(&owner) && !is_planted("wait_untold") {
+                    let _guard = graph.lock();
+                    // SAFETY: the lock is held, and we close.
+                    unsafe { slot.list.set_owner_of_waiters(&owner) };
+                    slot.list.set_owner(&owner);
+                }
+                let guard = graph.lock();
+                // SAFETY: the lock is held.
+                assert!(ptr::eq(unsafe { slot.list.owner() }, &owner));
+                drop(guard);
+                slot.list.close(Outcome::READY).wake();
+            })
+        };
+        let fiber = FiberRecord::here();
+        let listed = {
+            let _guard = graph.lock();
+            // SAFETY: `fiber` stays here until it was woken, and the lock is held.
+            unsafe { slot.list.list_owned(&fiber) }
+        };
+        if listed.is_ok() {
+            fiber.suspend();
+        }
+        starter.join().expect("the starter ends");
     });
 }

@@ -13,7 +13,7 @@ use crate::query::slot::Slot;
 use crate::query::table::{Table, name_of};
 use crate::query::{Fixpoint, Query};
 use crate::sched::fiber::{FiberRecord, without_runs};
-use crate::sched::graph::{Frame, Kind, Name, Subject};
+use crate::sched::graph::{Frame, Kind, Name, Role, Subject};
 
 /// A query of whatever type. What it does to values may run user code, and may panic then.
 pub(super) trait Member<'db, D> {
@@ -67,11 +67,14 @@ pub(super) struct Typed<'db, Q: Query<D>, D: 'static> {
 
 impl<'db, Q: Query<D>, D: 'static> Typed<'db, Q, D> {
     const KIND: &'static Kind = &Kind {
+        role: Role::Work,
         query: Some(std::any::type_name::<Q>),
         describe: Some(Self::describe),
         // The iteration decides it.
         decide: None,
         is_provisional: Some(Self::is_provisional),
+        // It has no claim.
+        abandon: None,
     };
 
     /// Runs user code (`initial`).
@@ -133,7 +136,7 @@ impl<'db, Q: Query<D>, D: 'static> Typed<'db, Q, D> {
         }
         self.claim(fiber);
         // SAFETY: the claim is ours.
-        let _ = unsafe { self.slot.complete(value, record) };
+        let _ = unsafe { self.slot.complete(value, record.flatten()) };
     }
 }
 

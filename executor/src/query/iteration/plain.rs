@@ -20,7 +20,7 @@ use crate::query::record::{Record, Recorder};
 use crate::query::slot::{Ready, Slot};
 use crate::query::table::name_of;
 use crate::sched::fiber::without_runs;
-use crate::sched::graph::{self, Awaited, Decide, Frame, Kind, Name, Stopped, Subject};
+use crate::sched::graph::{self, Awaited, Decide, Frame, Kind, Name, Role, Stopped, Subject};
 use crate::sched::wait::{Outcome, Waiters};
 
 /// What a query gave in this round.
@@ -59,6 +59,7 @@ struct Inside<'a, 'db, Q: Query<D>, D: 'static> {
 
 impl<Q: Query<D>, D: 'static> Inside<'_, '_, Q, D> {
     const KIND: &'static Kind = &Kind {
+        role: Role::Work,
         query: Some(std::any::type_name::<Q>),
         describe: Some(Self::describe),
         decide: Some(Decide {
@@ -66,6 +67,7 @@ impl<Q: Query<D>, D: 'static> Inside<'_, '_, Q, D> {
             close: Self::close,
         }),
         is_provisional: Some(Self::is_provisional),
+        abandon: Some(Self::abandon),
     };
 
     /// # Safety
@@ -107,6 +109,21 @@ impl<Q: Query<D>, D: 'static> Inside<'_, '_, Q, D> {
         let asked = unsafe { Self::asked(inside) };
         // SAFETY: by contract.
         unsafe { Asked::<Q, D>::close(asked, outcome) }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`Asked::abandon`].
+    unsafe fn abandon(inside: NonNull<()>) -> Waiters {
+        // SAFETY: by contract.
+        if unsafe { inside.cast::<Self>().as_ref() }.is_private {
+            // The claim is another's.
+            return Waiters::none();
+        }
+        // SAFETY: by contract.
+        let asked = unsafe { Self::asked(inside) };
+        // SAFETY: by contract; the claim is the iteration's.
+        unsafe { Asked::<Q, D>::abandon(asked) }
     }
 
     /// Whether it, or what it waits for on this stack, has read a provisional value; or is not here to be decided.
@@ -165,7 +182,7 @@ impl<'db, D: 'static> Iteration<'db, D> {
             if matches!(ran.record, Some(Some(_))) {
                 asked.table.note_box();
             }
-            return publish(cx, asked, ran.result, ran.cycle, || ran.record);
+            return publish(cx, asked, ran.result, ran.cycle, || ran.record.flatten());
         }
         // SAFETY: the claim is ours, and no cycle has decided it.
         unsafe { asked.slot.abandon() }.wake();
@@ -284,6 +301,10 @@ impl<'db, D: 'static> Iteration<'db, D> {
         cycle: Error,
         mut reads: Vec<u32>,
     ) -> Result<Ready<'db, Q::Value>, Error> {
+        if cycle.is_cancelled() {
+            self.note_reads(&reads);
+            return Err(cycle);
+        }
         if cycle.is_transient() {
             cycle.raise();
         }
@@ -343,7 +364,9 @@ impl<'db, D: 'static> Iteration<'db, D> {
                 return decided;
             }
             // A cycle of plain queries.
-            match graph::wait_for(cx.fiber(), open) {
+            // SAFETY: the kind's functions take a living `Asked` of this type.
+            let what = unsafe { Subject::new(Asked::<Q, D>::KIND, asked) };
+            match graph::wait_for(cx.fiber(), open, what) {
                 Err(Stopped::Cycle(error)) => error.raise(),
                 Err(Stopped::Refused(error)) => return Err(error),
                 Ok(()) | Err(Stopped::Cut) => unreachable!("a wait for what is below"),

@@ -34,7 +34,7 @@ impl Pool {
 
     /// What lets in what the calling thread hands in, if a schedule says when.
     #[inline]
-    fn outside(&self, poster: Option<&Worker>) -> Option<&Seeded> {
+    pub(super) fn outside(&self, poster: Option<&Worker>) -> Option<&Seeded> {
         self.seeded()
             .filter(|_| poster.is_none() && !self.is_here())
     }

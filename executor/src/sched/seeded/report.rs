@@ -4,34 +4,31 @@ use super::{Seeded, Sleepers, Turns};
 use crate::schedule::Schedule;
 
 impl Seeded {
-    /// Says how to come here again, once.
+    /// Says how to see a failure again: of the first one, since that shows them all. After how many choices is not said:
+    /// workers may be going on.
     pub(crate) fn report(&self, what: &str) {
-        let mut turns = self.turns.lock();
-        if !std::mem::replace(&mut turns.is_reported, true) {
-            let steps = turns.chooser.choices();
-            drop(turns);
-            eprintln!("dagwood: {what}, {}", self.how_to_repeat(steps));
+        let is_told = std::mem::replace(&mut self.turns.lock().is_failure_told, true);
+        if !is_told {
+            eprintln!("dagwood: {what}; {}", self.how_to_repeat());
         }
     }
 
-    fn how_to_repeat(&self, choices: usize) -> String {
+    fn how_to_repeat(&self) -> String {
         let workers = self.places.len();
         let schedule = match &self.schedule {
             Schedule::Replay(_) => "the log that it replays".to_owned(),
             Schedule::Prefix(_) => "the log that it begins with".to_owned(),
             seeded => format!("DAGWOOD_SCHEDULE={seeded} (or `Builder::schedule`)"),
         };
-        format!(
-            "after {choices} choices of the schedule; to see it again: {schedule}, with {workers} workers"
-        )
+        format!("to see it again: {schedule}, with {workers} workers")
     }
 
-    /// Nothing has moved for long.
+    /// Nothing has moved for long: once for each time.
     pub(super) fn report_standstill(&self, turns: &mut Turns, pool: &impl Sleepers) {
-        if turns.is_reported || turns.runs == 0 {
+        let choices = turns.chooser.choices();
+        if turns.runs == 0 || turns.told_after.replace(choices) == Some(choices) {
             return;
         }
-        turns.is_reported = true;
         let why = match turns.running {
             Some(worker) => format!(
                 "worker {worker} comes to no scheduling point: its closure computes for long, or waits for what \
@@ -45,8 +42,8 @@ impl Seeded {
                 .to_owned(),
         };
         eprintln!(
-            "dagwood: {why}; {}",
-            self.how_to_repeat(turns.chooser.choices())
+            "dagwood: {why}; after {choices} choices of the schedule; {}",
+            self.how_to_repeat()
         );
     }
 }

@@ -12,11 +12,12 @@ use dagwood_fibers::{Fiber, Resumed, Suspender, watch_own_stack};
 
 use super::{Worker, records};
 use crate::error::Error;
+use crate::plant;
 use crate::sched::fiber::{FiberRecord, current, current_place, set_current};
 use crate::sched::graph;
+use crate::sched::point::Point;
 use crate::sched::pool::Pool;
 use crate::sched::room;
-use crate::sched::seeded::Point;
 
 /// A worker keeps at most this many spare fibers; the others give their stacks back. Fewer, where
 /// that many of all workers would leave too few to wait with.
@@ -215,7 +216,9 @@ impl Worker {
 
     /// Suspends the current fiber, which is listed as a waiter, until it is woken.
     pub(crate) fn suspend(&self, record: &FiberRecord) {
-        self.publish_all(record);
+        if !plant::is("kept_forks") {
+            self.publish_all(record);
+        }
         let suspended = self.suspended.get() + 1;
         self.suspended.set(suspended);
         if self.pool().is_watched() {
@@ -255,6 +258,7 @@ impl Worker {
         let waker = unsafe { current().as_ref() }.and_then(FiberRecord::worker);
         match waker {
             Some(waker) if ptr::eq(waker, self) => self.ready.push(fiber),
+            Some(waker) if plant::is("moved_fiber") => waker.ready.push(fiber),
             Some(waker) if waker.pool == self.pool => {
                 self.pool().post_fiber(self.index, fiber, Some(waker))
             }

@@ -1,8 +1,10 @@
 //! What a worker does otherwise when a schedule says who runs (seeded.md): the one place where workers know of it.
 
 use super::Worker;
+use crate::plant;
 use crate::sched::fiber::FiberRecord;
-use crate::sched::seeded::{Point, Seeded};
+use crate::sched::point::Point;
+use crate::sched::seeded::Seeded;
 
 impl Worker {
     #[inline]
@@ -30,8 +32,13 @@ impl Worker {
     }
 
     /// What is to be awaited was not done; the fiber is not listed yet.
-    pub(crate) fn point_before_wait(&self) {
+    pub(crate) fn point_before_wait(&self, fiber: &FiberRecord) {
         self.point(Point::Before);
+        if plant::is("foreign_job") {
+            self.publish_all(fiber);
+            let any_job = || self.take_job().or_else(|| self.steal());
+            std::iter::from_fn(any_job).for_each(|job| job.run(fiber));
+        }
     }
 
     /// The raised attention word of a schedule, which is never lowered: the point, and then the schedule says how much

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use super::Worker;
 use crate::sched::fiber::FiberRecord;
 use crate::sched::job::JobRef;
+use crate::sched::point::Point;
 use crate::sched::pool::Seat;
-use crate::sched::seeded::Point;
 use crate::sync::Ordering;
 
 /// Looks at its own inbox before a worker with waiting fibers begins to search: less than a
@@ -195,7 +195,7 @@ impl Worker {
     }
 
     /// Takes a job from another worker, beginning with a random one.
-    fn steal(&self) -> Option<JobRef> {
+    pub(super) fn steal(&self) -> Option<JobRef> {
         let workers = self.pool().seats().len();
         let random = || self.next_random() as usize % workers;
         let start = self.chosen_victim().unwrap_or_else(random);

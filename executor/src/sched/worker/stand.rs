@@ -7,8 +7,10 @@ use std::ptr::NonNull;
 use super::Worker;
 use super::fibers::WorkerFiber;
 use crate::error::Error;
+use crate::plant;
+use crate::sched::fiber::GivenUpFor;
 use crate::sched::graph::{GivenUp, give_up};
-use crate::sched::seeded::Point;
+use crate::sched::point::Point;
 
 impl Worker {
     /// A fiber to resume, when there was none (S1). `None`: the pool stops.
@@ -34,7 +36,7 @@ impl Worker {
         if pool.standing.begin(|| pool.has_fiber_posted()) {
             pool.block(self.index);
             pool.standing.end();
-        } else if self.gives_up_an_ask() {
+        } else if !plant::is("no_refusal") && self.gives_up_an_ask() {
             pool.standing.found_one();
         } else if !self.add_spare_over_cap() {
             if pool.standing.begin_last() {
@@ -62,7 +64,7 @@ impl Worker {
     fn gives_up(&self, fiber: NonNull<WorkerFiber>) -> bool {
         // SAFETY: one of this worker's records, so alive, and suspended, since the base is here.
         let fiber = unsafe { fiber.as_ref() };
-        match give_up(&fiber.record) {
+        match give_up(&fiber.record, GivenUpFor::Shortage) {
             GivenUp::No => false,
             GivenUp::Woken => true,
             GivenUp::Unlisted => {

@@ -1,4 +1,4 @@
-//! The points at which a turn may pass, and the other choices.
+//! The points at which a turn may pass, and the other choices: named where they are, in `seeded.rs` and its twin alike.
 
 /// Where a choice is made.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub(crate) enum Point {
 
 impl Point {
     /// What it is in a log.
-    pub(super) fn letter(self) -> u8 {
+    pub(in crate::sched) fn letter(self) -> u8 {
         match self {
             Point::Attend => b'a',
             Point::Before => b'b',
@@ -58,7 +58,7 @@ impl Point {
     }
 
     /// Whether who comes here may come again and again, until somebody else has done something.
-    pub(super) fn is_poll(self) -> bool {
+    pub(in crate::sched) fn is_poll(self) -> bool {
         matches!(self, Point::Look | Point::Yield | Point::Stand)
     }
 }

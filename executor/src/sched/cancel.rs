@@ -1,0 +1,214 @@
+#![doc = include_str!("cancel.md")]
+//!
+//! Who may be asked to stop, and whether it was: read at scheduling points and before waits. Knows no query and no worker.
+
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use crate::error::Reason;
+
+/// Whether a cancelled fiber can be unwound. If not, only the `try_` forms end early.
+pub(crate) const UNWINDS: bool = cfg!(panic = "unwind");
+
+/// What runs work that can be cancelled.
+pub(crate) trait Interrupt: Send + Sync {
+    /// Makes each of its fibers look, at its next scheduling point, and those that wait (cancel.md X2).
+    fn interrupt(&self);
+}
+
+/// What a token and its clones share: whether it is set, and whom to tell. (Real atomics in every build, as `Arc`'s are:
+/// a token may come from another thread.)
+pub(crate) struct Signal {
+    /// Zero, or the number of a [`Reason`].
+    reason: AtomicU8,
+    deadline: Option<Instant>,
+    watchers: Mutex<Vec<Arc<dyn Interrupt>>>,
+}
+
+impl Signal {
+    pub(crate) fn new(deadline: Option<Instant>) -> Self {
+        Signal {
+            reason: AtomicU8::new(0),
+            deadline,
+            watchers: Mutex::new(Vec::new()),
+        }
+    }
+
+    pub(crate) fn reason(&self) -> Option<Reason> {
+        // Acquire: pairs with the AcqRel in `set`.
+        match self.reason.load(Ordering::Acquire) {
+            0 => None,
+            1 => Some(Reason::Request),
+            2 => Some(Reason::Deadline),
+            3 => Some(Reason::Dropped),
+            _ => Some(Reason::Shutdown),
+        }
+    }
+
+    /// Sets it, if it is not set, and tells everybody (X1).
+    pub(crate) fn set(&self, reason: Reason) {
+        let is_first =
+            self.reason
+                .compare_exchange(0, reason as u8, Ordering::AcqRel, Ordering::Acquire);
+        if is_first.is_err() {
+            return;
+        }
+        let watchers = self.watchers().clone();
+        watchers.iter().for_each(|watcher| watcher.interrupt());
+    }
+
+    /// When it sets itself.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Sets it if its time has come: for who has no timer.
+    fn look_at_clock(&self) {
+        if self
+            .deadline
+            .is_some_and(|deadline| Instant::now() >= deadline)
+        {
+            self.set(Reason::Deadline);
+        }
+    }
+
+    fn watchers(&self) -> std::sync::MutexGuard<'_, Vec<Arc<dyn Interrupt>>> {
+        self.watchers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Someone is told by a signal as long as this lives.
+pub(crate) struct Watch<'s> {
+    signal: &'s Signal,
+    watcher: Arc<dyn Interrupt>,
+}
+
+impl<'s> Watch<'s> {
+    pub(crate) fn new(signal: &'s Signal, watcher: Arc<dyn Interrupt>) -> Self {
+        signal.watchers().push(Arc::clone(&watcher));
+        Watch { signal, watcher }
+    }
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        let mut watchers = self.signal.watchers();
+        let place = watchers
+            .iter()
+            .position(|other| Arc::ptr_eq(other, &self.watcher));
+        let watcher = place.map(|place| watchers.swap_remove(place));
+        drop(watchers);
+        drop(watcher);
+    }
+}
+
+/// Work that is cancelled as a whole: a run, or a part of one. It lies in the frame of a call that outlives the work.
+pub(crate) struct Region {
+    /// What it is part of, or null.
+    around: *const Region,
+    signal: Option<Arc<Signal>>,
+    /// Whether the executor shuts down; null if it cannot while this runs.
+    is_shut: *const AtomicBool,
+    /// Whether nobody raises the attention word of who runs it: it is raised all the time then (X5).
+    is_polled: bool,
+    /// Of a whole run: whether a fiber of it refuses to end.
+    is_stuck: AtomicBool,
+}
+
+impl Region {
+    /// That of a run.
+    ///
+    /// # Safety
+    ///
+    /// `is_shut` is null or outlives the region.
+    pub(crate) unsafe fn of_run(
+        signal: Option<Arc<Signal>>,
+        is_shut: *const AtomicBool,
+        is_polled: bool,
+    ) -> Self {
+        Region {
+            around: ptr::null(),
+            signal,
+            is_shut,
+            is_polled,
+            is_stuck: AtomicBool::new(false),
+        }
+    }
+
+    /// A part of this one.
+    ///
+    /// # Safety
+    ///
+    /// This one outlives the part.
+    pub(crate) unsafe fn part(&self, signal: Arc<Signal>) -> Self {
+        Region {
+            around: self,
+            signal: Some(signal),
+            is_shut: ptr::null(),
+            is_polled: self.is_polled,
+            is_stuck: AtomicBool::new(false),
+        }
+    }
+
+    /// What an iteration on a fiber of this one works for: it stops when this one does (X9).
+    ///
+    /// # Safety
+    ///
+    /// This one outlives it.
+    pub(crate) unsafe fn inside(&self) -> Self {
+        Region {
+            around: self,
+            signal: None,
+            is_shut: ptr::null(),
+            is_polled: true,
+            is_stuck: AtomicBool::new(false),
+        }
+    }
+
+    fn around(&self) -> Option<&Region> {
+        // SAFETY: null, or outlives this one (`part`).
+        unsafe { self.around.as_ref() }
+    }
+
+    /// Why its work is to stop, if it is. Once there is a reason it stays.
+    pub(crate) fn reason(&self) -> Option<Reason> {
+        self.own_reason()
+            .or_else(|| self.around().and_then(Region::reason))
+    }
+
+    /// The same, but not for what is around it.
+    pub(crate) fn own_reason(&self) -> Option<Reason> {
+        // SAFETY: null, or outlives this (`of_run`). Relaxed would do: it is a wish; what orders it is X2.
+        let is_shut =
+            unsafe { self.is_shut.as_ref() }.is_some_and(|is_shut| is_shut.load(Ordering::Acquire));
+        if is_shut {
+            return Some(Reason::Shutdown);
+        }
+        let signal = self.signal.as_ref()?;
+        if self.is_polled {
+            signal.look_at_clock();
+        }
+        signal.reason()
+    }
+
+    /// Whether it may be cancelled by more than a shutdown.
+    pub(crate) fn has_signal(&self) -> bool {
+        self.signal.is_some() || self.around().is_some_and(Region::has_signal)
+    }
+
+    /// Whether nobody raises attention for it.
+    pub(crate) fn is_polled(&self) -> bool {
+        let is_inside = self.signal.is_none() && !self.around.is_null();
+        self.is_polled && (is_inside || self.has_signal())
+    }
+
+    /// Notes that a fiber of its run refuses to end; `true`: the first.
+    pub(crate) fn note_stuck(&self) -> bool {
+        match self.around() {
+            Some(around) => around.note_stuck(),
+            None => !self.is_stuck.swap(true, Ordering::Relaxed),
+        }
+    }
+}

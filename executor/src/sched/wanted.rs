@@ -1,0 +1,133 @@
+//! Whether a cancelled fiber is to end, or computes what others want. Rules: cancel.md X3, X4.
+//!
+//! Used by waits, scheduling points and sweeps. Knows nothing of queries but which frames are some.
+
+use std::collections::HashSet;
+use std::ptr;
+
+use super::cancel::Region;
+use super::detection::GRAPH;
+use super::fiber::FiberRecord;
+use super::graph::{Awaited, Frame};
+use super::rest::Lookers;
+use crate::error::{Error, Reason};
+use crate::sync::{AtomicUsize, Ordering};
+
+/// How many asks wait for what another region computes. Changed under the graph's lock.
+static FOREIGN: AtomicUsize = AtomicUsize::new(0);
+
+/// Those who ask whether a fiber is wanted.
+pub(super) static LOOKERS: Lookers = Lookers(AtomicUsize::new(0));
+
+/// Tells of a wait, in its frame, whether it is counted in [`FOREIGN`].
+pub(super) struct Foreign(bool);
+
+impl Foreign {
+    pub(super) fn new() -> Self {
+        Foreign(false)
+    }
+
+    pub(super) fn is_counted(&self) -> bool {
+        self.0
+    }
+
+    /// `fiber` is listed as waiting for what `owner` does. The lock is held.
+    pub(super) fn note(&mut self, fiber: &FiberRecord, owner: Option<&FiberRecord>) {
+        let is_foreign = owner.is_some_and(|owner| !ptr::eq(owner.region(), fiber.region()));
+        if is_foreign && !self.0 {
+            self.0 = true;
+            FOREIGN.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Foreign {
+    fn drop(&mut self) {
+        if self.0 {
+            FOREIGN.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Why the region that `fiber` works for is to stop, if it is. The fiber is the current one, or suspended in a wait.
+pub(super) fn reason_of(fiber: &FiberRecord) -> Option<Reason> {
+    // SAFETY: null, or the region of the job that runs on the fiber, which it outlives.
+    unsafe { fiber.region().as_ref() }.and_then(Region::reason)
+}
+
+/// Whether `fiber`, which is suspended in a wait, was cancelled and nobody else wants it. The lock is held.
+pub(super) fn is_to_end(fiber: &FiberRecord) -> bool {
+    reason_of(fiber).is_some() && !fiber.is_deaf() && !is_wanted(fiber)
+}
+
+/// The error with which `fiber`, the current one, is to end what it does, if it was cancelled and nobody else wants it.
+/// From then on nothing that its providers give is remembered.
+pub(crate) fn end_of(fiber: &FiberRecord) -> Option<Error> {
+    let reason = reason_of(fiber)?;
+    if fiber.is_deaf() || std::thread::panicking() {
+        return None;
+    }
+    if FOREIGN.load(Ordering::Relaxed) > 0 {
+        let _guard = GRAPH.lock();
+        if is_wanted(fiber) {
+            return None;
+        }
+    }
+    Some(end(fiber, reason))
+}
+
+/// Makes the error for `fiber`, the current one, and marks what its providers give as not to be remembered (X3).
+pub(super) fn end(fiber: &FiberRecord, reason: Reason) -> Error {
+    let error = Error::cancelled(reason);
+    Frame::cancel_queries(fiber, &error);
+    error
+}
+
+/// `fiber`, the current one, is about to be told to end by `error`; all its claims are in frames. If it was told too
+/// often this does not return (X7).
+pub(crate) fn told(fiber: &FiberRecord, error: Error) -> Error {
+    if error.is_shutdown() {
+        fiber.note_refusal();
+    }
+    error
+}
+
+/// Whether somebody whose region is not cancelled waits, perhaps through others, for what `fiber` computes, as far as one
+/// can tell. It is the current one, or suspended in a wait. The lock is held.
+pub(super) fn is_wanted(fiber: &FiberRecord) -> bool {
+    if FOREIGN.load(Ordering::Relaxed) == 0 {
+        return false;
+    }
+    let _looking = LOOKERS.begin();
+    let mut open = vec![ptr::from_ref(fiber)];
+    let mut known = HashSet::from([open[0]]);
+    while let Some(fiber) = open.pop() {
+        // SAFETY: the caller's, or one that stands still while the lock is held: a listed waiter, or one that rests
+        // (rest.md).
+        let fiber = unsafe { &*fiber };
+        for frame in Frame::all_around(fiber).take_while(|frame| !frame.is_root()) {
+            // SAFETY: borrowed by the frame, which is entered.
+            let awaited: &Awaited = unsafe { frame.awaited.as_ref() };
+            // SAFETY: the lock is held, and who closes it is `fiber`, which does not run or is the caller.
+            for waiter in unsafe { awaited.list.waiters() } {
+                if reason_of(waiter).is_none() {
+                    return true;
+                }
+                if known.insert(ptr::from_ref(waiter)) {
+                    open.push(waiter);
+                }
+            }
+            if let Some(giver) = frame.giver()
+                && known.insert(ptr::from_ref(giver))
+            {
+                let giver = giver.innermost();
+                if giver.ask().is_null() {
+                    // It runs: it will tell (X4).
+                    return true;
+                }
+                open.push(giver);
+            }
+        }
+    }
+    false
+}
