@@ -129,11 +129,6 @@ impl<T> AtomicPtr<T> {
         self.inner.load(order)
     }
 
-    pub(crate) fn store(&self, value: *mut T, order: Ordering) {
-        self.place.touch();
-        self.inner.store(value, order);
-    }
-
     pub(crate) fn swap(&self, value: *mut T, order: Ordering) -> *mut T {
         self.place.touch();
         let is_close = order == Ordering::AcqRel;
