@@ -88,9 +88,10 @@ impl Member {
                 part.map_or(7, |()| 8).max(*cx.get(Member::Parted))
             }
             Member::Refusing => {
-                let is_first = steps.waits.fetch_add(1, Ordering::SeqCst) == 0;
-                while is_first {
-                    let _ = catch_unwind(AssertUnwindSafe(|| steps.gate.wait(cx)));
+                if steps.waits.fetch_add(1, Ordering::SeqCst) == 0 {
+                    loop {
+                        let _ = catch_unwind(AssertUnwindSafe(|| steps.gate.wait(cx)));
+                    }
                 }
                 3.max(*cx.get(Member::Refusing))
             }
@@ -220,14 +221,10 @@ fn f3_what_a_member_makes_of_it_is_not_remembered(bed: &Bed) {
 }
 
 /// A run that computes `first` is cancelled while another waits for `second`.
-fn is_wanted<A: Query<Steps, Value = u32>, B: Query<Steps, Value = u32>>(
-    bed: &Bed,
-    first: A,
-    second: B,
-    expected: u32,
-) where
-    A: Copy + Sync,
-    B: Copy + Sync + std::fmt::Debug,
+fn is_wanted<A, B>(bed: &Bed, first: A, second: B, expected: u32)
+where
+    A: Query<Steps, Value = u32> + Copy,
+    B: Query<Steps, Value = u32> + Copy,
 {
     let executor = bed.executor();
     for _ in 0..bed.scaled(50) {

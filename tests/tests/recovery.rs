@@ -324,13 +324,15 @@ impl Query<Vec<Option<usize>>> for Link {
 }
 
 fn c9_fixed_and_retried(bed: &Bed) {
-    let executor = bed.executor();
+    let executor = bed.builder().statistics(true).build();
+    let executor = executor.expect("an executor can be made");
     let mut db = Database::new(vec![Some(1), Some(2), Some(0)]);
     let ask = |db: &Database<_>| executor.run(db, |cx| *cx.get(Link(1)));
-    for _ in 0..2 {
+    for round in 1..=2 {
         for _ in 0..2 {
             assert!(ask(&db).expect_err("a cycle").is_cycle());
         }
+        assert_eq!(executor.statistics().queries, 3 * round, "found once");
         // The same input, and nothing remembered: found again.
         db.forget();
     }

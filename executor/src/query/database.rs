@@ -8,6 +8,7 @@ use super::record::{Asked, Steps};
 use super::slot::Slot;
 use super::table::{Measured, Table};
 use super::types::Types;
+use crate::plant;
 use crate::sync::{Mutex, ThreadBound};
 
 /// What queries read (`D`), and all their results so far.
@@ -92,6 +93,9 @@ impl<D> Database<D> {
 
     /// Forgets all results.
     pub fn forget(&mut self) {
+        if plant::is("kept_results") {
+            return;
+        }
         *self.wanted.lock() = Vec::new();
         self.types.free();
     }

@@ -84,6 +84,7 @@ impl Cycle {
             // Those of who waits here: it owns what the wait before is for.
             let own = frames.replace(&wait.frames);
             !is_alone
+                && !plant::is("uncut_iteration")
                 && wait.kind == WaitKind::Iterated
                 && own.is_some_and(|own| own.iter().any(is_provisional))
         })

@@ -18,6 +18,7 @@ use super::pool::Worker;
 use super::rest::Rest;
 use super::wanted::LOOKERS;
 use crate::error::Error;
+use crate::plant;
 use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
 
 /// How a fiber is resumed.
@@ -244,7 +245,9 @@ impl FiberRecord {
     pub(super) fn around(&self) -> Option<&FiberRecord> {
         match self.wake {
             // SAFETY: the outer fiber runs us, so it is alive.
-            Wake::Outer(outer) if self.is_inner.get() => Some(unsafe { &*outer }),
+            Wake::Outer(outer) if self.is_inner.get() && !plant::is("lonely_iteration") => {
+                Some(unsafe { &*outer })
+            }
             _ => None,
         }
     }
