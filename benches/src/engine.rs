@@ -45,6 +45,8 @@ pub(crate) enum Engine {
     Calls,
     /// A plain single-threaded memo or loop.
     Plain,
+    /// Tarjan's algorithm.
+    Tarjan,
     /// `corosensei`, called directly.
     Corosensei,
     /// `context`, as `dagwood-fibers` calls it.
@@ -91,6 +93,7 @@ impl Engine {
         Engine::SalsaTuple,
         Engine::Calls,
         Engine::Plain,
+        Engine::Tarjan,
         Engine::Corosensei,
         Engine::Context,
         Engine::CacheLine,
@@ -117,6 +120,7 @@ impl Engine {
             Engine::SalsaTuple => "salsa-tuple",
             Engine::Calls => "calls",
             Engine::Plain => "plain",
+            Engine::Tarjan => "tarjan",
             Engine::Corosensei => "corosensei",
             Engine::Context => "context",
             Engine::CacheLine => "cache-line",
@@ -154,6 +158,9 @@ impl Engine {
             Engine::SalsaTuple => "the peer salsa, keys being pairs of numbers",
             Engine::Calls => "plain nested function calls, no library",
             Engine::Plain => "a plain single-threaded memo or loop, no library",
+            Engine::Tarjan => {
+                "Tarjan's algorithm, and sets united component by component, no library"
+            }
             Engine::Corosensei => {
                 "corosensei, called directly: the bare switch of stacks, no scheduler"
             }
@@ -189,6 +196,7 @@ impl Engine {
             | Engine::SalsaTuple => Kind::Peer,
             Engine::Calls
             | Engine::Plain
+            | Engine::Tarjan
             | Engine::Corosensei
             | Engine::Context
             | Engine::CacheLine

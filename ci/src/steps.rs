@@ -105,7 +105,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "scale",
         is_extra: false,
-        about: "the large sizes: D1 in full, ten thousand blocked threads, ten million results",
+        about: "the large sizes: D1 in full, ten thousand blocked threads, cycles and results by the million",
         commands: scale,
     },
     Step {
@@ -487,7 +487,7 @@ fn large() -> Vec<Line> {
 }
 
 fn scale() -> Vec<Line> {
-    ["depth", "blocked_threads", "storage"]
+    ["depth", "blocked_threads", "storage", "cycles", "programs"]
         .map(|file| {
             cargo(&format!(
                 "test --release -p dagwood-tests --test {file} -- --ignored --test-threads 1"

@@ -224,6 +224,36 @@ pub(crate) const BROKEN: &[Broken] = &[
         HANGS,
     ),
     broken(
+        "unasked_recovery",
+        "recovery",
+        "c4_each_asker_gets_the_value_of_its_key::on_fibers",
+        "query cycle",
+    ),
+    broken(
+        "uncut_iteration",
+        "fixpoints",
+        "c7_a_plain_query_elsewhere_on_the_cycle::on_fibers",
+        "a cycle closes its members",
+    ),
+    broken(
+        "kept_results",
+        "recovery",
+        "c9_fixed_and_retried::on_fibers",
+        "found once",
+    ),
+    broken(
+        "lonely_iteration",
+        "cancelled_fixpoints",
+        "f3_what_a_member_makes_of_it_is_not_remembered::on_fibers",
+        "it was cancelled: 3000",
+    ),
+    broken(
+        "lonely_iteration",
+        "cancelled_fixpoints",
+        "f4_a_member_that_refuses_to_end_gives_the_gate_back::on_fibers",
+        HANGS,
+    ),
+    broken(
         "no_segment",
         "depth",
         "d1_a_chain_of_queries::on_fibers",

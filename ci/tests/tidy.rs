@@ -8,7 +8,7 @@ use regex::Regex;
 use walkdir::WalkDir;
 
 /// The files that may contain `unsafe`, in the libraries.
-const UNSAFE_FILES: [&str; 83] = [
+const UNSAFE_FILES: [&str; 87] = [
     "executor/rayon-core/src/broadcast.rs",
     "executor/rayon-core/src/join.rs",
     "executor/rayon-core/src/registry.rs",
@@ -33,8 +33,12 @@ const UNSAFE_FILES: [&str; 83] = [
     "executor/src/query/ask.rs",
     "executor/src/query/database.rs",
     "executor/src/query/dense.rs",
+    "executor/src/query/fixpoint.rs",
     "executor/src/query/hashed.rs",
     "executor/src/query/interner.rs",
+    "executor/src/query/iteration.rs",
+    "executor/src/query/iteration/member.rs",
+    "executor/src/query/iteration/plain.rs",
     "executor/src/query/pointers.rs",
     "executor/src/query/record.rs",
     "executor/src/query/slot.rs",

@@ -468,6 +468,12 @@ impl<'db, D> Cx<'db, D> {
         self.fiber().worker().is_none()
     }
 
+    /// Whether others can set what this job waits for.
+    pub(crate) fn can_others_run(&self) -> bool {
+        let is_iterated = self.run().iteration().is_some();
+        !self.is_sequential() || is_iterated && self.fiber().is_on_worker()
+    }
+
     /// The user's data.
     pub fn data(&self) -> &'db D {
         self.database().data()

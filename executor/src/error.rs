@@ -65,6 +65,10 @@ enum Cause {
     Unwinding,
     /// Work for a query that a cycle has decided already.
     LeftOver,
+    /// A wait that an iteration goes on without; no user sees it.
+    Cut,
+    /// Rounds that came to no end, and the members.
+    Diverged { rounds: u32, members: Vec<String> },
     /// It was asked to stop.
     Cancelled(Reason),
     /// `run` inside the same executor.
@@ -105,6 +109,14 @@ impl Error {
 
     pub(crate) fn left_over() -> Self {
         Self::new(Cause::LeftOver)
+    }
+
+    pub(crate) fn cut() -> Self {
+        Self::new(Cause::Cut)
+    }
+
+    pub(crate) fn diverged(rounds: u32, members: Vec<String>) -> Self {
+        Self::new(Cause::Diverged { rounds, members })
     }
 
     pub(crate) fn cancelled(reason: Reason) -> Self {
@@ -182,7 +194,11 @@ impl Error {
     pub(crate) fn is_transient(&self) -> bool {
         matches!(
             *self.cause,
-            Cause::Exhausted(_) | Cause::Unwinding | Cause::LeftOver | Cause::Cancelled(_)
+            Cause::Exhausted(_)
+                | Cause::Unwinding
+                | Cause::LeftOver
+                | Cause::Cut
+                | Cause::Cancelled(_)
         )
     }
 
@@ -256,6 +272,16 @@ impl Error {
         matches!(*self.cause, Cause::LeftOver)
     }
 
+    /// Whether it ended a wait that an iteration goes on without.
+    pub(crate) fn is_cut(&self) -> bool {
+        matches!(*self.cause, Cause::Cut)
+    }
+
+    /// Whether queries that ask for a [fixpoint](crate::Fixpoint) came to none in as many rounds as they may have.
+    pub fn is_diverged(&self) -> bool {
+        matches!(*self.cause, Cause::Diverged { .. })
+    }
+
     /// Whether both come from the same failure.
     pub(crate) fn has_cause_of(&self, other: &Error) -> bool {
         Arc::ptr_eq(&self.cause, &other.cause)
@@ -316,6 +342,9 @@ impl Drop for Trail {
     }
 }
 
+/// How many queries that came to no fixpoint are printed.
+const MEMBERS_PRINTED_MAX: usize = 10;
+
 /// How many queries of a trail are printed.
 const TRAIL_PRINTED_MAX: usize = 20;
 
@@ -331,6 +360,15 @@ impl fmt::Display for Error {
             Cause::Exhausted(what) => f.write_str(what)?,
             Cause::Unwinding => f.write_str("a destructor that runs during an unwind cannot wait")?,
             Cause::LeftOver => f.write_str("the query that asked is decided by a cycle already")?,
+            Cause::Cut => f.write_str("the wait is part of an iteration")?,
+            Cause::Diverged { rounds, members } => {
+                let shown = &members[..members.len().min(MEMBERS_PRINTED_MAX)];
+                write!(f, "no fixpoint after {rounds} rounds: {}", shown.join(", "))?;
+                let rest = members.len() - shown.len();
+                if rest > 0 {
+                    write!(f, ", and {rest} more")?;
+                }
+            }
             Cause::Cancelled(reason) => f.write_str(match reason {
                 Reason::Request => "cancelled",
                 Reason::Deadline => "cancelled: the deadline has passed",

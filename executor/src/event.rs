@@ -120,10 +120,13 @@ impl<T> Event<T> {
         if let Some(value) = self.get() {
             return Ok(value);
         }
-        if cx.is_sequential() {
+        if !cx.can_others_run() {
             return Err(Error::never_set(self.name.clone().into_owned()));
         }
         cx.settle_item();
+        if let Some(iteration) = cx.run().iteration() {
+            iteration.may_wait();
+        }
         graph::wait_without_edge(cx.fiber(), &self.awaited, self.subject())?;
         Ok(self.get().expect("the wait is over"))
     }
@@ -132,7 +135,8 @@ impl<T> Event<T> {
         role: Role::Wait,
         query: None,
         describe: Some(Self::describe),
-        fail: None,
+        decide: None,
+        is_provisional: None,
         abandon: None,
     };
 

@@ -117,7 +117,7 @@ pub use local::FiberLocal;
 pub use query::database::{Database, QueryMemory};
 pub use query::interner::{Id, Interner, Shown};
 pub use query::record::{Asked, Step, Steps};
-pub use query::{Query, Storage};
+pub use query::{Fixpoint, Query, Storage};
 pub use raw::with_current;
 pub use sched::stats::Statistics;
 pub use schedule::{Exhaustive, Schedule, ScheduleLog};

@@ -4,8 +4,10 @@ mod arena;
 pub(crate) mod ask;
 pub(crate) mod database;
 mod dense;
+mod fixpoint;
 mod hashed;
 pub(crate) mod interner;
+pub(crate) mod iteration;
 mod pointers;
 pub(crate) mod record;
 mod slot;
@@ -19,6 +21,8 @@ use std::hash::{Hash, Hasher};
 use rustc_hash::FxHasher;
 
 use crate::cx::Cx;
+use crate::error::Error;
+pub use fixpoint::Fixpoint;
 
 /// A kind of computation whose results are remembered. A value of the type is one query: its *key*.
 ///
@@ -68,8 +72,68 @@ pub trait Query<D>: Clone + Debug + Eq + Hash + Send + Sync + 'static {
     /// numbers.
     const STORAGE: Storage<Self> = Storage::Hashed;
 
+    /// Whether queries of this type that lie on a cycle are iterated, from a first value until nothing changes, instead
+    /// of being an error: see [`Fixpoint`], and the rules and costs in the module `iteration` of the sources.
+    ///
+    /// Such a provider may run several times, also against first values of queries that prove to be on no cycle; what it
+    /// reads of a query that is not decided yet is only good for this call. What others see is always final. Forks
+    /// inside such a provider run in program order, on one worker.
+    const FIXPOINT: Option<Fixpoint<Self, Self::Value>> = None;
+
     /// Computes the value.
     fn provide(self, cx: &Cx<'_, D>) -> Self::Value;
+
+    /// What a query of this type gives if it is a member of a cycle: `None`, as by default, for the error of the cycle.
+    ///
+    /// Each member of a cycle is told for itself, by its own key; `cycle` is the error with the whole walk
+    /// ([`Error::cycle_members`]), the same for all of them and from wherever the cycle is entered. All members are
+    /// decided together, when the cycle is found. The ask of a member for the next one never returns: its provider is
+    /// unwound. Whoever else asks gets the value like any other.
+    ///
+    /// If it panics, that panic is the query's failure.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use dagwood::{Cx, Database, Error, Executor, Query};
+    /// /// The size of a type: of a field's type, if it is wrapped in one.
+    /// #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    /// struct SizeOf(usize);
+    ///
+    /// #[derive(Debug, PartialEq)]
+    /// enum Size { Bytes(u64), Infinite(usize) }
+    ///
+    /// impl Query<Vec<usize>> for SizeOf {
+    ///     type Value = Size;
+    ///     fn provide(self, cx: &Cx<'_, Vec<usize>>) -> Size {
+    ///         match cx.data().get(self.0) {
+    ///             None => Size::Bytes(4),
+    ///             Some(field) => match cx.get(SizeOf(*field)) {
+    ///                 Size::Bytes(bytes) => Size::Bytes(8 + bytes),
+    ///                 Size::Infinite(of) => Size::Infinite(*of),
+    ///             },
+    ///         }
+    ///     }
+    ///     fn recover(&self, cycle: &Error) -> Option<Size> {
+    ///         assert_eq!(cycle.cycle_members().unwrap(), ["SizeOf(0)", "SizeOf(1)"]);
+    ///         Some(Size::Infinite(self.0))
+    ///     }
+    /// }
+    ///
+    /// // 0 contains 1, which contains 0; 2 contains 1.
+    /// let db = Database::new(vec![1, 0, 1]);
+    /// Executor::builder().workers(2).build()?.run(&db, |cx| {
+    ///     assert_eq!(*cx.get(SizeOf(0)), Size::Infinite(0));
+    ///     assert_eq!(*cx.get(SizeOf(1)), Size::Infinite(1));
+    ///     assert_eq!(*cx.get(SizeOf(2)), Size::Infinite(1));
+    ///     assert_eq!(*cx.get(SizeOf(3)), Size::Bytes(4));
+    /// })?;
+    /// # Ok::<(), dagwood::Error>(())
+    /// ```
+    fn recover(&self, cycle: &Error) -> Option<Self::Value> {
+        let _ = cycle;
+        None
+    }
 
     /// The hash by which a hashed key is found; its lower 32 bits are used. Equal keys must always
     /// have equal hashes, else a provider may run more than once for them.

@@ -10,6 +10,7 @@ use crate::cx::Cx;
 use crate::error::{Error, Payload, discard};
 use crate::plant;
 use crate::query::database::Database;
+use crate::query::iteration::Iteration;
 use crate::sched::attention::Attention;
 use crate::sched::cancel::{Region, Signal};
 use crate::sched::fiber::{FiberRecord, current, set_current};
@@ -41,6 +42,8 @@ pub(crate) struct Run<'db, D> {
     /// Where jobs on OS threads count.
     counters: *const Counters,
     tasks: Tasks<'db>,
+    /// The iteration whose providers run in it, or null.
+    iteration: *const Iteration<'db, D>,
 }
 
 /// The tasks of a run that have not ended, and those that failed.
@@ -87,7 +90,33 @@ impl<'db, D> Run<'db, D> {
             },
             counters,
             tasks: Tasks::new(is_nested),
+            iteration: ptr::null(),
         }
+    }
+
+    /// A run inside `outer`, for an iteration: part of it as far as cancellation goes. Each ask goes the slow way in it,
+    /// which looks for the iteration.
+    ///
+    /// # Safety
+    ///
+    /// Both outlive it.
+    pub(crate) unsafe fn iterating(outer: &Self, iteration: *const Iteration<'db, D>) -> Self {
+        Run {
+            database: outer.database,
+            // SAFETY: by contract.
+            region: unsafe { outer.region.inside() },
+            has_statistics: outer.has_statistics,
+            hit_tag: Outcome::NEVER,
+            counters: outer.counters,
+            tasks: Tasks::new(true),
+            iteration,
+        }
+    }
+
+    /// The iteration whose providers run in it.
+    pub(crate) fn iteration(&self) -> Option<&Iteration<'db, D>> {
+        // SAFETY: null, or outlives the run (`iterating`).
+        unsafe { self.iteration.as_ref() }
     }
 
     /// A part of this run with tasks of its own, which can be cancelled alone.
@@ -105,6 +134,7 @@ impl<'db, D> Run<'db, D> {
             counters: self.counters,
             // It may be inside a query.
             tasks: Tasks::new(true),
+            iteration: self.iteration,
         }
     }
 
@@ -161,6 +191,16 @@ impl<'db, D> Run<'db, D> {
         if !plant::is("forgotten_failure") {
             self.tasks.failed.lock().push(failure);
         }
+    }
+
+    /// How many tasks have failed so far.
+    pub(crate) fn failure_count(&self) -> usize {
+        self.tasks.failed.lock().len()
+    }
+
+    /// Takes back the failures that came after the first `count`: for who runs one evaluation after another in it.
+    pub(crate) fn failures_since(&self, count: usize) -> Vec<Failure<'db>> {
+        self.tasks.failed.lock().split_off(count)
     }
 
     /// A task has ended, or the root job has. The run may be gone afterwards.
@@ -250,9 +290,12 @@ where
         let body = unsafe { &mut *root.body.get() }
             .take()
             .expect("a job is started once");
-        let (result, _) = Frame::enter_as(fiber, &root.awaited, Subject::RUN, || {
-            root.run.root(fiber, body)
-        });
+        let subject = match root.run.iteration() {
+            Some(_) => Subject::INSIDE,
+            None => Subject::RUN,
+        };
+        let (result, _) =
+            Frame::enter_as(fiber, &root.awaited, subject, || root.run.root(fiber, body));
         // SAFETY: `run` reads after the close only.
         unsafe { *root.result.get() = Some(result) };
         root.awaited.list.close(Outcome::READY).wake();
@@ -311,6 +354,8 @@ where
     let attention = Attention::calm();
     let segment_bytes = room::segment_bytes(stack_bytes);
     let fiber = FiberRecord::sequential(outer, executor, &raw const attention, segment_bytes);
+    let host = outer.filter(|_| run.iteration().is_some());
+    host.inspect(|host| fiber.become_inner_of(host));
     let root = Root::new(run, body, &raw const fiber);
     let before = set_current(&raw const fiber);
     // SAFETY: the root job lies here, and is started once, by us. It carries panics as values.
@@ -326,6 +371,7 @@ where
         }
     };
     set_current(before);
+    host.inspect(|host| host.lose_inner());
     graph::settle();
     started?;
     finish(root, cycle)

@@ -3,6 +3,11 @@
 pub(crate) mod attention;
 pub(crate) mod cancel;
 mod cycle;
+#[cfg(not(no_detection))]
+mod detection;
+#[cfg(no_detection)]
+#[path = "sched/detection_none.rs"]
+mod detection;
 pub(crate) mod fiber;
 pub(crate) mod fork;
 pub(crate) mod graph;

@@ -120,7 +120,8 @@ impl<T> TaskCell<T> {
         role: Role::Work,
         query: None,
         describe: Some(Self::describe),
-        fail: None,
+        decide: None,
+        is_provisional: None,
         abandon: None,
     };
 

@@ -164,6 +164,7 @@ impl<T: Send + Sync> Task<'_, T> {
                     self.cell.note_asked();
                     error.raise()
                 }
+                Err(Stopped::Cut) => unreachable!("not a wait that can be cut"),
                 Err(Stopped::Refused(error)) => return Err(error),
             }
         }

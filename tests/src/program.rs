@@ -4,8 +4,9 @@
 //! What a program gives is a function of the program (invariant 8): so the sequential backend is the oracle of all others.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use dagwood::{Cx, Database, Event, Executor, Query};
+use dagwood::{Cx, Database, Error, Event, Executor, Fixpoint, Query};
 
 use crate::gate::{fail_quietly, panic_text};
 use crate::random::Random;
@@ -41,18 +42,105 @@ pub enum Op {
 pub struct Program {
     /// Query `i` does what stands at `i`.
     pub bodies: Vec<Block>,
+    /// Whether some queries ask for fixpoints.
+    pub has_rounds: bool,
 }
 
 /// A query of a [`Program`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Body(usize);
 
-impl Query<Program> for Body {
-    type Value = u64;
+/// One that asks for a fixpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Round(usize);
 
-    fn provide(self, cx: &Cx<'_, Program>) -> u64 {
-        do_all(cx, &cx.data().bodies[self.0])
+/// How many values there are, and providers that have not ended.
+static LIVING: AtomicUsize = AtomicUsize::new(0);
+
+/// One of them.
+#[derive(Debug)]
+struct Living;
+
+impl Living {
+    fn new() -> Self {
+        LIVING.fetch_add(1, Ordering::Relaxed);
+        Living
     }
+}
+
+impl Drop for Living {
+    fn drop(&mut self) {
+        LIVING.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What a query gives.
+#[derive(Debug)]
+struct Given {
+    value: u64,
+    _living: Living,
+}
+
+impl Given {
+    fn new(value: u64) -> Self {
+        Given {
+            value,
+            _living: Living::new(),
+        }
+    }
+}
+
+impl PartialEq for Given {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+fn provide(cx: &Cx<'_, Program>, query: usize) -> u64 {
+    let _provider = Living::new();
+    do_all(cx, &cx.data().bodies[query])
+}
+
+impl Query<Program> for Round {
+    type Value = Given;
+    const FIXPOINT: Option<Fixpoint<Self, Given>> =
+        Some(Fixpoint::new(|key: &Round| Given::new(key.0 as u64)).rounds_max(6));
+
+    /// A number so small that there may be a fixpoint.
+    fn provide(self, cx: &Cx<'_, Program>) -> Given {
+        Given::new(provide(cx, self.0) % 3)
+    }
+}
+
+impl Query<Program> for Body {
+    type Value = Given;
+
+    fn provide(self, cx: &Cx<'_, Program>) -> Given {
+        Given::new(provide(cx, self.0))
+    }
+
+    /// One in three recovers, by its own key and the walk.
+    fn recover(&self, cycle: &Error) -> Option<Given> {
+        let text = cycle.to_string();
+        let walk = || text.bytes().fold(3, |sum, byte| mix(&[sum, byte.into()]));
+        self.0
+            .is_multiple_of(3)
+            .then(|| Given::new(mix(&[self.0 as u64, walk()])))
+    }
+}
+
+/// One in four asks for a fixpoint, if the program says so.
+fn is_round(cx: &Cx<'_, Program>, query: usize) -> bool {
+    cx.data().has_rounds && query % 4 == 1
+}
+
+fn ask(cx: &Cx<'_, Program>, query: usize) -> Result<u64, Error> {
+    let given = if is_round(cx, query) {
+        cx.try_get(Round(query))
+    } else {
+        cx.try_get(Body(query))
+    };
+    given.map(|given| given.value)
 }
 
 /// What a program gives: of each query its value or the words of its failure; or those of the run's.
@@ -71,17 +159,21 @@ impl Program {
             count,
         };
         Program {
+            // Not where plain queries ask each other in circles, too (cycle.md, what is open).
+            has_rounds: !maker.has_cycles && maker.random.once_in(2),
             bodies: (0..count).map(|query| maker.block(query, 3)).collect(),
         }
+    }
+
+    /// How many values of programs there are, and providers that have not ended, in the whole process.
+    pub fn living() -> usize {
+        LIVING.load(Ordering::SeqCst)
     }
 
     /// Asks for all its queries at once.
     pub fn run(&self, executor: &Executor) -> Answers {
         let db = Database::new(self.clone());
-        let ask = |cx: &Cx<'_, Program>, query| {
-            let value = cx.try_get(Body(query));
-            value.copied().map_err(|error| error.to_string())
-        };
+        let ask = |cx: &Cx<'_, Program>, query| ask(cx, query).map_err(|error| error.to_string());
         let run = || executor.run(&db, |cx| cx.par_map(0..self.bodies.len(), ask));
         match catch_unwind(AssertUnwindSafe(run)) {
             Ok(answers) => answers.map_err(|error| error.to_string()),
@@ -220,9 +312,10 @@ fn do_all<'db>(cx: &Cx<'db, Program>, block: &'db Block) -> u64 {
 
 fn do_one<'db>(cx: &Cx<'db, Program>, op: &'db Op) -> u64 {
     match op {
-        Op::Ask(query) => *cx.get(Body(*query)),
-        Op::Try(query) => match cx.try_get(Body(*query)) {
-            Ok(value) => *value,
+        Op::Ask(query) if is_round(cx, *query) => cx.get(Round(*query)).value,
+        Op::Ask(query) => cx.get(Body(*query)).value,
+        Op::Try(query) => match ask(cx, *query) {
+            Ok(value) => value,
             Err(error) => error.to_string().len() as u64,
         },
         Op::Join(a, b) => {

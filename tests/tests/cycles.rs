@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use dagwood::{Cx, Database, Error, Event, Query};
+use dagwood::{Backend, Cx, Database, Error, Event, Executor, Query};
 use dagwood_tests::{Bed, at_once_from_tasks, at_once_from_threads, open, scaled, scenarios};
 
 scenarios! {
@@ -91,7 +91,7 @@ fn check(ring: &Ring, results: Vec<Result<u32, Error>>) {
 
 fn c1_entered_from_each_member_at_once_by_tasks(bed: &Bed) {
     let executor = bed.executor();
-    for round in bed.numbers(scaled(200)) {
+    for round in bed.numbers(scaled(1000)) {
         for len in 1..=3 {
             let db = Database::new(Ring::new(len));
             let start = |cx: &Cx<'_, Ring>, index: usize| ask(cx, (index + round as usize) % len);
@@ -103,7 +103,7 @@ fn c1_entered_from_each_member_at_once_by_tasks(bed: &Bed) {
 
 fn c1_entered_from_each_member_at_once_by_threads(bed: &Bed) {
     let executor = bed.executor();
-    for round in bed.numbers(scaled(200)) {
+    for round in bed.numbers(scaled(1000)) {
         for len in 1..=3 {
             let db = Database::new(Ring::new(len));
             let start = |cx: &Cx<'_, Ring>, index: usize| ask(cx, (index + round as usize) % len);
@@ -197,10 +197,35 @@ impl Query<AtomicUsize> for Place {
 }
 
 fn c3_many_disjoint_cycles_at_once(bed: &Bed) {
+    many_disjoint_cycles(bed, 50);
+}
+
+/// As above, ten thousand times: a minute in release.
+#[test]
+#[ignore = "takes long in debug"]
+fn c3_ten_thousand_times() {
+    for backend in Executor::backends() {
+        let rounds = if *backend == Backend::Threads {
+            200
+        } else {
+            500
+        };
+        // In turns, so that each stays within the watchdog's time.
+        for _ in 0..10_000 / rounds {
+            let body: fn(&Bed) = match rounds {
+                200 => |bed| many_disjoint_cycles(bed, 200),
+                _ => |bed| many_disjoint_cycles(bed, 500),
+            };
+            dagwood_tests::run_scenario("c3_ten_thousand_times", *backend, &[8], body);
+        }
+    }
+}
+
+fn many_disjoint_cycles(bed: &Bed, rounds: usize) {
     let ring = |ring: usize| (0..LENGTHS[ring]).map(move |place| Place(ring, place));
     let places: Vec<Place> = (0..LENGTHS.len()).flat_map(ring).collect();
     let executor = bed.executor();
-    for _ in 0..bed.scaled(50) {
+    for _ in 0..bed.scaled(rounds) {
         let db = Database::new(AtomicUsize::new(0));
         let results = at_once_from_tasks(&executor, &db, places.len(), |cx, index| {
             cx.try_get(places[index]).map(|_| ())

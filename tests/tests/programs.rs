@@ -1,5 +1,7 @@
 //! Random programs give what they give in program order, on every backend, also under seeds.
 
+use std::ops::Range;
+
 use dagwood::{Backend, Executor};
 use dagwood_tests::{Bed, Program, scaled, scenarios};
 
@@ -18,9 +20,14 @@ fn oracle() -> Executor {
 
 /// A program that gives something else than in program order is shown as small as it goes.
 fn s1_random_programs(bed: &Bed) {
+    check_programs(bed, bed.numbers(PROGRAMS));
+}
+
+/// Gives how many fibers there are at the end.
+fn check_programs(bed: &Bed, numbers: Range<u64>) -> usize {
     let oracle = oracle();
     let executor = bed.executor();
-    for number in bed.numbers(PROGRAMS) {
+    for number in numbers {
         let program = Program::random(number);
         let differs = |program: &Program| program.run(&executor) != program.run(&oracle);
         if differs(&program) {
@@ -30,6 +37,36 @@ fn s1_random_programs(bed: &Bed) {
                 small.run(&executor),
                 small.run(&oracle)
             );
+        }
+    }
+    executor.stacks().fibers
+}
+
+/// A hundred thousand, on each pool: nothing hangs, nothing differs, and nothing is left: neither values, nor providers,
+/// nor fibers that have not ended. Some minutes in release.
+#[test]
+#[ignore = "takes long"]
+#[cfg(any(feature = "fibers", feature = "threads"))]
+fn s1_a_hundred_thousand_random_programs() {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    /// Within the watchdog's time.
+    const AT_ONCE: u64 = 500;
+    static FIRST: AtomicU64 = AtomicU64::new(0);
+
+    for backend in Executor::backends() {
+        if *backend == Backend::Sequential {
+            continue;
+        }
+        for first in (0..100_000).step_by(AT_ONCE as usize) {
+            FIRST.store(first, Ordering::SeqCst);
+            dagwood_tests::run_scenario("s1_random_programs", *backend, &[4], |bed| {
+                let first = FIRST.load(Ordering::SeqCst);
+                let fibers = check_programs(bed, first..first + AT_ONCE);
+                // Nothing waits any more: those that are kept are spare ones.
+                assert!(fibers < 1_000, "{fibers} fibers are left");
+                assert_eq!(Program::living(), 0, "values and providers are left");
+            });
         }
     }
 }

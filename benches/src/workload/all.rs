@@ -3,14 +3,14 @@
 //! Used by `mod.rs`, which explains the fields. It must not know how a workload does its job.
 
 use super::{
-    Measure, Workload, coarse, depth, fork_join, grid, hits, idle, integrate, loops, matmul,
-    misses, nqueens, provider, rust_source, shared, skynet, spawn, suspended, switch, tree_sum,
-    trickle, uts, wake, wavefront,
+    Measure, Workload, closure, coarse, depth, fork_join, grid, hits, idle, integrate, loops,
+    matmul, misses, nqueens, provider, rust_source, shared, skynet, spawn, suspended, switch,
+    tree_sum, trickle, uts, wake, wavefront,
 };
 use crate::engine::Engine::{
     CacheLine, Calls, Capacity, Chili, Context, Corosensei, DagwoodRayonCore, Dashmap, Fibers,
     Forte, Papaya, Park, Plain, Rayon, RayonBlocking, Salsa, SalsaTuple, Sequential, Shards,
-    Threads,
+    Tarjan, Threads,
 };
 use crate::vintage;
 
@@ -229,6 +229,20 @@ pub(crate) static ALL: &[Workload] = &[
         crashes: &[],
         takes_input: false,
         load: shared::load,
+    },
+    Workload {
+        name: "closure",
+        about: "how many nodes each node of a graph with large cycles reaches, as queries that are iterated",
+        unit: "node",
+        size_means: "nodes of the graph",
+        default_size: 60_000,
+        sizes: 8..=1_000_000,
+        baseline: Tarjan,
+        measure: Measure::Wall,
+        engines: &[Fibers, Threads, Sequential, Salsa, Tarjan],
+        crashes: &[Salsa],
+        takes_input: false,
+        load: closure::load,
     },
     Workload {
         name: "tree-sum",

@@ -3,6 +3,7 @@
 //! Used by every command. A new workload is a file here and an entry in [`ALL`], in `all.rs`.
 
 mod all;
+mod closure;
 mod coarse;
 mod depth;
 mod divide;
@@ -191,6 +192,7 @@ mod tests {
         ("miss-dense", 500),
         ("stampede", 500),
         ("shared", 6),
+        ("closure", 300),
         ("tree-sum", 20),
         ("tree-sum-large", 63),
         ("nqueens", 6),

@@ -5,17 +5,17 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::NonNull;
 
-use super::Query;
 use super::record::{Record, Recorder};
 use super::slot::{Found, Ready, Slot};
 use super::table::{Place, Placed, Table, name_of};
+use super::{Query, fixpoint};
 use crate::cx::Cx;
 use crate::error::{Error, Payload, discard};
 use crate::plant;
 use crate::sched::fiber::without_runs;
-use crate::sched::graph::{self, Frame, Kind, Name, Role, Stopped, Subject};
+use crate::sched::graph::{self, Decide, Frame, Kind, Name, Role, Stopped, Subject};
 use crate::sched::room;
-use crate::sched::wait::Waiters;
+use crate::sched::wait::{Outcome, Waiters};
 use crate::sched::wanted::{end_of, told};
 
 /// Asks for a query. The fast path: a table's address, a probe, one acquire load.
@@ -52,6 +52,9 @@ fn ask_first<'db, Q: Query<D>, D: 'static>(
     place: Place,
     key: Q,
 ) -> Result<Ready<'db, Q::Value>, Error> {
+    if Q::FIXPOINT.is_some() {
+        return fixpoint::ask(cx, table, key);
+    }
     match table.find_or_claim(place, &key, cx.fiber()) {
         Placed::Claimed(slot) => {
             let key = &key;
@@ -77,6 +80,7 @@ fn ask_again<'db, Q: Query<D>, D: 'static>(
             record(cx, table, slot);
             Ok(ready)
         }
+        _ if Q::FIXPOINT.is_some() => fixpoint::ask(cx, table, key),
         _ => ask_slowly(cx, table, slot, key),
     }
 }
@@ -114,12 +118,31 @@ fn ask_slowly<'db, Q: Query<D>, D: 'static>(
                 is_hit = false;
                 cx.settle_item();
                 let asked = Asked { table, slot, key };
+                let iteration = cx.run().iteration();
+                if let Some(known) = iteration.and_then(|iteration| iteration.known(slot)) {
+                    record(cx, table, slot);
+                    return known;
+                }
+                if let Some(iteration) = iteration {
+                    if let Some(decided) = iteration.decided(cx, &asked, slot.awaited()) {
+                        return decided;
+                    }
+                    iteration.may_wait();
+                }
                 // SAFETY: the kind's functions take a living `Asked` of this type.
                 let what = unsafe { Subject::new(Asked::<Q, D>::KIND, &asked) };
-                match graph::wait_for(cx.fiber(), slot.awaited(), what) {
-                    Ok(()) => (),
-                    Err(Stopped::Cycle(error)) => error.raise(),
-                    Err(Stopped::Refused(error)) => return Err(error),
+                let waited = match iteration {
+                    None => graph::wait_for(cx.fiber(), slot.awaited(), what),
+                    Some(_) => graph::wait_for_or_cut(cx.fiber(), slot.awaited(), what),
+                };
+                match (waited, iteration) {
+                    (Ok(()), _) => (),
+                    (Err(Stopped::Cycle(error)), _) => error.raise(),
+                    (Err(Stopped::Refused(error)), _) => return Err(error),
+                    (Err(Stopped::Cut), Some(iteration)) => {
+                        return iteration.compute_private(cx, &asked);
+                    }
+                    (Err(Stopped::Cut), None) => unreachable!("only iterations cut"),
                 }
             }
         }
@@ -128,25 +151,33 @@ fn ask_slowly<'db, Q: Query<D>, D: 'static>(
 
 /// Takes the ask down, if who asks is recorded.
 #[inline]
-fn record<Q: Query<D>, D: 'static>(cx: &Cx<'_, D>, table: &Table<Q, D>, slot: &Slot<Q::Value>) {
+pub(super) fn record<Q: Query<D>, D: 'static>(
+    cx: &Cx<'_, D>,
+    table: &Table<Q, D>,
+    slot: &Slot<Q::Value>,
+) {
     if let Some(recorder) = cx.recorder() {
         recorder.ask(&raw const table.head, std::ptr::from_ref(slot).cast());
     }
 }
 
 /// A query that the current fiber has claimed: what the wait graph is told of.
-struct Asked<'a, 'db, Q: Query<D>, D> {
-    table: &'db Table<Q, D>,
-    slot: &'db Slot<Q::Value>,
-    key: &'a Q,
+pub(crate) struct Asked<'a, 'db, Q: Query<D>, D> {
+    pub(super) table: &'db Table<Q, D>,
+    pub(super) slot: &'db Slot<Q::Value>,
+    pub(super) key: &'a Q,
 }
 
 impl<Q: Query<D>, D: 'static> Asked<'_, '_, Q, D> {
-    const KIND: &'static Kind = &Kind {
+    pub(super) const KIND: &'static Kind = &Kind {
         role: Role::Work,
         query: Some(std::any::type_name::<Q>),
         describe: Some(Self::describe),
-        fail: Some(Self::fail_for_cycle),
+        decide: Some(Decide {
+            put: Self::put,
+            close: Self::close,
+        }),
+        is_provisional: None,
         abandon: Some(Self::abandon),
     };
 
@@ -164,15 +195,17 @@ impl<Q: Query<D>, D: 'static> Asked<'_, '_, Q, D> {
     /// # Safety
     ///
     /// `asked` is a living one of this type.
-    unsafe fn describe(asked: NonNull<()>) -> Name {
+    pub(super) unsafe fn describe(asked: NonNull<()>) -> Name {
         // SAFETY: by contract.
         name_of(unsafe { asked.cast::<Self>().as_ref() }.key)
     }
 
+    /// Puts in what the query gives as a member of a cycle.
+    ///
     /// # Safety
     ///
     /// As for `describe`, and the claim's owner goes no further.
-    unsafe fn abandon(asked: NonNull<()>) -> Waiters {
+    pub(super) unsafe fn abandon(asked: NonNull<()>) -> Waiters {
         // SAFETY: as in `describe`.
         let asked = unsafe { asked.cast::<Self>().as_ref() };
         // SAFETY: by contract: nobody else ends the claim.
@@ -182,11 +215,39 @@ impl<Q: Query<D>, D: 'static> Asked<'_, '_, Q, D> {
     /// # Safety
     ///
     /// As for `describe`, and the caller decides a cycle in which the slot's owner is stuck.
-    unsafe fn fail_for_cycle(asked: NonNull<()>, error: &Error) -> Waiters {
+    pub(super) unsafe fn put(asked: NonNull<()>, cycle: &Error) -> Outcome {
+        // SAFETY: as in `describe`.
+        let asked = unsafe { asked.cast::<Self>().as_ref() };
+        match asked.as_member(cycle) {
+            // SAFETY: by contract.
+            Ok(value) => unsafe { asked.slot.put_value(value) },
+            Err(error) => {
+                asked.table.note_box();
+                // SAFETY: by contract.
+                unsafe { asked.slot.put_failure(error) }
+            }
+        }
+    }
+
+    /// What the query gives as a member of a cycle. Runs user code (`recover`).
+    pub(super) fn as_member(&self, cycle: &Error) -> Result<Q::Value, Error> {
+        if plant::is("unasked_recovery") {
+            return Err(cycle.clone());
+        }
+        match catch_unwind(AssertUnwindSafe(|| self.key.recover(cycle))) {
+            Ok(recovered) => recovered.ok_or_else(|| cycle.clone()),
+            Err(payload) => Err(Error::from_payload(payload).in_query(name_of(self.key).text)),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As for `put`, which gave the outcome.
+    pub(super) unsafe fn close(asked: NonNull<()>, outcome: Outcome) -> Waiters {
         // SAFETY: as in `describe`.
         let asked = unsafe { asked.cast::<Self>().as_ref() };
         // SAFETY: by contract.
-        unsafe { asked.fail(error.clone()) }
+        unsafe { asked.slot.close(outcome) }
     }
 }
 
@@ -199,6 +260,23 @@ fn compute<'db, Q: Query<D>, D: 'static>(
     let here = 0_u8;
     if cx.is_deep_or_cancelled(&raw const here) {
         return compute_otherwise(cx, asked);
+    }
+    if cx.hit_tag() != Outcome::READY {
+        return compute_watched(cx, asked);
+    }
+    let (result, cycle) = provide(cx, asked, || None);
+    publish(cx, asked, result, cycle, || None)
+}
+
+/// The same where each ask is seen.
+#[cold]
+#[inline(never)]
+fn compute_watched<'db, Q: Query<D>, D: 'static>(
+    cx: &Cx<'db, D>,
+    asked: &Asked<'_, 'db, Q, D>,
+) -> Result<Ready<'db, Q::Value>, Error> {
+    if let Some(iteration) = cx.run().iteration() {
+        return iteration.compute(cx, asked);
     }
     if cx.database().is_recording() {
         return compute_recorded(cx, asked);
@@ -248,7 +326,7 @@ fn provide<'r, 'db, Q: Query<D>, D: 'static>(
 }
 
 #[inline]
-fn publish<'db, Q: Query<D>, D: 'static>(
+pub(super) fn publish<'db, Q: Query<D>, D: 'static>(
     cx: &Cx<'db, D>,
     asked: &Asked<'_, 'db, Q, D>,
     result: Result<Q::Value, Payload>,
@@ -257,7 +335,7 @@ fn publish<'db, Q: Query<D>, D: 'static>(
 ) -> Result<Ready<'db, Q::Value>, Error> {
     if let Some(cycle) = cycle {
         without_runs(|| discard(result));
-        return Err(decided(cx, asked, cycle));
+        return decided(cx, asked, cycle);
     }
     match result {
         // SAFETY: the claim is ours: we inserted or opened the slot, and no cycle has decided it.
@@ -308,11 +386,15 @@ fn fail<Q: Query<D>, D: 'static>(asked: &Asked<'_, '_, Q, D>, payload: Payload) 
 /// A cycle decided the slot while its provider ran, or nobody needs it from here any more; what the
 /// provider made of it does not count.
 #[cold]
-fn decided<Q: Query<D>, D>(cx: &Cx<'_, D>, asked: &Asked<'_, '_, Q, D>, cycle: Error) -> Error {
+fn decided<'db, Q: Query<D>, D>(
+    cx: &Cx<'db, D>,
+    asked: &Asked<'_, 'db, Q, D>,
+    cycle: Error,
+) -> Result<Ready<'db, Q::Value>, Error> {
     if cycle.is_cancelled() {
         // SAFETY: as in `compute`: no cycle has decided the slot.
         unsafe { asked.slot.abandon() }.wake();
-        return cycle;
+        return Err(cycle);
     }
     if cycle.is_left_over() {
         // SAFETY: as in `compute`: no cycle has decided the slot.
@@ -323,5 +405,9 @@ fn decided<Q: Query<D>, D>(cx: &Cx<'_, D>, asked: &Asked<'_, '_, Q, D>, cycle: E
         // The asker is a member too: its ask never returns.
         cycle.raise();
     }
-    cycle
+    match asked.slot.look() {
+        Found::Ready(recovered) => Ok(recovered),
+        Found::Failed(error) => Err(error.clone()),
+        Found::InProgress | Found::Empty => unreachable!("a cycle closes its members"),
+    }
 }

@@ -3,10 +3,13 @@
 use std::ptr;
 
 use super::Query;
+use super::iteration::Wanted;
 use super::record::{Asked, Steps};
+use super::slot::Slot;
 use super::table::{Measured, Table};
 use super::types::Types;
-use crate::sync::ThreadBound;
+use crate::plant;
+use crate::sync::{Mutex, ThreadBound};
 
 /// What queries read (`D`), and all their results so far.
 ///
@@ -38,6 +41,10 @@ pub struct Database<D> {
     data: D,
     /// Whether each query records what it asks.
     is_recording: bool,
+    /// Claimed while an iteration is under way: one at a time (cycle.md X1).
+    gate: Slot<()>,
+    /// What those who wait for the gate want.
+    wanted: Mutex<Vec<Wanted<D>>>,
     pub(crate) bound: ThreadBound,
 }
 
@@ -69,6 +76,8 @@ impl<D> Database<D> {
             data,
             types: Types::new(),
             is_recording: false,
+            gate: Slot::empty(),
+            wanted: Mutex::new(Vec::new()),
             bound: ThreadBound::new(),
         }
     }
@@ -84,6 +93,10 @@ impl<D> Database<D> {
 
     /// Forgets all results.
     pub fn forget(&mut self) {
+        if plant::is("kept_results") {
+            return;
+        }
+        *self.wanted.lock() = Vec::new();
         self.types.free();
     }
 
@@ -162,6 +175,16 @@ impl<D> Database<D> {
     /// be its data's, too.)
     pub(crate) fn identity(&self) -> usize {
         ptr::from_ref(&self.types).addr()
+    }
+
+    /// What those who wait for the gate want.
+    pub(super) fn wanted(&self) -> &Mutex<Vec<Wanted<D>>> {
+        &self.wanted
+    }
+
+    /// Whose claim an iteration has.
+    pub(super) fn gate(&self) -> &Slot<()> {
+        &self.gate
     }
 
     /// Whether queries record what they ask.

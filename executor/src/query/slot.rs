@@ -70,6 +70,14 @@ impl<V> Slot<V> {
         }
     }
 
+    /// An empty slot.
+    pub(crate) fn empty() -> Self {
+        let slot = Slot::claimed(std::ptr::null());
+        // SAFETY: nobody else knows of it.
+        unsafe { slot.abandon() }.wake();
+        slot
+    }
+
     /// What to wait for.
     pub(crate) fn awaited(&self) -> &Awaited {
         &self.awaited
@@ -95,6 +103,21 @@ impl<V> Slot<V> {
                 Found::Failed(unsafe { &stored.failure })
             }
         }
+    }
+
+    /// The slot, if it is ready.
+    pub(crate) fn ready(&self) -> Option<Ready<'_, V>> {
+        self.ready_if(Outcome::READY)
+    }
+
+    /// The value of a slot that is ready.
+    pub(crate) fn into_value(self) -> V {
+        assert!(self.is_ready(), "only a ready slot has a value");
+        let slot = ManuallyDrop::new(self);
+        // SAFETY: nobody else has the slot.
+        let stored = unsafe { &*slot.result.get() };
+        // SAFETY: written (ready), and moved out once: the slot is not dropped. It has no record: provisional.
+        ManuallyDrop::into_inner(unsafe { std::ptr::read(&raw const stored.value) })
     }
 
     /// Claims an empty slot for `owner`; `false`: somebody else was faster.
@@ -127,10 +150,42 @@ impl<V> Slot<V> {
     ///
     /// The caller owns the claim, or decides a cycle in which the owner is stuck.
     pub(crate) unsafe fn fail(&self, error: Error) -> Waiters {
+        // SAFETY: by contract.
+        let failed = unsafe { self.put_failure(error) };
+        self.awaited.list.close(failed)
+    }
+
+    /// Puts a value in, to be [closed](Self::close) as what this gives.
+    ///
+    /// # Safety
+    ///
+    /// As for [`fail`](Self::fail).
+    pub(crate) unsafe fn put_value(&self, value: V) -> Outcome {
+        // SAFETY: as in `complete`.
+        let stored = unsafe { &mut *self.result.get() };
+        stored.value = ManuallyDrop::new(value);
+        Outcome::READY
+    }
+
+    /// Puts a failure in, to be [closed](Self::close) as what this gives.
+    ///
+    /// # Safety
+    ///
+    /// As for [`fail`](Self::fail).
+    pub(crate) unsafe fn put_failure(&self, error: Error) -> Outcome {
         // SAFETY: as in `complete`.
         let stored = unsafe { &mut *self.result.get() };
         stored.failure = ManuallyDrop::new(Box::new(error));
-        self.awaited.list.close(Outcome::FAILED)
+        Outcome::FAILED
+    }
+
+    /// Closes what was put in, without a record; the waiters must be woken.
+    ///
+    /// # Safety
+    ///
+    /// As for [`fail`](Self::fail), and the outcome is what putting gave.
+    pub(crate) unsafe fn close(&self, outcome: Outcome) -> Waiters {
+        self.awaited.list.close(outcome)
     }
 
     /// Gives the claim back without a result; the waiters, who must be woken, look again and one of
@@ -165,6 +220,11 @@ impl<V> Slot<V> {
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.awaited.list.is(Outcome::EMPTY)
+    }
+
+    /// Whether there is a failure.
+    pub(crate) fn is_failed(&self) -> bool {
+        self.awaited.list.is(Outcome::FAILED)
     }
 
     /// Whether there is a value.

@@ -137,6 +137,24 @@ impl<Q: Query<D>, D: 'static> Table<Q, D> {
         }
     }
 
+    /// The slot of `key`, which is put there, empty, if it was not there. `fiber` is the current one.
+    pub(crate) fn reach(&self, place: Place, key: &Q, fiber: &FiberRecord) -> &Slot<Q::Value> {
+        if Self::IS_DENSE {
+            return self.dense.reach(place.0);
+        }
+        if let Some(slot) = self.find(place, key) {
+            return slot;
+        }
+        match self.find_or_claim(place, key, fiber) {
+            Placed::Found(slot) => slot,
+            Placed::Claimed(slot) => {
+                // SAFETY: the claim is ours.
+                unsafe { slot.abandon() }.wake();
+                slot
+            }
+        }
+    }
+
     /// The key of a slot of this table.
     ///
     /// # Safety

@@ -152,6 +152,21 @@ impl Region {
         }
     }
 
+    /// What an iteration on a fiber of this one works for: it stops when this one does (X9).
+    ///
+    /// # Safety
+    ///
+    /// This one outlives it.
+    pub(crate) unsafe fn inside(&self) -> Self {
+        Region {
+            around: self,
+            signal: None,
+            is_shut: ptr::null(),
+            is_polled: true,
+            is_stuck: AtomicBool::new(false),
+        }
+    }
+
     fn around(&self) -> Option<&Region> {
         // SAFETY: null, or outlives this one (`part`).
         unsafe { self.around.as_ref() }
@@ -185,7 +200,8 @@ impl Region {
 
     /// Whether nobody raises attention for it.
     pub(crate) fn is_polled(&self) -> bool {
-        self.is_polled && self.has_signal()
+        let is_inside = self.signal.is_none() && !self.around.is_null();
+        self.is_polled && (is_inside || self.has_signal())
     }
 
     /// Notes that a fiber of its run refuses to end; `true`: the first.

@@ -2,9 +2,10 @@
 
 use std::ptr::{self, NonNull};
 
+use super::detection::GRAPH;
 use super::fiber::{FiberRecord, without_runs};
-use super::graph::{Awaited, Frame, GRAPH, Name, circle_is_decided, edge_of, owner_of};
-use super::wait::Waiters;
+use super::graph::{Awaited, Frame, Name, WaitKind, circle_is_decided, edge_of, owner_of};
+use super::wait::{Outcome, Waiters};
 use crate::error::Error;
 use crate::plant;
 
@@ -15,11 +16,10 @@ pub(super) struct Cycle {
 }
 
 /// One wait on a circle, and what it waits for.
-struct Wait {
+pub(super) struct Wait {
     waiter: NonNull<FiberRecord>,
     awaited: NonNull<Awaited>,
-    /// Whether it can be called back: not a wait for a child, which borrows from the waiter.
-    is_ask: bool,
+    kind: WaitKind,
     /// The owner's frames, from the one that does what is awaited to the innermost: each waits for
     /// the next.
     frames: Vec<NonNull<Frame>>,
@@ -36,22 +36,22 @@ pub(super) struct LeftOver<'c> {
 impl Cycle {
     /// Collects what lies on the circle that an edge from `finder` to `first` would close. The lock
     /// is held.
-    pub(super) fn collect(finder: &FiberRecord, first: &Awaited, is_ask: bool) -> Cycle {
+    pub(super) fn collect(finder: &FiberRecord, first: &Awaited, kind: WaitKind) -> Cycle {
         let mut waits = Vec::new();
-        let (mut waiter, mut awaited, mut is_ask) = (finder, first, is_ask);
+        let (mut waiter, mut awaited, mut kind) = (finder, first, kind);
         loop {
             let owner = owner_of(awaited).expect("a circle of waits is stable");
             waits.push(Wait {
                 waiter: NonNull::from(waiter),
                 awaited: NonNull::from(awaited),
-                is_ask,
+                kind,
                 frames: frames_of(owner, awaited),
             });
             if ptr::eq(owner, finder) {
                 return Cycle { waits };
             }
             awaited = edge_of(owner).expect("a circle of waits is stable");
-            is_ask = owner.is_asking.get();
+            kind = owner.wait_kind.get();
             waiter = owner;
         }
     }
@@ -67,12 +67,27 @@ impl Cycle {
         let mut frames = self.waits[place].frames[innermost + 1..].to_vec();
         let (before, after) = self.waits.split_at(place + 1);
         for wait in after.iter().chain(before) {
-            if wait.is_ask {
+            if wait.kind.is_ask() {
                 return Some(LeftOver { ask: wait, frames });
             }
             frames.extend(wait.frames.iter().filter(|frame| !is_decided(**frame)));
         }
         None
+    }
+
+    /// The wait that is not to be, if the circle passes through what is provisional on a fiber and leaves it: that wait
+    /// (G9). The lock is held.
+    pub(super) fn cut(&self) -> Option<&Wait> {
+        let is_alone = self.waits.len() == 1;
+        let mut frames = self.waits.last().map(|last| &last.frames);
+        self.waits.iter().find(|wait| {
+            // Those of who waits here: it owns what the wait before is for.
+            let own = frames.replace(&wait.frames);
+            !is_alone
+                && !plant::is("uncut_iteration")
+                && wait.kind == WaitKind::Iterated
+                && own.is_some_and(|own| own.iter().any(is_provisional))
+        })
     }
 
     /// The undecided frames, in the order of the walk.
@@ -88,7 +103,15 @@ impl Cycle {
     /// the finder to raise.
     pub(super) fn decide(self) -> Error {
         let error = Error::cycle(without_runs(|| self.walk()));
-        let woken = self.publish(&error);
+        let members: Vec<_> = self.undecided().collect();
+        // What a provisional value has led to decides nothing for good (G9).
+        let is_provisional = members.iter().any(is_provisional);
+        let outcome = |member: &NonNull<Frame>| match is_provisional {
+            true => None,
+            false => put(*member, &error),
+        };
+        let outcomes = without_runs(|| members.iter().map(outcome).collect());
+        let woken = self.publish(&error, members, outcomes);
         // Only when all are decided does the first go on. From here on frames and fibers may be
         // gone.
         let is_called = |_: &Waiters| !plant::is("uncalled_waiters");
@@ -96,27 +119,29 @@ impl Cycle {
         error
     }
 
-    fn publish(&self, error: &Error) -> Vec<Waiters> {
+    fn publish(
+        &self,
+        error: &Error,
+        members: Vec<NonNull<Frame>>,
+        outcomes: Vec<Option<Outcome>>,
+    ) -> Vec<Waiters> {
         let _guard = GRAPH.lock();
         circle_is_decided();
-        let mut woken = Vec::new();
+        // First, as long as what they wait for has its owner.
+        let call_back = |wait: &Wait| wait.call_back(error);
+        let mut woken: Vec<Waiters> = self.waits[1..].iter().filter_map(call_back).collect();
         let together = if plant::is("decided_one_by_one") {
             1
         } else {
             usize::MAX
         };
-        for frame in self.undecided().take(together).collect::<Vec<_>>() {
+        for (frame, outcome) in members.into_iter().zip(outcomes).take(together) {
             mark(frame, error);
             // SAFETY: the frame belongs to a stuck fiber, or to the finder's own stack.
             let frame = unsafe { frame.as_ref() };
-            // SAFETY: as above, and this decides the cycle.
-            woken.extend(unsafe { frame.fail(error) });
+            // SAFETY: as above; this decides the cycle, and `put` gave the outcome.
+            woken.extend(outcome.and_then(|outcome| unsafe { frame.close(outcome) }));
         }
-        woken.extend(
-            self.waits[1..]
-                .iter()
-                .filter_map(|wait| wait.call_back(error)),
-        );
         woken
     }
 
@@ -142,14 +167,24 @@ impl LeftOver<'_> {
     pub(super) fn end(&self, finder: &FiberRecord) -> Result<Option<Waiters>, Error> {
         let error = Error::left_over();
         self.frames.iter().for_each(|frame| mark(*frame, &error));
-        if ptr::eq(self.ask.waiter.as_ptr(), finder) {
-            return Err(error);
-        }
-        Ok(self.ask.call_back(&error))
+        self.ask.end(finder, &error)
     }
 }
 
 impl Wait {
+    /// Ends it: with an error for `finder` to take, if the wait is its own, else by calling the waiter back. The lock is
+    /// held.
+    pub(super) fn end(
+        &self,
+        finder: &FiberRecord,
+        error: &Error,
+    ) -> Result<Option<Waiters>, Error> {
+        if ptr::eq(self.waiter.as_ptr(), finder) {
+            return Err(error.clone());
+        }
+        Ok(self.call_back(error))
+    }
+
     /// Calls the waiter back from its wait, with an error. The lock is held; the waiters must be
     /// woken.
     fn call_back(&self, error: &Error) -> Option<Waiters> {
@@ -193,12 +228,26 @@ fn is_decided(frame: NonNull<Frame>) -> bool {
     unsafe { frame.as_ref() }.cycle().is_some()
 }
 
+/// Whether what a frame does is provisional.
+fn is_provisional(frame: &NonNull<Frame>) -> bool {
+    // SAFETY: the frame belongs to a stuck fiber, or to the finder's own stack.
+    unsafe { frame.as_ref() }.is_provisional()
+}
+
 /// Writes the end of a frame on a circle into it. The lock is held.
 fn mark(frame: NonNull<Frame>, error: &Error) {
     // SAFETY: the frame belongs to a stuck fiber, or to the finder's own stack.
     let frame = unsafe { frame.as_ref() };
     // SAFETY: as above, and the lock is held.
     unsafe { frame.set_cycle(error.clone()) };
+}
+
+/// Puts what the cycle makes of a member into it. Runs user code (`recover`).
+fn put(frame: NonNull<Frame>, error: &Error) -> Option<Outcome> {
+    // SAFETY: the frame belongs to a stuck fiber, or to the finder's own stack.
+    let frame = unsafe { frame.as_ref() };
+    // SAFETY: as above, and the caller decides the cycle.
+    unsafe { frame.put(error) }
 }
 
 /// What the work of a frame on an undecided cycle is called, if it has a name.

@@ -12,12 +12,13 @@ use dagwood_fibers::RawSuspender;
 use super::attention::Attention;
 use super::cancel::{Interrupt, Region, Signal, Watch};
 use super::fork::ForkList;
-use super::graph::{Ask, Awaited, Frame, settle};
+use super::graph::{Ask, Awaited, Frame, WaitKind, settle};
 use super::latch::Latch;
 use super::pool::Worker;
 use super::rest::Rest;
 use super::wanted::LOOKERS;
 use crate::error::Error;
+use crate::plant;
 use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
 
 /// What somebody keeps with a fiber: only an address here.
@@ -81,8 +82,8 @@ pub(crate) struct FiberRecord {
     pub(crate) frames: Cell<*const Frame>,
     /// What the fiber waits for.
     pub(crate) edge: Cell<*const Awaited>,
-    /// Whether that wait is an ask, which can be called back, rather than one for a child.
-    pub(crate) is_asking: Cell<bool>,
+    /// What that wait is.
+    pub(super) wait_kind: Cell<WaitKind>,
     /// For its worker: whether it went back to the base without a job.
     pub(super) is_spare: Cell<bool>,
     /// Whether its worker has given its wait up (graph.md G8).
@@ -100,6 +101,12 @@ pub(crate) struct FiberRecord {
     region: AtomicPtr<Region>,
     /// What the running job has lent to code without a context (`raw/lent.rs`), or null. Its own.
     pub(crate) lent: Cell<Lent>,
+    /// Whether it is that of an iteration on its outer fiber, which it is one with as far as cancellation goes
+    /// (cancel.md X9).
+    is_inner: Cell<bool>,
+    /// The record of the iteration that runs on it, or null. Written by the fiber, and looked through under the graph's
+    /// lock, or by its worker.
+    inner: AtomicPtr<FiberRecord>,
     /// The size of the segments that it goes on on.
     segment_bytes: usize,
     /// Below this address little is left of the stack that it runs on now.
@@ -161,11 +168,13 @@ impl FiberRecord {
             forks: ForkList::new(),
             frames: Cell::new(ptr::null()),
             edge: Cell::new(ptr::null()),
-            is_asking: Cell::new(false),
+            wait_kind: Cell::new(WaitKind::Child),
             is_spare: Cell::new(false),
             given_up: Cell::new(GivenUpFor::Nothing),
             rest: Rest::new(),
             region: AtomicPtr::new(ptr::null_mut()),
+            is_inner: Cell::new(false),
+            inner: AtomicPtr::new(ptr::null_mut()),
             refuses_runs: Cell::new(false),
             is_deaf: Cell::new(false),
             refusals: Cell::new(0),
@@ -191,6 +200,11 @@ impl FiberRecord {
         self.executor
     }
 
+    /// Whether others can run while it waits, though it is the record of a run of its own.
+    pub(crate) fn is_on_worker(&self) -> bool {
+        self.outermost().worker().is_some()
+    }
+
     /// The fiber whose stack this is.
     fn outermost(&self) -> &FiberRecord {
         match self.wake {
@@ -198,6 +212,55 @@ impl FiberRecord {
             Wake::Outer(outer) => unsafe { &*outer }.outermost(),
             Wake::Worker(_) | Wake::Thread(_) => self,
         }
+    }
+
+    /// It, the current one, is the record of an iteration on `outer` from now on.
+    pub(crate) fn become_inner_of(&self, outer: &FiberRecord) {
+        self.is_inner.set(true);
+        self.is_deaf.set(outer.is_deaf.get());
+        // Release: pairs with the Acquire in `inner`.
+        outer
+            .inner
+            .store(ptr::from_ref(self).cast_mut(), Ordering::Release);
+    }
+
+    /// The iteration on it has ended. Its record may go once no look is under way (`settle`).
+    pub(crate) fn lose_inner(&self) {
+        self.inner.store(ptr::null_mut(), Ordering::Release);
+    }
+
+    /// The record of the iteration that runs on it, if one does; of the current fiber, or one of the calling worker's, or
+    /// under the graph's lock.
+    fn inner(&self) -> Option<&FiberRecord> {
+        // Acquire: pairs with the Release in `become_inner_of`.
+        let inner = self.inner.load(Ordering::Acquire);
+        // SAFETY: null, or not freed before `lose_inner` and a time without the lock (`run_here`).
+        unsafe { inner.as_ref() }
+    }
+
+    /// The record of what runs on it: its own, or that of the iteration, and so on. To be called as [`inner`](Self::inner).
+    pub(super) fn innermost(&self) -> &FiberRecord {
+        let mut innermost = self;
+        while let Some(inner) = innermost.inner() {
+            innermost = inner;
+        }
+        innermost
+    }
+
+    /// The fiber that waits for it, if it is the record of an iteration.
+    pub(super) fn around(&self) -> Option<&FiberRecord> {
+        match self.wake {
+            // SAFETY: the outer fiber runs us, so it is alive.
+            Wake::Outer(outer) if self.is_inner.get() && !plant::is("lonely_iteration") => {
+                Some(unsafe { &*outer })
+            }
+            _ => None,
+        }
+    }
+
+    /// The fiber that it is one with as far as cancellation goes: itself, unless it is the record of an iteration.
+    pub(super) fn host(&self) -> &FiberRecord {
+        self.around().map_or(self, FiberRecord::host)
     }
 
     /// Why its wait was given up.
@@ -240,7 +303,7 @@ impl FiberRecord {
 
     /// The pool that runs it, if one does.
     pub(super) fn watcher(&self) -> Option<Arc<dyn Interrupt>> {
-        self.worker().map(Worker::watcher)
+        self.host().worker().map(Worker::watcher)
     }
 
     /// It may be cancelled from now on: no wish may be lost (attention.md A5).
@@ -257,6 +320,7 @@ impl FiberRecord {
         if !ptr::eq(self.attention, &raw const CALM) {
             self.attention().raise();
         }
+        self.around().inspect(|outer| outer.raise_attention());
     }
 
     pub(super) fn is_deaf(&self) -> bool {
@@ -274,6 +338,9 @@ impl FiberRecord {
     /// It was told that the executor shuts down. If it goes on all the same, time and again, it ends here: it is not
     /// resumed any more (cancel.md X7).
     pub(super) fn note_refusal(&self) {
+        if let Some(outer) = self.around() {
+            return outer.note_refusal();
+        }
         let refusals = self.refusals.get();
         self.refusals.set(refusals + 1);
         if refusals == REFUSALS_MAX

@@ -9,12 +9,13 @@ use std::time::Instant;
 
 use super::cancel::Region;
 use super::cycle::Cycle;
+use super::detection::{self, GRAPH};
 use super::fiber::{FiberRecord, GivenUpFor};
-use super::wait::{WaitList, Waiters};
+use super::wait::{Outcome, WaitList, Waiters};
 use super::wanted::{self, Foreign, end_of};
 use crate::error::Error;
 use crate::plant;
-use crate::sync::{AtomicUsize, GlobalLock, Ordering};
+use crate::sync::{AtomicUsize, Ordering};
 
 /// What part a frame has in the end of cancelled work (cancel.md X3, X4).
 #[derive(Copy, Clone, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub(crate) enum Role {
     Fork,
     /// A whole run: nothing below it, if there is something, is part of it.
     Run,
+    /// A run of an iteration's own: what is below it, on the fiber around, is one with it (cancel.md X9).
+    Inside,
     /// A part of a run; the data is its [`Region`].
     Part,
     /// No frame: what a wait is for.
@@ -38,17 +41,28 @@ pub(crate) struct Kind {
     pub(crate) query: Option<fn() -> &'static str>,
     /// Its name in the report of a cycle: (kind, key). `None`: it is not named (a join's half).
     pub(crate) describe: Option<unsafe fn(NonNull<()>) -> Name>,
-    /// Puts a cycle's error in, and closes it: queries only, others end when their fibers have
-    /// unwound.
-    pub(crate) fail: Option<unsafe fn(NonNull<()>, &Error) -> Waiters>,
+    /// What a cycle makes of it: queries only, others end when their fibers have unwound.
+    pub(crate) decide: Option<Decide>,
+    /// Whether what it does is provisional, if it ever is: a cycle through it is cut instead of decided (graph.md G9).
+    pub(crate) is_provisional: Option<unsafe fn(NonNull<()>) -> bool>,
     /// Gives it back without a result, for a fiber that goes no further: queries only.
     pub(crate) abandon: Option<unsafe fn(NonNull<()>) -> Waiters>,
+}
+
+/// How a cycle ends a query, in two steps (graph.md G6).
+#[derive(Copy, Clone)]
+pub(crate) struct Decide {
+    /// Puts the result in: a value, or the cycle's error. Runs user code; says how it is to be closed.
+    pub(crate) put: unsafe fn(NonNull<()>, &Error) -> Outcome,
+    /// Closes it so.
+    pub(crate) close: unsafe fn(NonNull<()>, Outcome) -> Waiters,
 }
 
 impl Kind {
     /// Has no name in reports (the query that forked or ran it has), and ends by itself.
     const FORK: &'static Kind = &Kind::unnamed(Role::Fork);
     const RUN: &'static Kind = &Kind::unnamed(Role::Run);
+    const INSIDE: &'static Kind = &Kind::unnamed(Role::Inside);
     const PART: &'static Kind = &Kind::unnamed(Role::Part);
     const WAIT: &'static Kind = &Kind::unnamed(Role::Wait);
 
@@ -57,7 +71,8 @@ impl Kind {
             role,
             query: None,
             describe: None,
-            fail: None,
+            decide: None,
+            is_provisional: None,
             abandon: None,
         }
     }
@@ -74,6 +89,8 @@ pub(crate) struct Subject {
 impl Subject {
     /// A whole run.
     pub(crate) const RUN: Subject = Subject::unnamed(Kind::RUN);
+    /// A run of an iteration's own.
+    pub(crate) const INSIDE: Subject = Subject::unnamed(Kind::INSIDE);
     /// A wait for a fork.
     const CHILD: Subject = Subject::unnamed(Kind::WAIT);
 
@@ -207,6 +224,30 @@ impl Frame {
         Frame::innermost_cycle(fiber).is_some_and(|own| own.has_cause_of(cycle))
     }
 
+    /// How many queries, of the innermost ones on `fiber`, the current one, the cycle with this error has decided.
+    pub(crate) fn innermost_queries_in(fiber: &FiberRecord, cycle: &Error) -> usize {
+        let is_in = |frame: &&Frame| frame.cycle().is_some_and(|own| own.has_cause_of(cycle));
+        let is_query = |frame: &&Frame| frame.subject.kind.query.is_some();
+        Frame::all_of(fiber)
+            .take_while(is_in)
+            .filter(is_query)
+            .count()
+    }
+
+    /// The error of the cycle that has marked the frame of `fiber`, the current one, which does `awaited`, if one has;
+    /// and how many queries there are from the innermost one to the last that it has marked.
+    pub(crate) fn cycle_of<'f>(
+        fiber: &'f FiberRecord,
+        awaited: &Awaited,
+    ) -> Option<(&'f Error, usize)> {
+        let is_its = |frame: &&Frame| ptr::eq(frame.awaited.as_ptr(), awaited);
+        let cycle = Frame::all_of(fiber).find(is_its).and_then(Frame::cycle)?;
+        let queries = Frame::all_of(fiber).filter(|frame| frame.subject.kind.query.is_some());
+        let is_in = |frame: &Frame| frame.cycle().is_some_and(|own| own.has_cause_of(cycle));
+        let last = queries.enumerate().filter(|(_, frame)| is_in(frame)).last();
+        Some((cycle, last.map_or(0, |(place, _)| place + 1)))
+    }
+
     /// Whether a cycle has decided any frame of `fiber`, the current one: what runs on top of it may be left over.
     pub(crate) fn is_any_decided(fiber: &FiberRecord) -> bool {
         let mut next = fiber.frames.get();
@@ -253,6 +294,11 @@ impl Frame {
         })
     }
 
+    /// The same, and then those of the fibers around it, if it is an iteration's.
+    pub(super) fn all_around(fiber: &FiberRecord) -> impl Iterator<Item = &Frame> {
+        std::iter::successors(Some(fiber), |fiber| fiber.around()).flat_map(Frame::all_of)
+    }
+
     /// What it does is called, if it has a name. Runs user code (`Debug`).
     pub(super) fn name(&self) -> Option<Name> {
         self.subject.name()
@@ -268,6 +314,7 @@ impl Frame {
     /// Whether what is below it goes on when this is cancelled.
     pub(super) fn is_root(&self) -> bool {
         match self.subject.kind.role {
+            Role::Inside => false,
             Role::Run => true,
             Role::Part => {
                 // SAFETY: of a part, whose region outlives the frame (`Subject::part`).
@@ -281,7 +328,7 @@ impl Frame {
     /// Nothing that the queries on `fiber`, the current one, give from now on is remembered: it ends with `error`
     /// (cancel.md X3).
     pub(crate) fn cancel_queries(fiber: &FiberRecord, error: &Error) {
-        let frames = Frame::all_of(fiber).take_while(|frame| !frame.is_root());
+        let frames = Frame::all_around(fiber).take_while(|frame| !frame.is_root());
         for frame in frames.filter(|frame| frame.kind().query.is_some()) {
             if frame.cycle().is_none() && !plant::is("cancelled_is_kept") {
                 // SAFETY: the fiber runs: only it reads or writes the field (graph.md G6).
@@ -292,7 +339,7 @@ impl Frame {
 
     /// Gives the queries of `fiber`, the current one, back, for it goes no further.
     pub(super) fn abandon_queries(fiber: &FiberRecord) {
-        for frame in Frame::all_of(fiber) {
+        for frame in Frame::all_around(fiber.innermost()) {
             if let Some(abandon) = frame.kind().abandon {
                 // SAFETY: of this kind, and the frame is entered (`Subject::new`); the fiber does not go on.
                 unsafe { abandon(frame.subject.data) }.wake();
@@ -300,26 +347,41 @@ impl Frame {
         }
     }
 
+    /// Whether what it does is provisional. Called by its fiber, or under the lock while that is stuck.
+    pub(super) fn is_provisional(&self) -> bool {
+        // SAFETY: of this kind, and the frame is entered (`Subject::new`).
+        let ask = |ask: unsafe fn(NonNull<()>) -> bool| unsafe { ask(self.subject.data) };
+        self.subject.kind.is_provisional.is_some_and(ask)
+    }
+
     /// The kind of what it does.
     pub(super) fn kind(&self) -> &'static Kind {
         self.subject.kind
     }
 
-    /// Puts the error of a cycle into what it does, if that is a query, and closes it.
+    /// Puts what a cycle makes of it into what it does, if that is a query. Runs user code (`recover`).
     ///
     /// # Safety
     ///
     /// The caller decides a cycle that the frame is on, and its fiber is stuck or the caller.
-    pub(super) unsafe fn fail(&self, error: &Error) -> Option<Waiters> {
-        let fail = self.subject.kind.fail?;
+    pub(super) unsafe fn put(&self, error: &Error) -> Option<Outcome> {
+        let decide = self.subject.kind.decide?;
         // SAFETY: of this kind, and the frame is entered (`Subject::new`); in progress by a fiber
         // that is stuck: nobody else completes it.
-        Some(unsafe { fail(self.subject.data, error) })
+        Some(unsafe { (decide.put)(self.subject.data, error) })
+    }
+
+    /// Closes what was put in.
+    ///
+    /// # Safety
+    ///
+    /// As for [`put`](Self::put), which gave `outcome`.
+    pub(super) unsafe fn close(&self, outcome: Outcome) -> Option<Waiters> {
+        let decide = self.subject.kind.decide?;
+        // SAFETY: as in `put`.
+        Some(unsafe { (decide.close)(self.subject.data, outcome) })
     }
 }
-
-/// One lock for the edges of the whole process (graph.md G1).
-pub(super) static GRAPH: GlobalLock = GlobalLock::new();
 
 /// Suspends `fiber` until `awaited` was closed; `what` is its name for reports.
 ///
@@ -337,13 +399,22 @@ pub(crate) fn wait_for(
     }
     check_unwinding().map_err(Stopped::Refused)?;
     check_cancelled(fiber).map_err(Stopped::Refused)?;
-    wait_on_edge(fiber, awaited, what, true).map_err(|error| {
-        if error.is_exhausted() || error.is_cancelled() {
-            Stopped::Refused(error)
-        } else {
-            Stopped::Cycle(error)
-        }
-    })
+    wait_on_edge(fiber, awaited, what, WaitKind::Ask).map_err(Stopped::of)
+}
+
+/// As [`wait_for`], in an iteration: gives [`Stopped::Cut`] where the wait would be part of a cycle through a query that
+/// asks for a fixpoint (graph.md G9).
+pub(crate) fn wait_for_or_cut(
+    fiber: &FiberRecord,
+    awaited: &Awaited,
+    what: Subject,
+) -> Result<(), Stopped> {
+    if awaited.list.outcome().is_some() {
+        return Ok(());
+    }
+    check_unwinding().map_err(Stopped::Refused)?;
+    check_cancelled(fiber).map_err(Stopped::Refused)?;
+    wait_on_edge(fiber, awaited, what, WaitKind::Iterated).map_err(Stopped::of)
 }
 
 /// Suspends `fiber` until `awaited`, a child that borrows from it and is not opened again, is
@@ -354,7 +425,8 @@ pub(crate) fn wait_for_child(fiber: &FiberRecord, awaited: &Awaited) -> Option<E
     let mut cycle = None;
     while awaited.list.outcome().is_none() {
         // Once a cycle is decided the child goes on; it may run into another.
-        cycle = cycle.or(wait_on_edge(fiber, awaited, Subject::CHILD, false).err());
+        let waited = wait_on_edge(fiber, awaited, Subject::CHILD, WaitKind::Child);
+        cycle = cycle.or(waited.err());
     }
     cycle
 }
@@ -368,7 +440,7 @@ pub(crate) fn wait_for_begun(
 ) -> Option<Error> {
     point_before_wait(fiber);
     // SAFETY: the current fiber, which suspends below; its record outlives it.
-    let mut ask = Ask::new(fiber, awaited, Subject::CHILD, false);
+    let mut ask = Ask::new(fiber, awaited, Subject::CHILD, WaitKind::Child);
     // SAFETY: as above.
     let Added::Waiting = (unsafe { add_edge(fiber, awaited, &mut ask) }) else {
         unreachable!("it is open, and nobody does it");
@@ -384,7 +456,7 @@ pub(crate) fn wait_without_edge(
     awaited: &Awaited,
     what: Subject,
 ) -> Result<(), Error> {
-    let mut ask = Ask::new(fiber, awaited, what, true);
+    let mut ask = Ask::new(fiber, awaited, what, WaitKind::Ask);
     while awaited.list.outcome().is_none() {
         check_unwinding()?;
         check_cancelled(fiber)?;
@@ -403,8 +475,7 @@ pub(super) struct Ask {
     awaited: NonNull<Awaited>,
     /// Behind whom the fiber was listed (wait.md W7).
     before: *const FiberRecord,
-    /// Whether it can be given up: not a wait for a child.
-    is_ask: bool,
+    kind: WaitKind,
     what: Subject,
     /// Since when, if somebody looks at the clock.
     since: Option<Instant>,
@@ -412,12 +483,15 @@ pub(super) struct Ask {
 }
 
 impl Ask {
-    fn new(fiber: &FiberRecord, awaited: &Awaited, what: Subject, is_ask: bool) -> Self {
-        let is_timed = fiber.worker().is_some_and(|worker| worker.times_waits());
+    fn new(fiber: &FiberRecord, awaited: &Awaited, what: Subject, kind: WaitKind) -> Self {
+        let is_timed = fiber
+            .host()
+            .worker()
+            .is_some_and(|worker| worker.times_waits());
         Ask {
             awaited: NonNull::from(awaited),
             before: ptr::null(),
-            is_ask,
+            kind,
             what,
             since: is_timed.then(Instant::now),
             foreign: Foreign::new(),
@@ -427,7 +501,7 @@ impl Ask {
     /// The fiber was listed, behind `before`. The lock is held.
     fn listed(&mut self, fiber: &FiberRecord, awaited: &Awaited, before: *const FiberRecord) {
         self.before = before;
-        if self.is_ask {
+        if self.kind.is_ask() {
             self.foreign.note(fiber, owner_of(awaited));
         }
     }
@@ -438,20 +512,21 @@ impl Ask {
 fn owner_now(fiber: &FiberRecord) -> *const FiberRecord {
     let _guard = GRAPH.lock();
     let owner = edge_of(fiber).and_then(owner_of);
-    owner.map_or(ptr::null(), ptr::from_ref)
+    owner.map_or(ptr::null(), |owner| owner.host())
 }
 
 /// The wait of `fiber`, one of the calling worker's, if it waits. Runs user code (`Debug`).
 #[cfg(any(feature = "fibers", feature = "threads"))]
 pub(super) fn seen_wait(fiber: &FiberRecord) -> Option<super::pool::SeenWait> {
+    let inner = fiber.innermost();
     // SAFETY: null, or in a frame of the fiber, which is suspended: its worker does something else.
-    let ask = unsafe { fiber.ask().as_ref() }?;
+    let ask = unsafe { inner.ask().as_ref() }?;
     let text = |name: Option<Name>| name.map(|name| name.text);
     super::fiber::without_runs(|| {
-        let queries = Frame::all_of(fiber).filter_map(|frame| text(frame.name()));
+        let queries = Frame::all_around(inner).filter_map(|frame| text(frame.name()));
         Some(super::pool::SeenWait {
             fiber,
-            owner: owner_now(fiber),
+            owner: owner_now(inner),
             awaited: text(ask.what.name()).unwrap_or_else(|| "what it forked".to_owned()),
             queries: queries.collect(),
             since: ask.since,
@@ -511,6 +586,7 @@ pub(crate) enum GivenUp {
 /// can be made (stand.md S3), or, if it was cancelled and nobody else wants what it computes, for that (cancel.md X2).
 pub(crate) fn give_up(fiber: &FiberRecord, why: GivenUpFor) -> GivenUp {
     let guard = GRAPH.lock();
+    let fiber = fiber.innermost();
     // SAFETY: null, or in a frame of the fiber, which stands still.
     let Some(ask) = (unsafe { fiber.ask().as_ref() }) else {
         return GivenUp::No;
@@ -520,7 +596,7 @@ pub(crate) fn give_up(fiber: &FiberRecord, why: GivenUpFor) -> GivenUp {
     let is_over = fiber.given_up.get() != GivenUpFor::Nothing
         || fiber.is_called_back()
         || awaited.list.outcome().is_some();
-    if !ask.is_ask || is_over || why == GivenUpFor::Cancel && !wanted::is_to_end(fiber) {
+    if !ask.kind.is_ask() || is_over || why == GivenUpFor::Cancel && !wanted::is_to_end(fiber) {
         return GivenUp::No;
     }
     if DECIDING.load(Ordering::Relaxed) > 0 {
@@ -558,22 +634,22 @@ fn wait_on_edge(
     fiber: &FiberRecord,
     awaited: &Awaited,
     what: Subject,
-    is_ask: bool,
+    kind: WaitKind,
 ) -> Result<(), Error> {
-    let mut ask = Ask::new(fiber, awaited, what, is_ask);
+    let mut ask = Ask::new(fiber, awaited, what, kind);
     point_before_wait(fiber);
     // SAFETY: the current fiber, which suspends below if it was listed; its record outlives it.
     match unsafe { add_edge(fiber, awaited, &mut ask) } {
         Added::Waiting => wait_listed(fiber, awaited, ask),
         Added::Done => Ok(()),
         Added::Closes(cycle) => Err(cycle.decide()),
-        Added::LeftOver(error) => Err(error),
+        Added::CalledBack(error) => Err(error),
     }
 }
 
 /// Suspends `fiber`, which has an edge and is listed, until the wait has ended.
 fn wait_listed(fiber: &FiberRecord, awaited: &Awaited, mut ask: Ask) -> Result<(), Error> {
-    let is_ask = ask.is_ask;
+    let is_ask = ask.kind.is_ask();
     loop {
         suspend(fiber, &ask)?;
         // SAFETY: the current fiber, which was woken, and suspends above if it is listed again.
@@ -597,6 +673,38 @@ pub(crate) enum Stopped {
     Cycle(Error),
     /// It could not begin.
     Refused(Error),
+    /// It is part of a cycle that its asker iterates: it goes on without.
+    Cut,
+}
+
+impl Stopped {
+    fn of(error: Error) -> Stopped {
+        if error.is_exhausted() || error.is_cancelled() {
+            Stopped::Refused(error)
+        } else if error.is_cut() {
+            Stopped::Cut
+        } else {
+            Stopped::Cycle(error)
+        }
+    }
+}
+
+/// What a wait on an edge is to the graph.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum WaitKind {
+    /// For a child, which borrows from the waiter: it cannot be called back.
+    Child,
+    /// An ask.
+    Ask,
+    /// An ask in an iteration, which can be cut (G9).
+    Iterated,
+}
+
+impl WaitKind {
+    /// Whether it can be called back.
+    pub(super) fn is_ask(self) -> bool {
+        self != WaitKind::Child
+    }
 }
 
 /// An ask must not wait in a destructor that an unwind runs.
@@ -630,7 +738,9 @@ pub(super) fn names_of_ready(inbox: &super::ready::Inbox) -> Vec<&'static str> {
     // SAFETY: nobody drains it while the lock is held.
     let fibers = unsafe { inbox.fibers() };
     // A fiber that is not drained is not resumed: its frames stand still.
-    let name = |fiber: &FiberRecord| Frame::all_of(fiber).find_map(|frame| frame.kind().query);
+    let name = |fiber: &FiberRecord| {
+        Frame::all_around(fiber.innermost()).find_map(|frame| frame.kind().query)
+    };
     let name = |fiber: &FiberRecord| name(fiber).filter(|_| !plant::is("nameless_ready"));
     fibers
         .map(|fiber| name(fiber).map_or("a job", |name| name()))
@@ -646,8 +756,8 @@ enum Added {
     Done,
     /// It would close a cycle, which the caller must decide.
     Closes(Cycle),
-    /// The ask is left over from a decided provider, and ends with this error.
-    LeftOver(Error),
+    /// The ask ends with this error: it is left over from a decided provider, or cut.
+    CalledBack(Error),
 }
 
 /// Adds the edge of `fiber` and lists it, unless that closes a cycle (G2).
@@ -656,25 +766,28 @@ enum Added {
 ///
 /// As for [`WaitList::list`].
 unsafe fn add_edge(fiber: &FiberRecord, awaited: &Awaited, ask: &mut Ask) -> Added {
-    let is_ask = ask.is_ask;
     let guard = GRAPH.lock();
     let mut woken = None;
-    if is_cycle(fiber, awaited) {
-        let cycle = Cycle::collect(fiber, awaited, is_ask);
-        let Some(left_over) = cycle.left_over() else {
-            DECIDING.fetch_add(1, Ordering::Relaxed);
-            return Added::Closes(cycle);
+    if detection::IS_ON && is_cycle(fiber, awaited) {
+        let cycle = Cycle::collect(fiber, awaited, ask.kind);
+        let ended = match (cycle.left_over(), cycle.cut()) {
+            (Some(left_over), _) => left_over.end(fiber),
+            (None, Some(cut)) => cut.end(fiber, &Error::cut()),
+            (None, None) => {
+                DECIDING.fetch_add(1, Ordering::Relaxed);
+                return Added::Closes(cycle);
+            }
         };
-        match left_over.end(fiber) {
-            Ok(left_over) => woken = left_over,
-            Err(error) => return Added::LeftOver(error),
+        match ended {
+            Ok(waiters) => woken = waiters,
+            Err(error) => return Added::CalledBack(error),
         }
     }
     // SAFETY: the caller's contract.
     let added = match unsafe { awaited.list.list_owned(fiber) } {
         Ok(before) => {
             fiber.edge.set(awaited);
-            fiber.is_asking.set(is_ask);
+            fiber.wait_kind.set(ask.kind);
             ask.listed(fiber, awaited, before);
             Added::Waiting
         }
@@ -731,7 +844,7 @@ pub(crate) fn with_inner(
     let set_edge = |edge: *const Awaited| {
         let _guard = GRAPH.lock();
         outer.edge.set(edge);
-        outer.is_asking.set(false);
+        outer.wait_kind.set(WaitKind::Child);
     };
     let was_decided = Frame::innermost_cycle(outer).is_some();
     // No cycle can close here: what `awaited` belongs to has not started.
@@ -741,7 +854,9 @@ pub(crate) fn with_inner(
     if was_decided {
         None
     } else {
-        Frame::innermost_cycle(outer).cloned()
+        // A cancellation is none: whoever ran `body` tells of it.
+        let cycle = Frame::innermost_cycle(outer);
+        cycle.filter(|cycle| !cycle.is_cancelled()).cloned()
     }
 }
 

@@ -324,6 +324,11 @@ unsafe fn owner_in(word: *mut FiberRecord) -> *const FiberRecord {
 pub(crate) struct Waiters(*const FiberRecord);
 
 impl Waiters {
+    /// Nobody.
+    pub(crate) fn none() -> Waiters {
+        Waiters(ptr::null())
+    }
+
     /// Takes the chain, newest first, and turns it round.
     #[inline]
     fn from_newest(newest: *mut FiberRecord) -> Waiters {

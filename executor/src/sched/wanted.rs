@@ -6,8 +6,9 @@ use std::collections::HashSet;
 use std::ptr;
 
 use super::cancel::Region;
+use super::detection::GRAPH;
 use super::fiber::FiberRecord;
-use super::graph::{Awaited, Frame, GRAPH};
+use super::graph::{Awaited, Frame};
 use super::rest::Lookers;
 use crate::error::{Error, Reason};
 use crate::sync::{AtomicUsize, Ordering};
@@ -104,7 +105,7 @@ pub(super) fn is_wanted(fiber: &FiberRecord) -> bool {
         // SAFETY: the caller's, or one that stands still while the lock is held: a listed waiter, or one that rests
         // (rest.md).
         let fiber = unsafe { &*fiber };
-        for frame in Frame::all_of(fiber).take_while(|frame| !frame.is_root()) {
+        for frame in Frame::all_around(fiber).take_while(|frame| !frame.is_root()) {
             // SAFETY: borrowed by the frame, which is entered.
             let awaited: &Awaited = unsafe { frame.awaited.as_ref() };
             // SAFETY: the lock is held, and who closes it is `fiber`, which does not run or is the caller.
@@ -119,6 +120,7 @@ pub(super) fn is_wanted(fiber: &FiberRecord) -> bool {
             if let Some(giver) = frame.giver()
                 && known.insert(ptr::from_ref(giver))
             {
+                let giver = giver.innermost();
                 if giver.ask().is_null() {
                     // It runs: it will tell (X4).
                     return true;

@@ -18,7 +18,8 @@ impl Worker {
         self.answer_looks();
         let look = |fiber: NonNull<WorkerFiber>| {
             // SAFETY: one of this worker's records, so alive.
-            let is_waiting = !unsafe { fiber.as_ref() }.record.ask().is_null();
+            let record = &unsafe { fiber.as_ref() }.record;
+            let is_waiting = !record.innermost().ask().is_null();
             if is_waiting {
                 self.ends_wait(fiber);
             }
@@ -85,7 +86,7 @@ impl Worker {
     /// not used again.
     #[cold]
     pub(in crate::sched) fn leak_current(&self, fiber: &FiberRecord) {
-        let names = || Frame::all_of(fiber).filter_map(Frame::name);
+        let names = || Frame::all_around(fiber.innermost()).filter_map(Frame::name);
         let names: Vec<String> = without_runs(|| names().map(|name| name.text).collect());
         let doing = if names.is_empty() {
             "no query".to_owned()
