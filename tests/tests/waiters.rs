@@ -1,6 +1,8 @@
 //! What waits is told: the report of who waits for what, and the watchdog (W5).
 
-use std::sync::{Arc, Mutex, mpsc};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use dagwood_tests::{Bed, open, scenarios};
 scenarios! {
     pools [1, 2]: w3_a_report_names_waiters_and_what_they_wait_for;
     all [1]: w3_a_report_of_nobody;
+    pools [1, 2] unseeded "a clock says when": w3_an_answer_that_comes_too_late;
     pools [1, 2] unseeded "a clock says when": w3_the_watchdog_reports_that_nothing_goes_on;
     pools [1] unseeded "a clock says when": w5_the_watchdog_names_a_worker_in_a_foreign_lock;
     pools [1, 2] unseeded "a clock says when": w3_the_watchdog_is_silent_while_something_goes_on;
@@ -93,6 +96,49 @@ fn w3_a_report_of_nobody(bed: &Bed) {
     assert!(executor.waiters().is_empty());
     let inside = executor.run(&Database::new(()), |_| executor.waiters().len());
     assert_eq!(inside.expect("runs"), 0);
+}
+
+/// Whether who names a [`Slow`] is kept at it.
+static IS_KEPT: AtomicBool = AtomicBool::new(false);
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Slow;
+
+impl fmt::Debug for Slow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        while IS_KEPT.load(Ordering::SeqCst) {
+            thread::yield_now();
+        }
+        f.write_str("Slow")
+    }
+}
+
+impl Query<Event<()>> for Slow {
+    type Value = ();
+
+    fn provide(self, cx: &Cx<'_, Event<()>>) {
+        cx.data().wait(cx);
+    }
+}
+
+fn w3_an_answer_that_comes_too_late(bed: &Bed) {
+    /// One test at a time uses the flag.
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let executor = bed.executor();
+    let db = Database::new(Event::named("the gate"));
+    IS_KEPT.store(true, Ordering::SeqCst);
+    thread::scope(|scope| {
+        let run = scope.spawn(|| executor.run(&db, |cx| *cx.get(Slow)));
+        let late = report_when(&executor, |report| !report.silent_workers().is_empty());
+        assert!(late.is_empty(), "{late}");
+        IS_KEPT.store(false, Ordering::SeqCst);
+        let report = report_when(&executor, |report| !report.is_empty());
+        let waiter = report.iter().next().expect("one waits");
+        assert_eq!(waiter.queries(), ["Slow"]);
+        open(db.data());
+        run.join().expect("no panic").expect("a value");
+    });
 }
 
 /// An executor whose watchdog sends its reports.

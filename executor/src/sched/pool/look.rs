@@ -2,6 +2,7 @@
 //!
 //! Used by `Executor::waiters` and the watchdog.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,7 @@ pub(crate) struct Answer {
 
 /// A question to all workers.
 pub(crate) struct Look {
+    /// One for each worker; empty once who asked waits no longer.
     answers: Mutex<Vec<Option<Answer>>>,
     answered: Condvar,
 }
@@ -41,14 +43,30 @@ pub(crate) struct Look {
 pub(crate) type Looks = Mutex<Vec<Arc<Look>>>;
 
 impl Look {
-    /// Whether this worker has not answered.
+    /// Whether this worker has not answered, and somebody waits for it.
     pub(crate) fn misses(&self, worker: usize) -> bool {
-        self.answers.lock()[worker].is_none()
+        self.answers.lock().get(worker).is_some_and(Option::is_none)
     }
 
+    /// What comes too late is dropped.
     pub(crate) fn answer(&self, worker: usize, answer: Answer) {
-        self.answers.lock()[worker] = Some(answer);
+        if let Some(place) = self.answers.lock().get_mut(worker) {
+            *place = Some(answer);
+        }
         self.answered.notify_all();
+    }
+
+    /// Waits until all have answered, or so long, and takes what there is by then.
+    fn take_answers(&self, patience: Duration) -> Vec<Option<Answer>> {
+        let end = Instant::now() + patience;
+        let mut answers = self.answers.lock();
+        while answers.iter().any(Option::is_none) {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.answered.wait_for(&mut answers, left).timed_out() {
+                break;
+            }
+        }
+        std::mem::take(&mut *answers)
     }
 }
 
@@ -78,15 +96,7 @@ impl Pool {
         } else {
             patience
         };
-        let end = Instant::now() + patience;
-        let mut answers = look.answers.lock();
-        while answers.iter().any(Option::is_none) {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() || look.answered.wait_for(&mut answers, left).timed_out() {
-                break;
-            }
-        }
-        let answers = std::mem::take(&mut *answers);
+        let answers = look.take_answers(patience);
         self.looks.lock().retain(|other| !Arc::ptr_eq(other, &look));
         self.seen(answers)
     }
@@ -107,15 +117,13 @@ impl Pool {
                 }
             }
         }
-        let index_of = |fiber| {
-            seen.iter()
-                .position(|(_, wait)| std::ptr::eq(wait.fiber, fiber))
-        };
+        let fibers = seen.iter().map(|(_, wait)| wait.fiber);
+        let indices: HashMap<_, _> = fibers.zip(0..).collect();
         let holders: Vec<Holder> = seen
             .iter()
-            .map(|(_, wait)| match index_of(wait.owner) {
-                Some(index) => Holder::Waiter(index),
-                None if wait.owner.is_null() => Holder::Nobody,
+            .map(|(_, wait)| match indices.get(&wait.owner) {
+                _ if wait.owner.is_null() => Holder::Nobody,
+                Some(index) => Holder::Waiter(*index),
                 None => Holder::Other,
             })
             .collect();
