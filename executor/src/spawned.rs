@@ -270,11 +270,30 @@ impl<T> TaskCell<T> {
     }
 }
 
-/// Starts a spawned job at once where jobs run in program order, else shows it to the workers.
+/// Whether what is spawned is started at once: where jobs run in program order, and in a destructor that runs during an
+/// unwind, which could not wait for it.
+fn starts_at_once<D>(cx: &Cx<'_, D>) -> bool {
+    cx.is_sequential() || std::thread::panicking()
+}
+
+/// Calls `spawn`, which counts a job and starts it, where there is room for the job: once it is counted nothing may unwind
+/// until it has ended.
+///
+/// # Panics
+///
+/// The spawner was cancelled, or there is no memory for more stack: `spawn` was not called.
+pub(crate) fn with_room_to_start<D, R>(cx: &Cx<'_, D>, spawn: impl FnOnce() -> R) -> R {
+    if starts_at_once(cx) {
+        cx.with_room(spawn)
+    } else {
+        spawn()
+    }
+}
+
+/// Starts a spawned job at once, or else shows it to the workers. Does not unwind.
 pub(crate) fn start_or_publish<D>(cx: &Cx<'_, D>, job: &Arc<SpawnedJob>) {
-    // A destructor that spawns during an unwind could not wait for the job.
-    if cx.is_sequential() || std::thread::panicking() {
-        cx.with_room(|| job.run_if_first(cx.fiber()));
+    if starts_at_once(cx) {
+        job.run_if_first(cx.fiber());
     } else {
         cx.scheduling_point();
         job.publish(cx.fiber());

@@ -12,7 +12,7 @@ use crate::error::{Error, discard};
 use crate::sched::fiber::FiberRecord;
 use crate::sched::graph::{self, Frame, Stopped};
 use crate::sched::wanted::{end_of, told};
-use crate::spawned::{SendPtr, SpawnedJob, TaskCell, start_or_publish};
+use crate::spawned::{SendPtr, SpawnedJob, TaskCell, start_or_publish, with_room_to_start};
 
 /// A closure that was spawned with [`Cx::spawn`]: any number of jobs may wait for its result.
 ///
@@ -55,7 +55,16 @@ impl<'db, D: 'static> Cx<'db, D> {
         F: FnOnce(&Cx<'db, D>) -> T + Send + 'db,
         T: Send + Sync + 'db,
     {
-        let cell = TaskCell::new(Location::caller(), self.database());
+        let location = Location::caller();
+        with_room_to_start(self, || self.spawn_here(location, body))
+    }
+
+    fn spawn_here<T, F>(&self, location: &'static Location<'static>, body: F) -> Task<'db, T>
+    where
+        F: FnOnce(&Cx<'db, D>) -> T + Send + 'db,
+        T: Send + Sync + 'db,
+    {
+        let cell = TaskCell::new(location, self.database());
         let run = SendPtr(self.run());
         self.run().task_spawned(&cell);
         let own = Arc::clone(&cell);

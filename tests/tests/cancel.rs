@@ -14,6 +14,7 @@ scenarios! {
     pools [1, 2, 4]: f3_a_job_cancels_its_own_run;
     all [1, 2, 4]: f3_running_work_ends_at_a_scheduling_point;
     all [1, 2, 4]: f3_a_cancelled_token_begins_nothing;
+    all [1, 2, 4]: f3_a_cancelled_job_spawns_nothing_that_never_ends;
     pools [1, 2, 4]: f3_what_others_want_is_finished_first;
     pools [2, 4]: f3_a_branch_of_what_others_want_is_finished_first;
     pools [1, 2, 4]: f3_a_slot_that_nobody_wants_is_given_up;
@@ -176,6 +177,18 @@ fn f3_running_work_ends_at_a_scheduling_point(bed: &Bed) {
         });
         check_cancelled(run);
     }
+}
+
+fn f3_a_cancelled_job_spawns_nothing_that_never_ends(bed: &Bed) {
+    let executor = bed.executor();
+    let token = CancelToken::new();
+    let result = executor.run_cancellable(&Database::new(()), &token, |cx| {
+        token.cancel();
+        let task = cx.spawn(|_| 3);
+        cx.join(|_| (), |_| ());
+        *task.wait(cx)
+    });
+    check_cancelled(result);
 }
 
 fn f3_a_cancelled_token_begins_nothing(bed: &Bed) {
