@@ -27,6 +27,7 @@ use super::idle::SleepGuard;
 use super::job::{JobRef, without_unwinding};
 use super::limits;
 use super::point::Point;
+use super::posted::Posted;
 use super::queue::{Deque, Injector, Stealer};
 use super::ready::Inbox;
 use super::seeded::Seeded;
@@ -81,8 +82,8 @@ pub(crate) struct Seat {
 pub(crate) struct Pool {
     seats: Box<[Seat]>,
     injector: Injector,
-    /// A job that posts each worker's sweep.
-    spread: Sweep,
+    /// Under a schedule: whether sweeps wait to be let in.
+    sweeps_outside: Posted,
     runs: Runs,
     pub(crate) idle: Idle,
     pub(crate) depot: Depot,
@@ -173,12 +174,12 @@ impl Pool {
             attention: Attention::raised(),
             is_modestly_asked: AtomicBool::new(false),
             counters: Counters::default(),
-            sweep: Sweep::of_worker(),
+            sweep: Sweep::new(),
         };
         let pool = Arc::new(Pool {
             seats: deques.iter().map(seat).collect(),
             injector: Injector::new(),
-            spread: Sweep::of_all(),
+            sweeps_outside: Posted::new(),
             runs: Runs::new(),
             idle: Idle::new(settings.workers),
             depot: Depot::new(),

@@ -14,6 +14,7 @@ use crate::schedule::{Schedule, ScheduleLog};
 pub(crate) enum Post {
     Job(JobRef),
     Fiber(usize, *const FiberRecord),
+    Sweeps,
 }
 
 /// None exists.

@@ -22,22 +22,11 @@ pub(crate) struct Sweep {
 unsafe impl Sync for Sweep {}
 
 impl Sweep {
-    const OF_WORKER: &'static JobKind = &JobKind::whole(Self::sweep);
-    const OF_ALL: &'static JobKind = &JobKind::whole(Self::spread);
+    const KIND: &'static JobKind = &JobKind::whole(Self::sweep);
 
-    /// What one worker does.
-    pub(super) fn of_worker() -> Self {
-        Self::new(Self::OF_WORKER)
-    }
-
-    /// Posts the sweep of each worker.
-    pub(super) fn of_all() -> Self {
-        Self::new(Self::OF_ALL)
-    }
-
-    fn new(kind: &'static JobKind) -> Self {
+    pub(super) fn new() -> Self {
         Sweep {
-            job: Job::new(kind),
+            job: Job::new(Self::KIND),
             posted: Posted::new(),
         }
     }
@@ -53,42 +42,35 @@ impl Sweep {
     /// # Safety
     ///
     /// `job` is the head of a living sweep, on `fiber`, a worker's.
-    unsafe fn begin(job: NonNull<Job>, fiber: &FiberRecord) -> &Worker {
+    unsafe fn sweep(job: NonNull<Job>, fiber: &FiberRecord) {
         // SAFETY: by contract; the head is the first field of a `repr(C)` struct.
         let sweep = unsafe { job.cast::<Self>().as_ref() };
         // Before the look: who posts from now on posts anew.
         sweep.posted.lower();
         let worker = fiber.worker().expect("a worker runs it");
         worker.note_sweep();
-        worker
-    }
-
-    /// # Safety
-    ///
-    /// As for [`begin`](Self::begin).
-    unsafe fn sweep(job: NonNull<Job>, fiber: &FiberRecord) {
-        // SAFETY: by contract.
-        unsafe { Self::begin(job, fiber) }.sweep();
-    }
-
-    /// # Safety
-    ///
-    /// As for [`begin`](Self::begin).
-    unsafe fn spread(job: NonNull<Job>, fiber: &FiberRecord) {
-        // SAFETY: by contract.
-        let worker = unsafe { Self::begin(job, fiber) };
-        worker.pool().post_sweeps(worker);
+        worker.sweep();
     }
 }
 
 impl Pool {
-    /// Each worker is to end what was cancelled, as soon as it comes to its loop.
-    fn post_sweeps(&self, poster: &Worker) {
+    /// Each worker is to end what was cancelled, as soon as it comes to its loop. `poster`: the worker of the pool that
+    /// says so.
+    fn post_sweeps(&self, poster: Option<&Worker>) {
         for (index, seat) in self.seats().iter().enumerate() {
-            if let Some(job) = seat.sweep.post() {
-                self.post_job(index, job, poster);
+            match (seat.sweep.post(), poster) {
+                (Some(job), Some(poster)) => self.post_job(index, job, poster),
+                (Some(job), None) => self.post_job_as_outsider(index, job),
+                (None, _) => (),
             }
         }
+    }
+
+    /// The same, when a schedule has let it in.
+    pub(in crate::sched) fn deliver_sweeps(&self) {
+        // Before they are posted: who comes from now on hands in anew.
+        self.sweeps_outside.lower();
+        self.post_sweeps(None);
     }
 
     /// Makes each worker look at its next scheduling point.
@@ -103,12 +85,14 @@ impl Interrupt for Pool {
         // SAFETY: null, or the current fiber, which is alive, since it runs this.
         let worker = unsafe { current().as_ref() }.and_then(FiberRecord::worker);
         if let Some(worker) = worker.filter(|worker| std::ptr::eq(worker.pool(), self)) {
-            return self.post_sweeps(worker);
+            return self.post_sweeps(Some(worker));
         }
-        if let Some(job) = self.spread.post() {
-            match self.outside(None) {
-                None => self.push_injected(job),
-                Some(seeded) => self.post_from_outside(seeded, Post::Job(job)),
+        match self.outside(None) {
+            None => self.post_sweeps(None),
+            Some(seeded) => {
+                if self.sweeps_outside.raise() {
+                    self.post_from_outside(seeded, Post::Sweeps);
+                }
             }
         }
     }

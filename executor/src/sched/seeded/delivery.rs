@@ -11,6 +11,8 @@ pub(crate) enum Post {
     Job(JobRef),
     /// A fiber that was woken, and the worker that it belongs to.
     Fiber(usize, *const FiberRecord),
+    /// The sweeps of all workers.
+    Sweeps,
 }
 
 // SAFETY: a job is `Send`; a woken fiber's record belongs to who wakes it until it is in its owner's inbox (wait.md W3),
@@ -27,6 +29,7 @@ impl Sleepers for Pool {
             Post::Job(job) => self.push_injected(job),
             // SAFETY: suspended until it is in its owner's inbox, so its record is alive.
             Post::Fiber(owner, fiber) => self.push_fiber(owner, unsafe { &*fiber }, None),
+            Post::Sweeps => self.deliver_sweeps(),
         };
     }
 
