@@ -2,7 +2,7 @@
 //! point, what others want is finished first, and nothing of it is remembered.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ scenarios! {
     all [1, 2, 4]: f3_what_a_provider_makes_of_it_is_not_remembered;
     all [1, 2, 4]: f3_a_part_of_a_run_ends_alone;
     pools [1, 2, 4]: f3_the_last_handle_of_a_task;
+    pools [2] unseeded "a job keeps its thread": f3_a_worker_that_has_no_fiber_left_is_told;
     pools [1, 2, 4]: f3_a_deadline_ends_waits;
     all [1, 2, 4]: f3_a_deadline_ends_running_work;
     pools [1, 2, 4]: f3_cancelled_again_and_again_leaks_nothing;
@@ -443,6 +444,39 @@ fn f3_the_last_handle_of_a_task(bed: &Bed) {
         assert_eq!(run.expect("its own failure only"), 4);
         assert!(dropped.get() <= 1, "it may not have begun");
     }
+}
+
+fn f3_a_worker_that_has_no_fiber_left_is_told(bed: &Bed) {
+    let builder = bed.builder().max_fibers(bed.workers());
+    let executor = builder.build().expect("the workers have a fiber each");
+    let (token, never) = (CancelToken::new(), Event::<()>::new());
+    let (is_kept, is_ended) = (AtomicBool::new(false), AtomicBool::new(false));
+    let until = |flag: &AtomicBool| {
+        while !flag.load(Ordering::SeqCst) {
+            thread::yield_now();
+        }
+    };
+    thread::scope(|scope| {
+        let keeper = scope.spawn(|| {
+            executor.run(&Database::new(()), |_| {
+                is_kept.store(true, Ordering::SeqCst);
+                until(&is_ended);
+            })
+        });
+        until(&is_kept);
+        let (asking, asked) = std::sync::mpsc::channel();
+        let run = scope.spawn(|| {
+            executor.run_cancellable(&Database::new(()), &token, move |cx: &Cx<'_, ()>| {
+                asking.send(()).expect("the test waits");
+                never.wait(cx);
+            })
+        });
+        asked.recv().expect("it is asked for");
+        token.cancel();
+        check_cancelled(run.join().expect("no panic"));
+        is_ended.store(true, Ordering::SeqCst);
+        keeper.join().expect("no panic").expect("not cancelled");
+    });
 }
 
 fn f3_a_deadline_ends_waits(bed: &Bed) {
