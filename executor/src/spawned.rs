@@ -175,9 +175,8 @@ impl<T> TaskCell<T> {
         }
         // SAFETY: `describe` takes a living cell of this type.
         let subject = unsafe { Subject::new(Self::TASK, self) };
-        let around = fiber.region();
         let mut record = None;
-        let (result, cycle) = Frame::enter_as(fiber, &self.awaited, subject, || {
+        let run_closure = || {
             // SAFETY: the current fiber; run and bindings outlive the closure, since a run waits
             // for its tasks and a scope for its children.
             let cx = unsafe { Cx::new(run, fiber, locals) };
@@ -186,9 +185,9 @@ impl<T> TaskCell<T> {
             });
             record = notes.and_then(Notes::into_record);
             result
-        });
-        // It may have run on top of other work.
-        fiber.enter_region(around);
+        };
+        let (result, cycle) =
+            fiber.on_top(|| Frame::enter_as(fiber, &self.awaited, subject, run_closure));
         let result = match &cycle {
             // Whatever the closure made of it: it was for a query that is decided.
             Some(error) if error.is_left_over() => {

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use dagwood::{Cx, Database, Error, Event, Executor, Query};
+use dagwood::{Cx, Database, Error, Event, Executor, Query, Task};
 use dagwood_tests::{Bed, Count, Meeting, at_once_from_threads, scenarios};
 
 scenarios! {
@@ -14,6 +14,7 @@ scenarios! {
     pools [1, 2, 4]: f4_on_an_own_worker;
     pools [1, 2, 4]: f4_running_work_ends;
     pools [1, 2]: f4_who_refuses_to_end_is_left_behind;
+    pools [1]: f4_who_refuses_to_end_on_top_of_another_run;
     all [1, 2]: f4_nothing_begins_afterwards;
     pools [1, 2, 4]: w10_asks_from_outside_at_the_moment_of_shutdown;
 }
@@ -211,6 +212,65 @@ fn f4_who_refuses_to_end_is_left_behind(bed: &Bed) {
     // What it was computing is given up: others get it.
     let value = bed.executor().run(db, |cx| *cx.get(Refusing));
     assert_eq!(value.expect("not cancelled"), 7);
+}
+
+/// What a run, the task that it spawns, and another run that waits for that task tell each other.
+#[derive(Default)]
+struct Tower {
+    task: Mutex<Option<Task<'static, ()>>>,
+    is_sought: AtomicBool,
+    is_awaited: AtomicBool,
+    is_on_top: AtomicBool,
+    is_begun: AtomicBool,
+}
+
+impl Tower {
+    fn build(&self, cx: &Cx<'static, Tower>) {
+        yield_until(cx, &self.is_sought);
+        let task = cx.spawn(|cx| {
+            let tower = cx.data();
+            // There is one worker: who waits has begun it, or it was begun before.
+            let is_on_top = tower.is_awaited.load(Ordering::SeqCst);
+            tower.is_on_top.store(is_on_top, Ordering::SeqCst);
+            tower.is_begun.store(true, Ordering::SeqCst);
+            loop {
+                let _ = catch_unwind(AssertUnwindSafe(|| cx.yield_now()));
+            }
+        });
+        *self.task.lock().expect("no panic") = Some(task);
+        yield_until(cx, &self.is_begun);
+    }
+
+    fn seek(&self, cx: &Cx<'static, Tower>) {
+        self.is_sought.store(true, Ordering::SeqCst);
+        loop {
+            let task = self.task.lock().expect("no panic").clone();
+            if let Some(task) = task {
+                self.is_awaited.store(true, Ordering::SeqCst);
+                return *task.wait(cx);
+            }
+            cx.yield_now();
+        }
+    }
+}
+
+fn yield_until(cx: &Cx<'static, Tower>, flag: &AtomicBool) {
+    while !flag.load(Ordering::SeqCst) {
+        cx.yield_now();
+    }
+}
+
+fn f4_who_refuses_to_end_on_top_of_another_run(bed: &Bed) {
+    // As above.
+    let executor: &Executor = Box::leak(Box::new(bed.executor()));
+    let db: &Database<Tower> = Box::leak(Box::new(Database::new(Tower::default())));
+    thread::spawn(move || executor.run(db, |cx| cx.data().build(cx)));
+    thread::spawn(move || executor.run(db, |cx| cx.data().seek(cx)));
+    while !db.data().is_begun.load(Ordering::SeqCst) {
+        thread::yield_now();
+    }
+    let is_on_top = db.data().is_on_top.load(Ordering::SeqCst);
+    assert_eq!(executor.shutdown(), 1 + usize::from(is_on_top));
 }
 
 fn f4_nothing_begins_afterwards(bed: &Bed) {

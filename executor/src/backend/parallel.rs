@@ -2,14 +2,13 @@
 
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::available_parallelism;
 
 use dagwood_fibers::{Faults, Mechanism, StackSettings};
 
 use crate::error::{Error, Reason};
 use crate::executor::{Backend, Builder};
-use crate::sched::cancel::{Region, Signal, Watch};
+use crate::sched::cancel::{Region, Shut, Signal, Watch};
 use crate::sched::pool::{Pool, RunningRun, Settings, Threads};
 use crate::sched::stats::{Counters, Statistics};
 use crate::schedule::ScheduleLog;
@@ -28,7 +27,7 @@ pub(crate) struct Sequential {
     pub(crate) stack_bytes: usize,
     counters: Counters,
     has_statistics: bool,
-    is_shut: AtomicBool,
+    shut: Shut,
 }
 
 /// A pool of workers.
@@ -46,7 +45,7 @@ impl Engine {
                 stack_bytes: builder.stack_bytes,
                 counters: Counters::default(),
                 has_statistics: builder.has_statistics,
-                is_shut: AtomicBool::new(false),
+                shut: Shut::default(),
             }));
         }
         Ok(Engine::Pool(Workers {
@@ -96,7 +95,7 @@ impl Engine {
     /// The executor was shut down.
     pub(crate) fn begin_run(&self) -> Result<Option<RunningRun<'_>>, Error> {
         match self {
-            Engine::Sequential(sequential) if sequential.is_shut.load(Ordering::Acquire) => {
+            Engine::Sequential(sequential) if sequential.shut.is_set() => {
                 Err(Error::cancelled(Reason::Shutdown))
             }
             Engine::Sequential(_) => Ok(None),
@@ -108,7 +107,7 @@ impl Engine {
     pub(crate) fn shut_down(&self, waits: bool) -> usize {
         match self {
             Engine::Sequential(sequential) => {
-                sequential.is_shut.store(true, Ordering::Release);
+                sequential.shut.set();
                 0
             }
             Engine::Pool(workers) => workers.threads.pool().shut_down(waits),
@@ -129,15 +128,12 @@ impl Engine {
     ///
     /// The engine outlives the region.
     pub(crate) unsafe fn region(&self, signal: Option<Arc<Signal>>) -> Region {
-        let (is_shut, is_polled) = match self {
-            Engine::Sequential(sequential) => (&raw const sequential.is_shut, true),
-            Engine::Pool(workers) => (
-                ptr::from_ref(workers.threads.pool().runs().is_shut()),
-                false,
-            ),
+        let (shut, is_polled) = match self {
+            Engine::Sequential(sequential) => (&raw const sequential.shut, true),
+            Engine::Pool(workers) => (ptr::from_ref(workers.threads.pool().runs().shut()), false),
         };
         // SAFETY: by contract.
-        unsafe { Region::of_run(signal, is_shut, is_polled) }
+        unsafe { Region::of_run(signal, shut, is_polled) }
     }
 
     /// Lets a signal tell the workers.

@@ -2,11 +2,10 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Reason};
 use crate::executor::{Backend, Builder};
-use crate::sched::cancel::{Region, Signal, Watch};
+use crate::sched::cancel::{Region, Shut, Signal, Watch};
 use crate::sched::stats::{Counters, Statistics};
 use crate::schedule::ScheduleLog;
 use crate::stacks::Stacks;
@@ -23,7 +22,7 @@ pub(crate) struct Sequential {
     pub(crate) stack_bytes: usize,
     counters: Counters,
     has_statistics: bool,
-    is_shut: AtomicBool,
+    shut: Shut,
     /// Only this thread counts.
     bound: ThreadBound,
 }
@@ -35,7 +34,7 @@ impl Engine {
             stack_bytes: builder.stack_bytes,
             counters,
             has_statistics,
-            is_shut: AtomicBool::new(false),
+            shut: Shut::default(),
             bound: ThreadBound::new(),
         }))
     }
@@ -74,7 +73,7 @@ impl Engine {
     /// The executor was shut down.
     pub(crate) fn begin_run(&self) -> Result<Option<Infallible>, Error> {
         let Engine::Sequential(sequential) = self;
-        if sequential.is_shut.load(Ordering::Acquire) {
+        if sequential.shut.is_set() {
             return Err(Error::cancelled(Reason::Shutdown));
         }
         // Nobody waits for its end.
@@ -84,7 +83,7 @@ impl Engine {
     /// Begins no more runs. Gives how many will never end.
     pub(crate) fn shut_down(&self, _: bool) -> usize {
         let Engine::Sequential(sequential) = self;
-        sequential.is_shut.store(true, Ordering::Release);
+        sequential.shut.set();
         0
     }
 
@@ -101,7 +100,7 @@ impl Engine {
     pub(crate) unsafe fn region(&self, signal: Option<Arc<Signal>>) -> Region {
         let Engine::Sequential(sequential) = self;
         // SAFETY: by contract.
-        unsafe { Region::of_run(signal, &raw const sequential.is_shut, true) }
+        unsafe { Region::of_run(signal, &raw const sequential.shut, true) }
     }
 
     /// Nobody needs to be told: who runs looks.

@@ -3,7 +3,7 @@
 //! Who may be asked to stop, and whether it was: read at scheduling points and before waits. Knows no query and no worker.
 
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -104,13 +104,36 @@ impl Drop for Watch<'_> {
     }
 }
 
+/// What an executor's runs are told, and tell, at its end.
+#[derive(Default)]
+pub(crate) struct Shut {
+    is_set: AtomicBool,
+    /// How many runs will never end.
+    stuck: AtomicUsize,
+}
+
+impl Shut {
+    /// No run is to begin, and those that are are to end.
+    pub(crate) fn set(&self) {
+        self.is_set.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.is_set.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn stuck(&self) -> usize {
+        self.stuck.load(Ordering::Acquire)
+    }
+}
+
 /// Work that is cancelled as a whole: a run, or a part of one. It lies in the frame of a call that outlives the work.
 pub(crate) struct Region {
     /// What it is part of, or null.
     around: *const Region,
     signal: Option<Arc<Signal>>,
-    /// Whether the executor shuts down; null if it cannot while this runs.
-    is_shut: *const AtomicBool,
+    /// Whether the executor shuts down; null if it is a part.
+    shut: *const Shut,
     /// Whether nobody raises the attention word of who runs it: it is raised all the time then (X5).
     is_polled: bool,
     /// Of a whole run: whether a fiber of it refuses to end.
@@ -122,16 +145,16 @@ impl Region {
     ///
     /// # Safety
     ///
-    /// `is_shut` is null or outlives the region.
+    /// `shut` outlives the region.
     pub(crate) unsafe fn of_run(
         signal: Option<Arc<Signal>>,
-        is_shut: *const AtomicBool,
+        shut: *const Shut,
         is_polled: bool,
     ) -> Self {
         Region {
             around: ptr::null(),
             signal,
-            is_shut,
+            shut,
             is_polled,
             is_stuck: AtomicBool::new(false),
         }
@@ -146,7 +169,7 @@ impl Region {
         Region {
             around: self,
             signal: Some(signal),
-            is_shut: ptr::null(),
+            shut: ptr::null(),
             is_polled: self.is_polled,
             is_stuck: AtomicBool::new(false),
         }
@@ -161,7 +184,7 @@ impl Region {
         Region {
             around: self,
             signal: None,
-            is_shut: ptr::null(),
+            shut: ptr::null(),
             is_polled: true,
             is_stuck: AtomicBool::new(false),
         }
@@ -181,9 +204,7 @@ impl Region {
     /// The same, but not for what is around it.
     pub(crate) fn own_reason(&self) -> Option<Reason> {
         // SAFETY: null, or outlives this (`of_run`). Relaxed would do: it is a wish; what orders it is X2.
-        let is_shut =
-            unsafe { self.is_shut.as_ref() }.is_some_and(|is_shut| is_shut.load(Ordering::Acquire));
-        if is_shut {
+        if unsafe { self.shut.as_ref() }.is_some_and(Shut::is_set) {
             return Some(Reason::Shutdown);
         }
         let signal = self.signal.as_ref()?;
@@ -204,11 +225,15 @@ impl Region {
         self.is_polled && (is_inside || self.has_signal())
     }
 
-    /// Notes that a fiber of its run refuses to end; `true`: the first.
-    pub(crate) fn note_stuck(&self) -> bool {
-        match self.around() {
-            Some(around) => around.note_stuck(),
-            None => !self.is_stuck.swap(true, Ordering::Relaxed),
+    /// A fiber with work of its run refuses to end: the run will never.
+    pub(crate) fn note_stuck(&self) {
+        if let Some(around) = self.around() {
+            return around.note_stuck();
+        }
+        // SAFETY: outlives this (`of_run`).
+        let shut = unsafe { self.shut.as_ref() };
+        if let Some(shut) = shut.filter(|_| !self.is_stuck.swap(true, Ordering::AcqRel)) {
+            shut.stuck.fetch_add(1, Ordering::AcqRel);
         }
     }
 }

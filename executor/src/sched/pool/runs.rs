@@ -1,12 +1,11 @@
 //! The runs of a pool: how many are going on, and the end of all of them (shutdown). Rules: cancel.md X7, X8.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::Pool;
 use crate::error::{Error, Reason};
 use crate::plant;
-use crate::sched::cancel::{Interrupt, Region};
+use crate::sched::cancel::{Interrupt, Region, Shut};
 use crate::sched::fiber::FiberRecord;
 use crate::sync::{Condvar, Mutex};
 
@@ -19,15 +18,13 @@ pub(crate) struct Runs {
     count: Mutex<Count>,
     /// One has ended, or will never.
     ended: Condvar,
-    /// For scheduling points; says what `Count::is_shut` does.
-    is_shut: AtomicBool,
+    /// For scheduling points; says what `Count::is_shut` does. And how many will never end.
+    shut: Shut,
 }
 
 #[derive(Default)]
 struct Count {
     running: usize,
-    /// Those of which a fiber refuses to end.
-    stuck: usize,
     is_shut: bool,
 }
 
@@ -39,7 +36,7 @@ impl Runs {
         Runs {
             count: Mutex::new(Count::default()),
             ended: Condvar::new(),
-            is_shut: AtomicBool::new(false),
+            shut: Shut::default(),
         }
     }
 
@@ -58,19 +55,13 @@ impl Runs {
     }
 
     /// Whether there are to be no more, and those that are are to end.
-    pub(crate) fn is_shut(&self) -> &AtomicBool {
-        &self.is_shut
+    pub(crate) fn shut(&self) -> &Shut {
+        &self.shut
     }
 
     /// How many there are.
     pub(crate) fn running(&self) -> usize {
         self.count.lock().running
-    }
-
-    /// One more will never end.
-    fn one_is_stuck(&self) {
-        self.count.lock().stuck += 1;
-        self.ended.notify_all();
     }
 }
 
@@ -86,25 +77,29 @@ impl Pool {
     /// many will never end.
     pub(crate) fn shut_down(&self, waits: bool) -> usize {
         self.runs.count.lock().is_shut = true;
-        self.runs.is_shut.store(true, Ordering::Release);
+        self.runs.shut.set();
         self.interrupt();
         let mut count = self.runs.count.lock();
-        while waits && !plant::is("hasty_shutdown") && count.running > count.stuck {
+        while waits && !plant::is("hasty_shutdown") && count.running > self.runs.shut.stuck() {
             if self.runs.ended.wait_for(&mut count, ASK_AGAIN).timed_out() {
                 drop(count);
                 self.raise_all();
                 count = self.runs.count.lock();
             }
         }
-        count.stuck
+        self.runs.shut.stuck()
     }
 
-    /// A fiber refuses to end, and with it its run.
+    /// A fiber refuses to end, and with it each run that has work on its stack. (One of another pool is seen by that one's
+    /// shutdown when it looks again.)
     pub(crate) fn note_stuck(&self, fiber: &FiberRecord) {
-        // SAFETY: null, or that of the job that runs on the fiber.
-        let region: Option<&Region> = unsafe { fiber.region().as_ref() };
-        if region.is_some_and(Region::note_stuck) {
-            self.runs.one_is_stuck();
+        for region in fiber.innermost().regions() {
+            // SAFETY: null, or that of a job on the fiber's stack.
+            let region: Option<&Region> = unsafe { region.as_ref() };
+            region.inspect(|region| region.note_stuck());
         }
+        // Not between its look and its wait.
+        drop(self.runs.count.lock());
+        self.runs.ended.notify_all();
     }
 }
