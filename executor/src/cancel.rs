@@ -22,6 +22,12 @@ use crate::sched::wanted::{end_of, told};
 /// that it was computing is given up, and whoever asks next computes it; unless somebody else, who is not cancelled,
 /// waits for it: then that one is finished first.
 ///
+/// A run that a job has begun on another executor is cancelled with the run around it, and so is a query around, whatever
+/// its provider makes of that.
+///
+/// A run on the sequential backend has nobody to wake it. It looks at its token and at the clock at its own scheduling
+/// points; a wait for what another thread computes, or for an event, does not end before that is there.
+///
 /// With `panic = "abort"` nothing can be unwound: [`Cx::try_get`], [`Task::try_wait`](crate::Task::try_wait),
 /// [`Event::try_wait`](crate::Event::try_wait) and [`Cx::check_cancelled`] give the error, and everything else goes on,
 /// with all that is asked for inside a [`Cx::get`].

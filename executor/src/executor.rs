@@ -1,6 +1,7 @@
 //! The executor: how it is built, and how work gets in from outside.
 
 use std::fmt;
+use std::ptr;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,9 @@ use crate::cx::Cx;
 use crate::error::Error;
 use crate::query::database::Database;
 use crate::run::{Run, run_here};
+use crate::sched::cancel::Region;
 use crate::sched::fiber::{FiberRecord, current};
+use crate::sched::graph::Frame;
 use crate::sched::stats::Statistics;
 use crate::sched::witness;
 use crate::schedule::{Schedule, ScheduleLog};
@@ -202,7 +205,8 @@ impl Executor {
     }
 
     /// As [`run`](Self::run), for so long at the most: then it is cancelled, as by a [`CancelToken`]. How much longer it
-    /// takes depends on how far its jobs are from their next scheduling points.
+    /// takes depends on how far its jobs are from their next scheduling points. On the sequential backend waits do not end
+    /// (see [`CancelToken`]).
     ///
     /// # Errors
     ///
@@ -252,7 +256,10 @@ impl Executor {
     /// what it computes is given up, its stack and all that lies on it are lost, and its `run` does not return, since
     /// the job may have borrowed from its caller.
     ///
-    /// On the sequential backend it only begins no more.
+    /// On the sequential backend it waits for nobody. A run that is going on there with a token or a deadline ends at its
+    /// next scheduling point; another one is told by [`Cx::check_cancelled`] only.
+    ///
+    /// A run that a job has begun on another executor is cancelled with the run around it.
     ///
     /// Gives the number of runs that will never return.
     ///
@@ -341,8 +348,16 @@ impl Executor {
         }
         let _running = self.engine.begin_run()?;
         let _watch = signal.and_then(|signal| self.engine.watch(signal));
-        // SAFETY: the engine, which has the flag, outlives this call.
-        let region = unsafe { self.engine.region(signal.cloned()) };
+        let outer_region = outer.filter(|outer| !outer.is_deaf());
+        let outer_region = outer_region.map_or(ptr::null(), FiberRecord::region);
+        // SAFETY: null, or that of the job that calls, which waits here.
+        let outer_signals = unsafe { outer_region.as_ref() }.map(Region::signals);
+        let outer_signals = outer_signals.into_iter().flatten();
+        let _outer_watches: Vec<_> = outer_signals
+            .filter_map(|signal| self.engine.watch(signal))
+            .collect();
+        // SAFETY: the engine, which has the flag, and the calling job outlive this call.
+        let region = unsafe { self.engine.region(outer_region, signal.cloned()) };
         // SAFETY: the engine, which has the counters, outlives this call.
         let run = unsafe {
             Run::new(
@@ -353,14 +368,21 @@ impl Executor {
                 region,
             )
         };
-        match &*self.engine {
+        let result = match &*self.engine {
             Engine::Sequential(engine) => run_here(&run, body, identity, engine.stack_bytes),
             #[cfg(any(feature = "fibers", feature = "threads"))]
             Engine::Pool(workers) => {
                 let pool = workers.threads.pool();
                 pool.watching(|| crate::run::run_on_pool(&run, body, |job| pool.inject(job)))
             }
+        };
+        // SAFETY: as above.
+        let outer_reason = unsafe { outer_region.as_ref() }.and_then(Region::reason);
+        if let (Some(outer), Some(reason)) = (outer, outer_reason) {
+            // Whatever the closure made of it.
+            Frame::cancel_queries(outer, &Error::cancelled(reason));
         }
+        result
     }
 }
 

@@ -230,7 +230,7 @@ impl<'db, D> Run<'db, D> {
         body: impl FnOnce(&Cx<'db, D>) -> T,
     ) -> Result<T, Payload> {
         let fiber = cx.fiber();
-        if self.region.has_signal() {
+        if self.region.is_interruptible() {
             fiber.become_interruptible();
         }
         let result = catch_unwind(AssertUnwindSafe(|| body(cx)));

@@ -22,6 +22,7 @@ scenarios! {
     all [1, 2, 4]: f3_a_part_of_a_run_ends_alone;
     pools [1, 2, 4]: f3_the_last_handle_of_a_task;
     pools [2] unseeded "a job keeps its thread": f3_a_worker_that_has_no_fiber_left_is_told;
+    pools [1, 2, 4] unseeded "two executors": f3_a_run_inside_ends_with_the_one_around;
     pools [1, 2, 4]: f3_a_deadline_ends_waits;
     all [1, 2, 4]: f3_a_deadline_ends_running_work;
     pools [1, 2, 4]: f3_cancelled_again_and_again_leaks_nothing;
@@ -477,6 +478,61 @@ fn f3_a_worker_that_has_no_fiber_left_is_told(bed: &Bed) {
         is_ended.store(true, Ordering::SeqCst);
         keeper.join().expect("no panic").expect("not cancelled");
     });
+}
+
+/// What a query that runs something on another executor needs.
+struct Around {
+    inner: Executor,
+    asking: AtomicBool,
+    gate: Event<u32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct RunsInside;
+
+impl Query<Around> for RunsInside {
+    type Value = u32;
+
+    fn provide(self, cx: &Cx<'_, Around>) -> u32 {
+        let around = cx.data();
+        let inside = around.inner.run(&Database::new(()), |cx: &Cx<'_, ()>| {
+            around.asking.store(true, Ordering::SeqCst);
+            *around.gate.wait(cx)
+        });
+        // It must not be remembered that it was cancelled.
+        inside.unwrap_or(0)
+    }
+}
+
+fn f3_a_run_inside_ends_with_the_one_around(bed: &Bed) {
+    let executor = bed.executor();
+    let db = Database::new(Around {
+        inner: bed.executor(),
+        asking: AtomicBool::new(false),
+        gate: Event::new(),
+    });
+    let token = CancelToken::new();
+    thread::scope(|scope| {
+        let run = scope.spawn(|| executor.run_cancellable(&db, &token, |cx| *cx.get(RunsInside)));
+        while !db.data().asking.load(Ordering::SeqCst) {
+            thread::yield_now();
+        }
+        token.cancel();
+        check_cancelled(run.join().expect("no panic"));
+    });
+    let stopped = bed.executor();
+    db.data().asking.store(false, Ordering::SeqCst);
+    thread::scope(|scope| {
+        let run = scope.spawn(|| stopped.run(&db, |cx| *cx.get(RunsInside)));
+        while !db.data().asking.load(Ordering::SeqCst) {
+            thread::yield_now();
+        }
+        assert_eq!(stopped.shutdown(), 0);
+        check_cancelled(run.join().expect("no panic"));
+    });
+    db.data().gate.set(7).expect("set once");
+    let value = executor.run(&db, |cx| *cx.get(RunsInside));
+    assert_eq!(value.expect("not cancelled"), 7);
 }
 
 fn f3_a_deadline_ends_waits(bed: &Bed) {

@@ -45,7 +45,7 @@ impl Engine {
                 stack_bytes: builder.stack_bytes,
                 counters: Counters::default(),
                 has_statistics: builder.has_statistics,
-                shut: Shut::default(),
+                shut: Shut::new(),
             }));
         }
         Ok(Engine::Pool(Workers {
@@ -122,18 +122,22 @@ impl Engine {
         }
     }
 
-    /// What a run is cancelled by.
+    /// What a run is cancelled by, which a job that works for `outer` begins, if that is not null.
     ///
     /// # Safety
     ///
-    /// The engine outlives the region.
-    pub(crate) unsafe fn region(&self, signal: Option<Arc<Signal>>) -> Region {
+    /// The engine and `outer` outlive the region.
+    pub(crate) unsafe fn region(
+        &self,
+        outer: *const Region,
+        signal: Option<Arc<Signal>>,
+    ) -> Region {
         let (shut, is_polled) = match self {
             Engine::Sequential(sequential) => (&raw const sequential.shut, true),
             Engine::Pool(workers) => (ptr::from_ref(workers.threads.pool().runs().shut()), false),
         };
         // SAFETY: by contract.
-        unsafe { Region::of_run(signal, shut, is_polled) }
+        unsafe { Region::of_run(outer, signal, shut, is_polled) }
     }
 
     /// Lets a signal tell the workers.

@@ -34,7 +34,7 @@ impl Engine {
             stack_bytes: builder.stack_bytes,
             counters,
             has_statistics,
-            shut: Shut::default(),
+            shut: Shut::new(),
             bound: ThreadBound::new(),
         }))
     }
@@ -92,15 +92,19 @@ impl Engine {
         WaitReport::default()
     }
 
-    /// What a run is cancelled by.
+    /// What a run is cancelled by, which a job that works for `outer` begins, if that is not null.
     ///
     /// # Safety
     ///
-    /// The engine outlives the region.
-    pub(crate) unsafe fn region(&self, signal: Option<Arc<Signal>>) -> Region {
+    /// The engine and `outer` outlive the region.
+    pub(crate) unsafe fn region(
+        &self,
+        outer: *const Region,
+        signal: Option<Arc<Signal>>,
+    ) -> Region {
         let Engine::Sequential(sequential) = self;
         // SAFETY: by contract.
-        unsafe { Region::of_run(signal, &raw const sequential.shut, true) }
+        unsafe { Region::of_run(outer, signal, &raw const sequential.shut, true) }
     }
 
     /// Nobody needs to be told: who runs looks.

@@ -105,21 +105,28 @@ impl Drop for Watch<'_> {
 }
 
 /// What an executor's runs are told, and tell, at its end.
-#[derive(Default)]
 pub(crate) struct Shut {
-    is_set: AtomicBool,
+    /// Set when no run is to begin. It tells those who run what its runs wait for.
+    signal: Signal,
     /// How many runs will never end.
     stuck: AtomicUsize,
 }
 
 impl Shut {
+    pub(crate) fn new() -> Self {
+        Shut {
+            signal: Signal::new(None),
+            stuck: AtomicUsize::new(0),
+        }
+    }
+
     /// No run is to begin, and those that are are to end.
     pub(crate) fn set(&self) {
-        self.is_set.store(true, Ordering::Release);
+        self.signal.set(Reason::Shutdown);
     }
 
     pub(crate) fn is_set(&self) -> bool {
-        self.is_set.load(Ordering::Acquire)
+        self.signal.reason().is_some()
     }
 
     pub(crate) fn stuck(&self) -> usize {
@@ -131,6 +138,8 @@ impl Shut {
 pub(crate) struct Region {
     /// What it is part of, or null.
     around: *const Region,
+    /// Of a run inside a job of another executor: what that works for, or null.
+    outer: *const Region,
     signal: Option<Arc<Signal>>,
     /// Whether the executor shuts down; null if it is a part.
     shut: *const Shut,
@@ -141,18 +150,20 @@ pub(crate) struct Region {
 }
 
 impl Region {
-    /// That of a run.
+    /// That of a run, which a job of another executor may have begun: that one works for `outer`.
     ///
     /// # Safety
     ///
-    /// `shut` outlives the region.
+    /// `shut` outlives the region, and so does `outer`, or it is null.
     pub(crate) unsafe fn of_run(
+        outer: *const Region,
         signal: Option<Arc<Signal>>,
         shut: *const Shut,
         is_polled: bool,
     ) -> Self {
         Region {
             around: ptr::null(),
+            outer,
             signal,
             shut,
             is_polled,
@@ -168,6 +179,7 @@ impl Region {
     pub(crate) unsafe fn part(&self, signal: Arc<Signal>) -> Self {
         Region {
             around: self,
+            outer: ptr::null(),
             signal: Some(signal),
             shut: ptr::null(),
             is_polled: self.is_polled,
@@ -183,6 +195,7 @@ impl Region {
     pub(crate) unsafe fn inside(&self) -> Self {
         Region {
             around: self,
+            outer: ptr::null(),
             signal: None,
             shut: ptr::null(),
             is_polled: true,
@@ -195,10 +208,27 @@ impl Region {
         unsafe { self.around.as_ref() }
     }
 
+    fn outer(&self) -> Option<&Region> {
+        // SAFETY: null, or outlives this one (`of_run`).
+        unsafe { self.outer.as_ref() }
+    }
+
+    /// All that tells it, and the runs inside it, to stop.
+    pub(crate) fn signals(&self) -> Vec<&Signal> {
+        // SAFETY: null, or outlives this (`of_run`).
+        let shut = unsafe { self.shut.as_ref() }.map(|shut| &shut.signal);
+        let mut signals: Vec<_> = self.signal.as_deref().into_iter().chain(shut).collect();
+        for further in [self.around(), self.outer()].into_iter().flatten() {
+            signals.extend(further.signals());
+        }
+        signals
+    }
+
     /// Why its work is to stop, if it is. Once there is a reason it stays.
     pub(crate) fn reason(&self) -> Option<Reason> {
         self.own_reason()
             .or_else(|| self.around().and_then(Region::reason))
+            .or_else(|| self.outer().and_then(Region::reason))
     }
 
     /// The same, but not for what is around it.
@@ -216,7 +246,13 @@ impl Region {
 
     /// Whether it may be cancelled by more than a shutdown.
     pub(crate) fn has_signal(&self) -> bool {
-        self.signal.is_some() || self.around().is_some_and(Region::has_signal)
+        let has_signal = |further: Option<&Region>| further.is_some_and(Region::has_signal);
+        self.signal.is_some() || has_signal(self.around()) || has_signal(self.outer())
+    }
+
+    /// Whether its pool may be interrupted for it by more than the pool's own shutdown, which asks again.
+    pub(crate) fn is_interruptible(&self) -> bool {
+        self.has_signal() || !self.outer.is_null()
     }
 
     /// Whether nobody raises attention for it.
@@ -229,6 +265,9 @@ impl Region {
     pub(crate) fn note_stuck(&self) {
         if let Some(around) = self.around() {
             return around.note_stuck();
+        }
+        if let Some(outer) = self.outer() {
+            outer.note_stuck();
         }
         // SAFETY: outlives this (`of_run`).
         let shut = unsafe { self.shut.as_ref() };

@@ -358,7 +358,7 @@ impl FiberRecord {
         self.around().inspect(|outer| outer.raise_attention());
     }
 
-    pub(super) fn is_deaf(&self) -> bool {
+    pub(crate) fn is_deaf(&self) -> bool {
         self.is_deaf.get()
     }
 

@@ -36,7 +36,7 @@ impl Runs {
         Runs {
             count: Mutex::new(Count::default()),
             ended: Condvar::new(),
-            shut: Shut::default(),
+            shut: Shut::new(),
         }
     }
 
