@@ -85,10 +85,13 @@ impl Member {
                 next.map_or(2_000, |next| number.max(*next))
             }
             Member::Endless => *cx.get(Member::Endless) + 1,
-            Member::Asking => (0..)
-                .map(|number| *cx.get(Plain(number)))
-                .max()
-                .unwrap_or(0),
+            Member::Asking => {
+                let mut number = 0;
+                loop {
+                    assert_eq!(*cx.get(Plain(number)), number);
+                    number += 1;
+                }
+            }
             Member::Forking => loop {
                 steps.runs.fetch_add(1, Ordering::SeqCst);
                 cx.join(|_| (), |_| ());
