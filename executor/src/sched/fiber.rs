@@ -342,7 +342,7 @@ impl FiberRecord {
             return outer.note_refusal();
         }
         let refusals = self.refusals.get();
-        self.refusals.set(refusals + 1);
+        self.refusals.set(refusals.saturating_add(1));
         if refusals == REFUSALS_MAX
             && let Some(worker) = self.worker()
         {

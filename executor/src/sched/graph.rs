@@ -15,7 +15,7 @@ use super::wait::{Outcome, WaitList, Waiters};
 use super::wanted::{self, Foreign, end_of};
 use crate::error::Error;
 use crate::plant;
-use crate::sync::{AtomicUsize, Ordering};
+use crate::sync::Ordering;
 
 /// What part a frame has in the end of cancelled work (cancel.md X3, X4).
 #[derive(Copy, Clone, PartialEq, Eq)]
@@ -337,9 +337,11 @@ impl Frame {
         }
     }
 
-    /// Gives the queries of `fiber`, the current one, back, for it goes no further.
+    /// Gives the queries of `fiber`, the current one, back, for it goes no further: but not those that a cycle has decided,
+    /// which were published then.
     pub(super) fn abandon_queries(fiber: &FiberRecord) {
-        for frame in Frame::all_around(fiber.innermost()) {
+        let is_open = |frame: &&Frame| frame.cycle().is_none_or(Error::is_transient);
+        for frame in Frame::all_around(fiber.innermost()).filter(is_open) {
             if let Some(abandon) = frame.kind().abandon {
                 // SAFETY: of this kind, and the frame is entered (`Subject::new`); the fiber does not go on.
                 unsafe { abandon(frame.subject.data) }.wake();
@@ -561,8 +563,9 @@ fn suspend(fiber: &FiberRecord, ask: &Ask) -> Result<(), Error> {
     }
 }
 
-/// How many circles stand still until they are decided (G5). Changed under the lock.
-static DECIDING: AtomicUsize = AtomicUsize::new(0);
+/// How many circles stand still until they are decided (G5). Changed under the lock; in the sequential build, which has
+/// none, by several threads.
+static DECIDING: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
 
 /// A circle was decided. The lock is held.
 pub(super) fn circle_is_decided() {

@@ -14,7 +14,7 @@ use crate::error::{Error, Reason};
 use crate::sync::{AtomicUsize, Ordering};
 
 /// How many asks wait for what another region computes. Changed under the graph's lock.
-static FOREIGN: AtomicUsize = AtomicUsize::new(0);
+static FOREIGN: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
 
 /// Those who ask whether a fiber is wanted.
 pub(super) static LOOKERS: Lookers = Lookers(AtomicUsize::new(0));
@@ -33,8 +33,9 @@ impl Foreign {
 
     /// `fiber` is listed as waiting for what `owner` does. The lock is held.
     pub(super) fn note(&mut self, fiber: &FiberRecord, owner: Option<&FiberRecord>) {
-        let is_foreign = owner.is_some_and(|owner| !ptr::eq(owner.region(), fiber.region()));
-        if is_foreign && !self.0 {
+        // Nobody is known yet to do what somebody is about to begin with.
+        let is_foreign = owner.is_none_or(|owner| !ptr::eq(owner.region(), fiber.region()));
+        if is_foreign && can_want(fiber) && !self.0 {
             self.0 = true;
             FOREIGN.fetch_add(1, Ordering::Relaxed);
         }
@@ -47,6 +48,12 @@ impl Drop for Foreign {
             FOREIGN.fetch_sub(1, Ordering::Relaxed);
         }
     }
+}
+
+/// Whether what `fiber` waits for is kept for it: nobody would tell a pool that a sequential run, on a thread outside, wants
+/// it no more. (That run computes what was abandoned itself.)
+fn can_want(fiber: &FiberRecord) -> bool {
+    fiber.host().worker().is_some()
 }
 
 /// Why the region that `fiber` works for is to stop, if it is. The fiber is the current one, or suspended in a wait.
@@ -110,6 +117,9 @@ pub(super) fn is_wanted(fiber: &FiberRecord) -> bool {
             let awaited: &Awaited = unsafe { frame.awaited.as_ref() };
             // SAFETY: the lock is held, and who closes it is `fiber`, which does not run or is the caller.
             for waiter in unsafe { awaited.list.waiters() } {
+                if !can_want(waiter) {
+                    continue;
+                }
                 if reason_of(waiter).is_none() {
                     return true;
                 }
