@@ -13,6 +13,7 @@ scenarios! {
     pools [1, 2, 4]: f3_an_iteration_that_waits_is_unwound;
     all [1, 2, 4]: f3_an_iteration_without_end_ends;
     all [1, 2, 4]: f3_an_iteration_without_end_ends_by_a_deadline;
+    all [1, 2, 4]: f3_a_member_that_runs_without_end_ends;
     pools [1, 2, 4]: f3_what_a_member_makes_of_it_is_not_remembered;
     pools [1, 2, 4]: f3_an_iteration_that_others_want_is_finished_first;
     pools [1, 2, 4]: f3_a_plain_query_around_an_iteration_is_finished_first;
@@ -53,6 +54,10 @@ enum Member {
     Handling(u32),
     /// One more in each round.
     Endless,
+    /// Asks for plain queries without end.
+    Asking,
+    /// Forks without end.
+    Forking,
     /// Has a part that is cancelled.
     Parted,
     /// Goes on whatever it is told, the first time.
@@ -80,6 +85,17 @@ impl Member {
                 next.map_or(2_000, |next| number.max(*next))
             }
             Member::Endless => *cx.get(Member::Endless) + 1,
+            Member::Asking => {
+                let mut number = 0;
+                loop {
+                    assert_eq!(*cx.get(Plain(number)), number);
+                    number += 1;
+                }
+            }
+            Member::Forking => loop {
+                steps.runs.fetch_add(1, Ordering::SeqCst);
+                cx.join(|_| (), |_| ());
+            },
             Member::Parted => {
                 let part = cx.cancellable(&steps.token, |cx| {
                     steps.token.cancel();
@@ -105,6 +121,19 @@ impl Query<Steps> for Member {
 
     fn provide(self, cx: &Cx<'_, Steps>) -> u32 {
         self.evaluate(cx)
+    }
+}
+
+/// Asks for nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Plain(u32);
+
+impl Query<Steps> for Plain {
+    type Value = u32;
+
+    fn provide(self, cx: &Cx<'_, Steps>) -> u32 {
+        cx.data().runs.fetch_add(1, Ordering::SeqCst);
+        self.0
     }
 }
 
@@ -178,6 +207,16 @@ fn f3_an_iteration_that_waits_is_unwound(bed: &Bed) {
 }
 
 fn f3_an_iteration_without_end_ends(bed: &Bed) {
+    ends(bed, Member::Endless);
+}
+
+fn f3_a_member_that_runs_without_end_ends(bed: &Bed) {
+    ends(bed, Member::Asking);
+    ends(bed, Member::Forking);
+}
+
+/// A run that computes this is cancelled after a while.
+fn ends(bed: &Bed, member: Member) {
     let executor = bed.executor();
     let (db, token) = (Database::new(Steps::new()), CancelToken::new());
     thread::scope(|scope| {
@@ -187,7 +226,7 @@ fn f3_an_iteration_without_end_ends(bed: &Bed) {
             }
             token.cancel();
         });
-        check_cancelled(executor.run_cancellable(&db, &token, |cx| *cx.get(Member::Endless)));
+        check_cancelled(executor.run_cancellable(&db, &token, |cx| *cx.get(member)));
     });
     check_ring(&executor, &db);
 }

@@ -7,7 +7,7 @@ mod thread_builder;
 
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use dagwood::raw::{Fiber, Job, Pool, Settings, WORKERS_MAX, current};
@@ -31,6 +31,8 @@ pub(crate) struct Registry {
     fifos: Vec<Fifo<'static>>,
     /// Who needs the workers: the `ThreadPool` (of the global one nobody lets go), and each closure that was spawned.
     needed: AtomicUsize,
+    /// Whether nobody needed them once: what an exit handler spawns does not end them again.
+    has_ended: AtomicBool,
     /// Workers that have not begun.
     primed: CountLatch,
     /// Workers that have not ended. (Rayon's own tests wait for them.)
@@ -155,13 +157,15 @@ impl Registry {
             fifos: (0..workers).map(|_| Fifo::new()).collect(),
             handlers: std::mem::take(&mut options.handlers),
             needed: AtomicUsize::new(1),
+            has_ended: AtomicBool::new(false),
             primed: CountLatch::new(workers),
             stopped: CountLatch::new(workers),
             has_guest: options.use_current_thread,
             pool,
             me: me.clone(),
         });
-        registry.pool.set_owner(Arc::as_ptr(&registry).cast());
+        // SAFETY: this crate alone looks at it, and the pool is this registry's.
+        unsafe { registry.pool.set_owner(Arc::as_ptr(&registry).cast()) };
         // An early return, or a panic, ends those that were started.
         let terminator = Terminator(&registry);
         for (index, member) in members.into_iter().enumerate() {
@@ -304,6 +308,10 @@ impl Registry {
     pub(crate) fn terminate(&self) {
         // AcqRel: the last one has seen what the others did.
         if self.needed.fetch_sub(1, Ordering::AcqRel) != 1 {
+            return;
+        }
+        // Relaxed: it is asked for once only, and orders nothing.
+        if self.has_ended.swap(true, Ordering::Relaxed) {
             return;
         }
         if self.handlers.exit.is_some() {

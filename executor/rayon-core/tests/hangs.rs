@@ -238,3 +238,17 @@ fn w3_a_guest_works_while_it_waits() {
     });
     guest.join().unwrap();
 }
+
+#[test]
+fn f4_what_an_exit_handler_spawns_ends_nothing_again() {
+    let (sender, exits) = mpsc::channel();
+    let builder = ThreadPoolBuilder::new()
+        .num_threads(1)
+        .exit_handler(move |worker| {
+            sender.send(worker).unwrap();
+            rayon_core::spawn(|| ());
+        });
+    drop(builder.build().unwrap());
+    // Ends once the handler, and so the pool, is gone.
+    assert_eq!(exits.iter().collect::<Vec<_>>(), [0]);
+}

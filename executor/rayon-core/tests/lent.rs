@@ -135,3 +135,29 @@ fn s1_no_context_leaves_what_it_was_lent_to() {
             .unwrap();
     }
 }
+
+/// Looks for a context that it was not lent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Nosy;
+
+impl Query<()> for Nosy {
+    type Value = bool;
+
+    fn provide(self, _: &Cx<'_, ()>) -> bool {
+        let look = || with_current::<(), _>(|cx| *cx.get(Leaf(5)));
+        catch_unwind(AssertUnwindSafe(look)).is_ok()
+    }
+}
+
+#[test]
+fn s1_a_provider_does_not_find_what_was_lent_around_it() {
+    for executor in executors() {
+        let db = Database::new(());
+        let found = executor.run(&db, |cx| {
+            cx.lend(|| with_current::<(), _>(|cx| cx.lend(|| *cx.get(Nosy))))
+        });
+        assert!(!found.unwrap());
+        let found = executor.run(&db, |cx| cx.lend(|| *cx.get(Nosy)));
+        assert!(!found.unwrap(), "whoever computes it");
+    }
+}

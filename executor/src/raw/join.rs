@@ -108,7 +108,7 @@ impl Fiber<'_> {
         B: FnOnce(bool) -> RB + Send,
         RB: Send,
     {
-        if self.record.lent.get().is_null() {
+        if self.record.lent.get().is_null() || Lent::of(self.record).is_none() {
             fork_and_join(self.record, a, b)
         } else {
             self.join_lent(a, b)
@@ -237,6 +237,10 @@ fn attend_unless_deep<T>(fiber: &FiberRecord, here: *const T) -> bool {
     let is_deep = here.addr() < fiber.limit();
     if let (false, Some(worker)) = (is_deep, fiber.worker()) {
         worker.attend(fiber);
+        // SAFETY: null, or that of the job that runs here.
+        if unsafe { fiber.region().as_ref() }.is_some_and(|region| region.reason().is_some()) {
+            fiber.raise_attention();
+        }
     }
     is_deep
 }

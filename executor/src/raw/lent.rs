@@ -10,6 +10,7 @@ use crate::local::Binding;
 use crate::query::record::Recorder;
 use crate::run::Run;
 use crate::sched::fiber::{FiberRecord, current};
+use crate::sched::graph::Frame;
 
 /// What a context is made of, without its types.
 #[derive(Copy, Clone)]
@@ -20,6 +21,8 @@ pub(super) struct Lent {
     locals: *const Binding,
     /// Of the branch that lends.
     recorder: *const Recorder,
+    /// The innermost frame of the fiber that it is lent on.
+    frame: *const Frame,
 }
 
 /// Puts back what was lent before.
@@ -43,7 +46,8 @@ impl Lent {
     /// What is lent on `fiber`.
     pub(super) fn of(fiber: &FiberRecord) -> Option<&Lent> {
         // SAFETY: null, or lent by a frame of this fiber that has not taken it back (`during`).
-        unsafe { fiber.lent.get().cast::<Lent>().as_ref() }
+        let lent = unsafe { fiber.lent.get().cast::<Lent>().as_ref() };
+        lent.filter(|lent| ptr::eq(lent.frame, fiber.frames.get()))
     }
 
     /// What takes down what the branch that lends asks for.
@@ -62,7 +66,11 @@ impl Lent {
 
     /// Lends this on `fiber`, the current one, for the time of `body`.
     pub(super) fn during<R>(&self, fiber: &FiberRecord, body: impl FnOnce() -> R) -> R {
-        let _restore = replace(fiber, ptr::from_ref(self).cast());
+        let lent = Lent {
+            frame: fiber.frames.get(),
+            ..*self
+        };
+        let _restore = replace(fiber, ptr::from_ref(&lent).cast());
         body()
     }
 }
@@ -94,6 +102,7 @@ impl<D: 'static> Cx<'_, D> {
             run: ptr::from_ref(self.run()).cast(),
             locals: self.locals(),
             recorder: self.recorder().map_or(ptr::null(), ptr::from_ref),
+            frame: ptr::null(),
         };
         lent.during(self.fiber(), body)
     }

@@ -67,7 +67,11 @@ impl Pool {
     }
 
     /// Says what the pool belongs to, for [`Fiber::owner`](super::Fiber::owner).
-    pub fn set_owner(&self, owner: *const ()) {
+    ///
+    /// # Safety
+    ///
+    /// What looks at it knows that it is of the type that it takes it for.
+    pub unsafe fn set_owner(&self, owner: *const ()) {
         self.0.set_owner(owner);
     }
 

@@ -58,7 +58,11 @@ impl Pool {
     }
 
     /// Nobody asks for it here.
-    pub fn set_owner(&self, _: *const ()) {}
+    ///
+    /// # Safety
+    ///
+    /// What looks at it knows that it is of the type that it takes it for.
+    pub unsafe fn set_owner(&self, _: *const ()) {}
 
     /// Runs a job.
     pub fn inject(&self, job: Job) {

@@ -343,7 +343,7 @@ impl FiberRecord {
 
     /// It may be cancelled from now on: no wish may be lost (attention.md A5).
     pub(crate) fn become_interruptible(&self) {
-        if let Some(worker) = self.worker() {
+        if let Some(worker) = self.host().worker() {
             worker.become_interruptible();
             self.raise_attention();
         }

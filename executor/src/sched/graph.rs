@@ -340,7 +340,10 @@ impl Frame {
     /// Gives the queries of `fiber`, the current one, back, for it goes no further: but not those that a cycle has decided,
     /// which were published then.
     pub(super) fn abandon_queries(fiber: &FiberRecord) {
-        let is_open = |frame: &&Frame| frame.cycle().is_none_or(Error::is_transient);
+        let is_open = |frame: &&Frame| {
+            // What is in an iteration may be marked and still open (graph.md G9): it looks itself.
+            frame.cycle().is_none_or(Error::is_transient) || frame.kind().is_provisional.is_some()
+        };
         for frame in Frame::all_around(fiber.innermost()).filter(is_open) {
             if let Some(abandon) = frame.kind().abandon {
                 // SAFETY: of this kind, and the frame is entered (`Subject::new`); the fiber does not go on.

@@ -116,8 +116,10 @@ impl<Q: Query<D>, D: 'static> Inside<'_, '_, Q, D> {
     /// As for [`Asked::abandon`].
     unsafe fn abandon(inside: NonNull<()>) -> Waiters {
         // SAFETY: by contract.
-        if unsafe { inside.cast::<Self>().as_ref() }.is_private {
-            // The claim is another's.
+        let this = unsafe { inside.cast::<Self>().as_ref() };
+        let slot = this.asked.slot;
+        if this.is_private || slot.is_ready() || slot.is_failed() {
+            // The claim is another's, or a cycle has ended it.
             return Waiters::none();
         }
         // SAFETY: by contract.
