@@ -295,14 +295,21 @@ impl<'db, D> Cx<'db, D> {
         }
     }
 
-    /// A scheduling point at which cancelled work is unwound (cancel.md X5).
+    /// A scheduling point at which cancelled work is unwound (cancel.md X5) that has not begun, and whose end the library
+    /// sees: that does not count as told (X7).
     #[inline]
-    pub(crate) fn point_to_end_at(&self) {
+    pub(crate) fn point_to_end_before(&self) {
         let here = 0_u8;
         if self.fiber().has_attention(&raw const here) {
             self.attend();
-            self.unwind_if_cancelled();
+            self.end_unbegun();
         }
+    }
+
+    #[cold]
+    fn end_unbegun(&self) {
+        let error = if UNWINDS { end_of(self.fiber()) } else { None };
+        error.into_iter().for_each(|error| error.raise());
     }
 
     /// Raises the error of cancelled work, unless somebody else wants it.
@@ -318,6 +325,13 @@ impl<'db, D> Cx<'db, D> {
     pub(crate) fn end(&self) -> Option<Error> {
         let error = if UNWINDS { end_of(self.fiber()) } else { None };
         error.map(|error| told(self.fiber(), error))
+    }
+
+    /// Whether the job is to end: asked by the library while it unwinds or before it begins with the next thing. The user's
+    /// code is not told by this, so it does not count as told (cancel.md X7).
+    #[cold]
+    pub(crate) fn is_ending(&self) -> bool {
+        UNWINDS && self.is_cancelled()
     }
 
     /// Whether the job is to end. Asked before it shows what it holds: a fork that was just begun is then still its own.

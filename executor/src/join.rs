@@ -285,7 +285,7 @@ impl<'db, D> Cx<'db, D> {
         }
         // SAFETY: nobody else has seen the half.
         let b = unsafe { half.take_body() };
-        if self.end().is_some() {
+        if self.is_ending() {
             discard(b);
         } else {
             discard(catch_unwind(AssertUnwindSafe(|| b(self))));
@@ -310,7 +310,13 @@ impl<'db, D> Cx<'db, D> {
             Reclaimed::Back => {
                 // SAFETY: just taken back.
                 let b = unsafe { half.take_body() };
-                (catch_unwind(AssertUnwindSafe(|| b(self))), None)
+                match ra {
+                    Err(payload) if self.is_ending() => {
+                        discard(b);
+                        resume_unwind(payload)
+                    }
+                    _ => (catch_unwind(AssertUnwindSafe(|| b(self))), None),
+                }
             }
             // SAFETY: closed.
             Reclaimed::Done(cycle) => (unsafe { half.take_result() }, cycle),

@@ -57,7 +57,7 @@ where
 /// cycle that the loop was part of: then nobody goes on).
 pub(crate) struct Failures {
     pub(crate) first: Payload,
-    pub(crate) indices: Vec<usize>,
+    pub(crate) indices: Vec<Range<usize>>,
 }
 
 /// How far a loop has come on one fiber. A block of items is taken at once, and an item says that
@@ -225,13 +225,16 @@ where
     /// Calls the body with the indices that are left here.
     fn go_through(&self, cx: &Cx<'db, D>, level: usize) {
         while let Err(first) = catch_unwind(AssertUnwindSafe(|| self.call_each(cx, level))) {
-            let indices = vec![self.progress.next.get() - 1];
-            self.add(Failures { first, indices });
-            if cx.end().is_some() {
+            let next = self.progress.next.get();
+            let mut indices = next - 1..next;
+            if cx.is_ending() {
                 // What was not begun is not called.
-                self.progress.next.set(self.end.get());
-                self.progress.stop.set(self.end.get());
+                indices.end = self.end.get();
+                self.progress.next.set(indices.end);
+                self.progress.stop.set(indices.end);
             }
+            let indices = vec![indices];
+            self.add(Failures { first, indices });
         }
     }
 
@@ -244,7 +247,7 @@ where
         while index < self.end.get() {
             // The first is ours (fork.md K4).
             next.set(index + 1);
-            cx.point_to_end_at();
+            cx.point_to_end_before();
             let left = self.end.get() - index;
             let block = if self.plan.is_recorded {
                 1

@@ -19,6 +19,7 @@ scenarios! {
     pools [1, 2, 4]: f3_a_slot_that_nobody_wants_is_given_up;
     all [1, 2, 4]: f3_what_a_provider_makes_of_it_is_not_remembered;
     all [1, 2, 4]: f3_a_part_of_a_run_ends_alone;
+    all [1, 2, 4]: f3_a_loop_drops_what_it_has_made;
     pools [1, 2, 4]: f3_the_last_handle_of_a_task;
     pools [1, 2, 4]: f3_a_deadline_ends_waits;
     all [1, 2, 4]: f3_a_deadline_ends_running_work;
@@ -407,6 +408,28 @@ fn f3_a_part_of_a_run_ends_alone(bed: &Bed) {
         });
         assert_eq!(sums.expect("the rest goes on"), ((1, 2), 3));
         assert_eq!(ended.get(), 1);
+    }
+}
+
+fn f3_a_loop_drops_what_it_has_made(bed: &Bed) {
+    let executor = bed.executor();
+    for last in [0, 1, 500, 999] {
+        let token = CancelToken::new();
+        let (made, dropped) = (Count::new(), Count::new());
+        let run = executor.run_cancellable(&Database::new(()), &token, |cx| {
+            let made = cx.par_map(0..1_000, |cx, item| {
+                if item == last {
+                    token.cancel();
+                    cx.join(|_| (), |_| ());
+                }
+                made.add();
+                Box::new(Counted(&dropped))
+            });
+            made.len()
+        });
+        check_cancelled(run);
+        assert!(made.get() < 1_000);
+        assert_eq!(dropped.get(), made.get(), "destructors");
     }
 }
 

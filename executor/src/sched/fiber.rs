@@ -92,7 +92,7 @@ pub(crate) struct FiberRecord {
     refuses_runs: Cell<bool>,
     /// Whether what runs cannot be cancelled (cancel.md X6).
     is_deaf: Cell<bool>,
-    /// How often it was told that the executor shuts down.
+    /// How often its job was told that the executor shuts down.
     refusals: Cell<u16>,
     /// While it rests in a wait: which (rest.md).
     rest: Rest<Ask>,
@@ -294,6 +294,7 @@ impl FiberRecord {
     /// Its job has ended: what that worked for may be gone.
     pub(super) fn leave_region(&self) {
         self.region.store(ptr::null_mut(), Ordering::Relaxed);
+        self.refusals.set(0);
     }
 
     /// Lets `signal` tell the pool that runs it, if one does.
