@@ -18,7 +18,7 @@ use crate::sched::fiber::FiberRecord;
 use crate::sched::room;
 use crate::sched::stats::{Counter, Counters};
 use crate::sched::wait::Outcome;
-use crate::sched::wanted::{end_of, told};
+use crate::sched::wanted::{end_of, reason_of, told};
 
 /// What a provider, or a closure that the library runs, gets: the data, the queries, and ways to go
 /// parallel.
@@ -289,7 +289,7 @@ impl<'db, D> Cx<'db, D> {
             self.settle_item();
             worker.attend(fiber);
         }
-        if self.run().region().reason().is_some() {
+        if reason_of(fiber).is_some() {
             // Others want it, or it cannot end here: it looks again.
             fiber.raise_attention();
         }
@@ -317,6 +317,17 @@ impl<'db, D> Cx<'db, D> {
     pub(crate) fn unwind_if_cancelled(&self) {
         if let Some(error) = self.end() {
             error.raise();
+        }
+    }
+
+    /// Runs what raises its errors: where nothing unwinds, the end of cancelled work would be that of the process
+    /// (cancel.md X6).
+    #[inline]
+    pub(crate) fn undisturbed<R>(&self, body: impl FnOnce() -> R) -> R {
+        if UNWINDS {
+            body()
+        } else {
+            self.fiber().undisturbed(body)
         }
     }
 
@@ -471,7 +482,8 @@ impl<'db, D> Cx<'db, D> {
         if !has_yielded {
             std::thread::yield_now();
         }
-        if self.run().region().reason().is_some() {
+        // Not this context's: a part may be around it (`cancellable`).
+        if reason_of(fiber).is_some() {
             self.unwind_if_cancelled();
         }
     }
@@ -508,8 +520,7 @@ impl<'db, D: 'static> Cx<'db, D> {
     #[inline]
     pub fn get<Q: Query<D>>(&self, query: Q) -> &'db Q::Value {
         if !UNWINDS {
-            // Else the end of cancelled work would be that of the process.
-            return self.fiber().undisturbed(|| match ask(self, query) {
+            return self.undisturbed(|| match ask(self, query) {
                 Ok(value) => value,
                 Err(error) => error.raise(),
             });

@@ -129,7 +129,7 @@ impl<T: Send + Sync> Task<'_, T> {
     /// As [`Cx::get`]: if the task failed, or waits (in the end) for the caller, the caller is
     /// unwound.
     pub fn wait<D>(&self, cx: &Cx<'_, D>) -> &T {
-        self.try_wait(cx).unwrap_or_else(|error| error.raise())
+        cx.undisturbed(|| self.try_wait(cx).unwrap_or_else(|error| error.raise()))
     }
 
     /// The result, or why there is none.

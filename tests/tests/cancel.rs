@@ -19,6 +19,7 @@ scenarios! {
     pools [1, 2, 4]: f3_a_slot_that_nobody_wants_is_given_up;
     all [1, 2, 4]: f3_what_a_provider_makes_of_it_is_not_remembered;
     all [1, 2, 4]: f3_a_part_of_a_run_ends_alone;
+    all [1, 2, 4]: f3_the_context_around_a_part_ends_with_it;
     all [1, 2, 4]: f3_a_loop_drops_what_it_has_made;
     pools [1, 2, 4]: f3_the_last_handle_of_a_task;
     pools [1, 2, 4]: f3_a_deadline_ends_waits;
@@ -409,6 +410,21 @@ fn f3_a_part_of_a_run_ends_alone(bed: &Bed) {
         assert_eq!(sums.expect("the rest goes on"), ((1, 2), 3));
         assert_eq!(ended.get(), 1);
     }
+}
+
+fn f3_the_context_around_a_part_ends_with_it(bed: &Bed) {
+    let executor = bed.executor();
+    let ended = executor.run(&Database::new(()), |cx| {
+        let token = CancelToken::new();
+        let part: Result<(), Error> = cx.cancellable(&token, |_| {
+            token.cancel();
+            loop {
+                cx.yield_now();
+            }
+        });
+        part.expect_err("it was cancelled").is_cancelled()
+    });
+    assert!(ended.expect("only a part was cancelled"));
 }
 
 fn f3_a_loop_drops_what_it_has_made(bed: &Bed) {
