@@ -12,6 +12,7 @@ use crate::plant;
 use crate::query::database::Database;
 use crate::query::record::{Notes, Record};
 use crate::run::{OpenTask, Run};
+use crate::sched::cancel::Region;
 use crate::sched::fiber::{FiberRecord, without_runs};
 use crate::sched::graph::{Awaited, Frame, Kind, Name, Role, Subject};
 use crate::sched::job::{Job, JobKind, JobRef, without_unwinding};
@@ -96,6 +97,8 @@ pub(crate) struct TaskCell<T> {
     pub(crate) awaited: Awaited,
     /// Where it was spawned.
     pub(crate) location: &'static Location<'static>,
+    /// What it is part of: alive until it has ended. An address only.
+    pub(crate) region: *const Region,
     /// Written by who runs the closure, before the close.
     result: UnsafeCell<Option<Result<T, Error>>>,
     /// The error of the cycle that decided the closure while it ran; written as `result` is.
@@ -128,8 +131,10 @@ impl<T> TaskCell<T> {
     pub(crate) fn new<D>(
         location: &'static Location<'static>,
         database: &Database<D>,
+        region: *const Region,
     ) -> Arc<Self> {
         Arc::new(TaskCell {
+            region,
             awaited: Awaited::new(ptr::null()),
             location,
             result: UnsafeCell::new(None),

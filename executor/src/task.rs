@@ -55,7 +55,8 @@ impl<'db, D: 'static> Cx<'db, D> {
         F: FnOnce(&Cx<'db, D>) -> T + Send + 'db,
         T: Send + Sync + 'db,
     {
-        let cell = TaskCell::new(Location::caller(), self.database());
+        let region = self.run().region();
+        let cell = TaskCell::new(Location::caller(), self.database(), region);
         let run = SendPtr(self.run());
         self.run().task_spawned(&cell);
         let own = Arc::clone(&cell);
@@ -150,8 +151,10 @@ impl<T: Send + Sync> Task<'_, T> {
             return cx.deeper(|| self.try_wait(cx));
         }
         cx.settle_item();
-        // Not on top of a decided provider, where what it asks for may be left over: a task has one result for all.
-        let may_run_here = !Frame::is_any_decided(cx.fiber());
+        // Not on top of a decided provider, where what it asks for may be left over: a task has one result for all. Nor on
+        // top of what does not end with it when it is cancelled (cancel.md X3).
+        let is_of_region = ptr::eq(self.cell.region, cx.fiber().region());
+        let may_run_here = is_of_region && !Frame::is_any_decided(cx.fiber());
         if may_run_here && self.job.run_if_first(cx.fiber()) {
             if let Some(error) = self.cell.cycle_of_waiter(cx.fiber()) {
                 self.cell.note_asked();
