@@ -329,6 +329,9 @@ impl Frame {
     /// (cancel.md X3).
     pub(crate) fn cancel_queries(fiber: &FiberRecord, error: &Error) {
         let frames = Frame::all_around(fiber).take_while(|frame| !frame.is_root());
+        // Who marked one has marked what is around it.
+        let is_marked = |frame: &&Frame| frame.cycle().is_some_and(Error::is_cancelled);
+        let frames = frames.take_while(|frame| !is_marked(frame));
         for frame in frames.filter(|frame| frame.kind().query.is_some()) {
             if frame.cycle().is_none() && !plant::is("cancelled_is_kept") {
                 // SAFETY: the fiber runs: only it reads or writes the field (graph.md G6).
