@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::{self, NonNull};
 
 use crate::cx::Cx;
-use crate::error::{Payload, discard};
+use crate::error::{Error, Payload, discard};
 use crate::part::{Reclaimed, reclaim};
 use crate::plant;
 use crate::query::record::Branches;
@@ -27,8 +27,8 @@ struct Half<'db, D, B, RB> {
     cx: *const Cx<'db, D>,
     /// Taken once: by the join if nobody else has the half, else by who popped it.
     body: UnsafeCell<MaybeUninit<B>>,
-    /// Written by the thief before it closes the fork; taken by the join afterwards.
-    result: UnsafeCell<MaybeUninit<Result<RB, Payload>>>,
+    /// Written by the thief before it closes the fork; taken by the join afterwards. With what has marked the frame.
+    result: UnsafeCell<MaybeUninit<(Result<RB, Payload>, Option<Error>)>>,
 }
 
 impl<'db, D, B, RB> Half<'db, D, B, RB>
@@ -70,13 +70,13 @@ where
         } else {
             locals
         };
-        let (result, _) = Frame::enter(fiber, awaited, giver, || {
+        let done = Frame::enter(fiber, awaited, giver, || {
             // SAFETY: the current fiber; run and bindings outlive the join that waits for us.
             let cx = unsafe { Cx::new(run, fiber, locals) };
             catch_unwind(AssertUnwindSafe(|| body(&cx)))
         });
         // SAFETY: the join reads after the close only.
-        unsafe { &mut *half.result.get() }.write(result);
+        unsafe { &mut *half.result.get() }.write(done);
         awaited.list.close(Outcome::READY).wake();
         // The frame may be gone from here on.
     }
@@ -99,7 +99,7 @@ where
     /// # Safety
     ///
     /// The half is closed, and nobody else takes its result.
-    unsafe fn take_result(&self) -> Result<RB, Payload> {
+    unsafe fn take_result(&self) -> (Result<RB, Payload>, Option<Error>) {
         // SAFETY: by contract, and the thief touches nothing after the close.
         let result = unsafe { &*self.result.get() };
         // SAFETY: written before the close, and taken once.
@@ -318,8 +318,12 @@ impl<'db, D> Cx<'db, D> {
                     _ => (catch_unwind(AssertUnwindSafe(|| b(self))), None),
                 }
             }
-            // SAFETY: closed.
-            Reclaimed::Done(cycle) => (unsafe { half.take_result() }, cycle),
+            Reclaimed::Done(cycle) => {
+                // SAFETY: closed.
+                let (rb, marked) = unsafe { half.take_result() };
+                marked.inspect(|marked| Frame::take_over(self.fiber(), marked));
+                (rb, cycle)
+            }
         };
         match (ra, rb, cycle) {
             (Err(_), Err(payload), _) if plant::is("second_panic_first") => resume_unwind(payload),

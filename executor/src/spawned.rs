@@ -101,7 +101,7 @@ pub(crate) struct TaskCell<T> {
     pub(crate) region: *const Region,
     /// Written by who runs the closure, before the close.
     result: UnsafeCell<Option<Result<T, Error>>>,
-    /// The error of the cycle that decided the closure while it ran; written as `result` is.
+    /// The error of the cycle, or the cancellation, that has marked its frame; written as `result` is.
     cycle: UnsafeCell<Option<Error>>,
     /// What the closure asked for; written as `result` is.
     record: UnsafeCell<Option<Arc<Record>>>,
@@ -224,6 +224,9 @@ impl<T> TaskCell<T> {
         self.awaited.list.outcome()?;
         // SAFETY: closed: nobody writes any more.
         let cycle = unsafe { &*self.cycle.get() }.as_ref()?;
+        if cycle.is_cancelled() {
+            return None;
+        }
         Frame::is_innermost_in(fiber, cycle).then(|| cycle.clone())
     }
 
@@ -238,9 +241,13 @@ impl<T> TaskCell<T> {
         unsafe { &*self.record.get() }.clone()
     }
 
-    /// What asks see of the result.
-    pub(crate) fn observe(&self) -> Result<&T, Error> {
+    /// What asks on `fiber`, the current one, see of the result.
+    pub(crate) fn observe(&self, fiber: &FiberRecord) -> Result<&T, Error> {
         let result = self.result().expect("the wait is over");
+        // SAFETY: closed: nobody writes any more.
+        if let Some(marked) = unsafe { &*self.cycle.get() } {
+            Frame::take_over(fiber, marked);
+        }
         result.as_ref().map_err(|error| {
             self.is_observed.store(true, Ordering::Relaxed);
             error.in_query(self.name())

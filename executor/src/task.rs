@@ -181,7 +181,7 @@ impl<T: Send + Sync> Task<'_, T> {
         {
             recorder.wait(record);
         }
-        self.cell.observe()
+        self.cell.observe(cx.fiber())
     }
 
     /// Whether the task has ended. A matter of the schedule: decide nothing by it that others can

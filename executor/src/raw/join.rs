@@ -7,7 +7,7 @@ use std::ptr::NonNull;
 
 use super::lent::Lent;
 use super::{Fiber, current};
-use crate::error::{Payload, discard};
+use crate::error::{Error, Payload, discard};
 use crate::part::{Reclaimed, reclaim};
 use crate::query::record::{Branches, Recorder};
 use crate::sched::fiber::FiberRecord;
@@ -26,8 +26,8 @@ struct Half<B, RB> {
     giver: *const FiberRecord,
     /// Taken once: by the join if nobody else has the half, else by who popped it.
     body: UnsafeCell<MaybeUninit<B>>,
-    /// Written by the thief before it closes the fork; taken by the join afterwards.
-    result: UnsafeCell<MaybeUninit<Result<RB, Payload>>>,
+    /// Written by the thief before it closes the fork; taken by the join afterwards. With what has marked the frame.
+    result: UnsafeCell<MaybeUninit<(Result<RB, Payload>, Option<Error>)>>,
 }
 
 impl<B, RB> Half<B, RB>
@@ -61,9 +61,9 @@ where
         // SAFETY: only who starts the half takes its body.
         let body = unsafe { half.take_body() };
         let run = || catch_unwind(AssertUnwindSafe(|| body(true)));
-        let (result, _) = Frame::enter(fiber, awaited, half.giver, run);
+        let done = Frame::enter(fiber, awaited, half.giver, run);
         // SAFETY: the join reads after the close only.
-        unsafe { &mut *half.result.get() }.write(result);
+        unsafe { &mut *half.result.get() }.write(done);
         awaited.list.close(Outcome::READY).wake();
         // The frame may be gone from here on.
     }
@@ -86,7 +86,7 @@ where
     /// # Safety
     ///
     /// The half is closed, and nobody else takes its result.
-    unsafe fn take_result(&self) -> Result<RB, Payload> {
+    unsafe fn take_result(&self) -> (Result<RB, Payload>, Option<Error>) {
         // SAFETY: by contract, and the thief touches nothing after the close.
         let result = unsafe { &*self.result.get() };
         // SAFETY: written before the close, and taken once.
@@ -300,8 +300,12 @@ where
             let b = unsafe { half.take_body() };
             (catch_unwind(AssertUnwindSafe(|| b(false))), None)
         }
-        // SAFETY: closed.
-        Reclaimed::Done(cycle) => (unsafe { half.take_result() }, cycle),
+        Reclaimed::Done(cycle) => {
+            // SAFETY: closed.
+            let (rb, marked) = unsafe { half.take_result() };
+            marked.inspect(|marked| Frame::take_over(fiber, marked));
+            (rb, cycle)
+        }
     };
     match (ra, rb, cycle) {
         (Err(payload), rb, _) => {
