@@ -309,7 +309,9 @@ impl<'db, D> Cx<'db, D> {
     #[cold]
     fn end_unbegun(&self) {
         let error = if UNWINDS { end_of(self.fiber()) } else { None };
-        error.into_iter().for_each(|error| error.raise());
+        if let Some(error) = error {
+            error.raise();
+        }
     }
 
     /// Raises the error of cancelled work, unless somebody else wants it.

@@ -7,8 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::{self, NonNull};
 
 use crate::cx::Cx;
-use crate::error::{Error, Payload, discard};
-use crate::part::{Reclaimed, reclaim};
+use crate::error::{Payload, discard};
+use crate::part::{Marked, Reclaimed, reclaim};
 use crate::plant;
 use crate::query::record::Branches;
 use crate::sched::fiber::FiberRecord;
@@ -28,7 +28,7 @@ struct Half<'db, D, B, RB> {
     /// Taken once: by the join if nobody else has the half, else by who popped it.
     body: UnsafeCell<MaybeUninit<B>>,
     /// Written by the thief before it closes the fork; taken by the join afterwards. With what has marked the frame.
-    result: UnsafeCell<MaybeUninit<(Result<RB, Payload>, Option<Error>)>>,
+    result: UnsafeCell<MaybeUninit<Marked<Result<RB, Payload>>>>,
 }
 
 impl<'db, D, B, RB> Half<'db, D, B, RB>
@@ -99,7 +99,7 @@ where
     /// # Safety
     ///
     /// The half is closed, and nobody else takes its result.
-    unsafe fn take_result(&self) -> (Result<RB, Payload>, Option<Error>) {
+    unsafe fn take_result(&self) -> Marked<Result<RB, Payload>> {
         // SAFETY: by contract, and the thief touches nothing after the close.
         let result = unsafe { &*self.result.get() };
         // SAFETY: written before the close, and taken once.

@@ -99,7 +99,11 @@ impl<'db, D: 'static> Cx<'db, D> {
         });
         if let Err(failures) = done {
             let mut next = 0;
-            for failed in failures.indices.into_iter().chain([len..len]) {
+            for failed in failures
+                .indices
+                .into_iter()
+                .chain(std::iter::once(len..len))
+            {
                 for index in next..failed.start {
                     // SAFETY: the loop is over, and this item wrote its place.
                     unsafe { places.discard(index) };

@@ -10,6 +10,9 @@ use crate::sched::graph::{self, Awaited, Frame};
 use crate::sched::job::{Job, JobKind, JobRef};
 use crate::sched::wait::Outcome;
 
+/// What came of a branch, with the error that has marked its frame meanwhile, if one has.
+pub(crate) type Marked<R> = (R, Option<Error>);
+
 /// How often to look for a job to be done before suspending: well under a microsecond.
 const PROBES_MAX: u32 = 64;
 

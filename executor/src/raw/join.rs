@@ -7,8 +7,8 @@ use std::ptr::NonNull;
 
 use super::lent::Lent;
 use super::{Fiber, current};
-use crate::error::{Error, Payload, discard};
-use crate::part::{Reclaimed, reclaim};
+use crate::error::{Payload, discard};
+use crate::part::{Marked, Reclaimed, reclaim};
 use crate::query::record::{Branches, Recorder};
 use crate::sched::fiber::FiberRecord;
 use crate::sched::fork::Fork;
@@ -27,7 +27,7 @@ struct Half<B, RB> {
     /// Taken once: by the join if nobody else has the half, else by who popped it.
     body: UnsafeCell<MaybeUninit<B>>,
     /// Written by the thief before it closes the fork; taken by the join afterwards. With what has marked the frame.
-    result: UnsafeCell<MaybeUninit<(Result<RB, Payload>, Option<Error>)>>,
+    result: UnsafeCell<MaybeUninit<Marked<Result<RB, Payload>>>>,
 }
 
 impl<B, RB> Half<B, RB>
@@ -86,7 +86,7 @@ where
     /// # Safety
     ///
     /// The half is closed, and nobody else takes its result.
-    unsafe fn take_result(&self) -> (Result<RB, Payload>, Option<Error>) {
+    unsafe fn take_result(&self) -> Marked<Result<RB, Payload>> {
         // SAFETY: by contract, and the thief touches nothing after the close.
         let result = unsafe { &*self.result.get() };
         // SAFETY: written before the close, and taken once.

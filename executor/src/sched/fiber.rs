@@ -250,8 +250,8 @@ impl FiberRecord {
     /// The fiber that waits for it, if it is the record of an iteration.
     pub(super) fn around(&self) -> Option<&FiberRecord> {
         match self.wake {
-            // SAFETY: the outer fiber runs us, so it is alive.
             Wake::Outer(outer) if self.is_inner.get() && !plant::is("lonely_iteration") => {
+                // SAFETY: the outer fiber runs us, so it is alive.
                 Some(unsafe { &*outer })
             }
             _ => None,
