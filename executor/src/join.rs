@@ -11,7 +11,7 @@ use crate::error::{Payload, discard};
 use crate::part::{Marked, Reclaimed, reclaim};
 use crate::plant;
 use crate::query::record::Branches;
-use crate::sched::fiber::FiberRecord;
+use crate::sched::fiber::{Deaf, FiberRecord};
 use crate::sched::fork::Fork;
 use crate::sched::graph::Frame;
 use crate::sched::job::{Job, JobKind};
@@ -23,6 +23,7 @@ use crate::sync::Mutex;
 #[repr(C)]
 struct Half<'db, D, B, RB> {
     fork: Fork,
+    deaf: Deaf,
     /// The context of the join, for what a thief's own context is made of.
     cx: *const Cx<'db, D>,
     /// Taken once: by the join if nobody else has the half, else by who popped it.
@@ -42,6 +43,7 @@ where
     fn new(cx: &Cx<'db, D>, body: B) -> Self {
         Half {
             fork: Fork::new(Self::KIND),
+            deaf: Deaf::of(cx.fiber()),
             cx,
             body: UnsafeCell::new(MaybeUninit::new(body)),
             result: UnsafeCell::new(MaybeUninit::uninit()),
@@ -73,7 +75,8 @@ where
         let done = Frame::enter(fiber, awaited, giver, || {
             // SAFETY: the current fiber; run and bindings outlive the join that waits for us.
             let cx = unsafe { Cx::new(run, fiber, locals) };
-            catch_unwind(AssertUnwindSafe(|| body(&cx)))
+            half.deaf
+                .during(fiber, || catch_unwind(AssertUnwindSafe(|| body(&cx))))
         });
         // SAFETY: the join reads after the close only.
         unsafe { &mut *half.result.get() }.write(done);

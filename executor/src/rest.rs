@@ -15,7 +15,7 @@ use crate::part::{Given, Taken, Work};
 use crate::plant;
 use crate::query::record::Branches;
 use crate::run::Run;
-use crate::sched::fiber::FiberRecord;
+use crate::sched::fiber::{Deaf, FiberRecord};
 use crate::sched::fork::Fork;
 use crate::sched::job::{Job, JobKind, JobRef};
 
@@ -44,6 +44,7 @@ where
         run: cx.run(),
         locals: cx.locals(),
         is_recorded: cx.recorder().is_some(),
+        deaf: Deaf::of(cx.fiber()),
         body,
     };
     cx.settle_item();
@@ -121,6 +122,7 @@ struct Plan<'b, 'db, D, B> {
     locals: *const Binding,
     /// Whether what items ask for is recorded.
     is_recorded: bool,
+    deaf: Deaf,
     body: &'b B,
 }
 
@@ -157,7 +159,8 @@ where
         // SAFETY: the current fiber; run and bindings outlive the loop, which waits for us.
         let cx = unsafe { Cx::new(self.plan.run, fiber, self.plan.locals) };
         cx.with_recorder(self.plan.is_recorded, |cx| {
-            Rest::new(self.plan, self.range, fiber).finish(cx, 0)
+            let finish = || Rest::new(self.plan, self.range, fiber).finish(cx, 0);
+            self.plan.deaf.during(fiber, finish)
         })
     }
 }

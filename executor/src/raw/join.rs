@@ -10,7 +10,7 @@ use super::{Fiber, current};
 use crate::error::{Payload, discard};
 use crate::part::{Marked, Reclaimed, reclaim};
 use crate::query::record::{Branches, Recorder};
-use crate::sched::fiber::FiberRecord;
+use crate::sched::fiber::{Deaf, FiberRecord};
 use crate::sched::fork::Fork;
 use crate::sched::graph::Frame;
 use crate::sched::job::{Job, JobKind};
@@ -22,6 +22,7 @@ use crate::sync::Mutex;
 #[repr(C)]
 struct Half<B, RB> {
     fork: Fork,
+    deaf: Deaf,
     /// Whose join it is.
     giver: *const FiberRecord,
     /// Taken once: by the join if nobody else has the half, else by who popped it.
@@ -41,6 +42,7 @@ where
     fn new(body: B, giver: &FiberRecord) -> Self {
         Half {
             fork: Fork::new(Self::KIND),
+            deaf: Deaf::of(giver),
             giver,
             body: UnsafeCell::new(MaybeUninit::new(body)),
             result: UnsafeCell::new(MaybeUninit::uninit()),
@@ -60,7 +62,8 @@ where
         awaited.set_owner(fiber);
         // SAFETY: only who starts the half takes its body.
         let body = unsafe { half.take_body() };
-        let run = || catch_unwind(AssertUnwindSafe(|| body(true)));
+        let deaf = half.deaf;
+        let run = || deaf.during(fiber, || catch_unwind(AssertUnwindSafe(|| body(true))));
         let done = Frame::enter(fiber, awaited, half.giver, run);
         // SAFETY: the join reads after the close only.
         unsafe { &mut *half.result.get() }.write(done);
