@@ -194,6 +194,12 @@ pub(crate) const BROKEN: &[Broken] = &[
         "it was cancelled",
     ),
     broken(
+        "unmarked_giver",
+        "cancel",
+        "f3_what_a_branch_makes_of_it_is_not_remembered::on_fibers",
+        "it was cancelled",
+    ),
+    broken(
         "hasty_shutdown",
         "shutdown",
         "f4_who_refuses_to_end_is_left_behind::on_fibers",

@@ -18,7 +18,7 @@ use crate::part::{Given, Taken, Work};
 use crate::plant;
 use crate::query::record::Branches;
 use crate::run::Run;
-use crate::sched::fiber::FiberRecord;
+use crate::sched::fiber::{Deaf, FiberRecord};
 use crate::sched::fork::Fork;
 use crate::sched::job::{Job, JobKind, JobRef};
 use crate::sync::{AtomicBool, Mutex, Ordering};
@@ -32,6 +32,7 @@ pub(crate) struct Plan<'db, D> {
     pub(crate) key: *const (),
     /// Whether what children ask for is recorded.
     is_recorded: bool,
+    deaf: Deaf,
 }
 
 impl<D> Copy for Plan<'_, D> {}
@@ -58,7 +59,8 @@ impl<'db, D> Work for Family<'db, D> {
         // SAFETY: the current fiber; run and bindings outlive the scope, which waits for us.
         let cx = unsafe { Cx::new(self.plan.run, fiber, self.plan.locals) };
         cx.with_recorder(self.plan.is_recorded, |cx| {
-            Children::new(self.plan, fiber, self.line, 0).finish(cx)
+            let finish = || Children::new(self.plan, fiber, self.line, 0).finish(cx);
+            self.plan.deaf.during(fiber, finish)
         })
     }
 }
@@ -110,6 +112,7 @@ impl<'db, D> Children<'db, D> {
             locals: cx.locals(),
             key,
             is_recorded: cx.recorder().is_some(),
+            deaf: Deaf::of(cx.fiber()),
         };
         Self::new(plan, cx.fiber(), Line::new(), level)
     }

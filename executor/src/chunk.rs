@@ -73,7 +73,7 @@ impl<F> Placed<F> {
             unsafe { end_hold(chunk, cx.fiber()) };
         }
         // Only here, where the closure is out of the chunk (fork.md K5).
-        cx.point_to_end_at();
+        cx.point_to_end_before();
         (placed.body)(cx);
     }
 }

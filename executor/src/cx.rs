@@ -18,7 +18,7 @@ use crate::sched::fiber::FiberRecord;
 use crate::sched::room;
 use crate::sched::stats::{Counter, Counters};
 use crate::sched::wait::Outcome;
-use crate::sched::wanted::{end_of, told};
+use crate::sched::wanted::{end_of, reason_of, told};
 
 /// What a provider, or a closure that the library runs, gets: the data, the queries, and ways to go
 /// parallel.
@@ -289,19 +289,28 @@ impl<'db, D> Cx<'db, D> {
             self.settle_item();
             worker.attend(fiber);
         }
-        if self.run().region().reason().is_some() {
+        if reason_of(fiber).is_some() {
             // Others want it, or it cannot end here: it looks again.
             fiber.raise_attention();
         }
     }
 
-    /// A scheduling point at which cancelled work is unwound (cancel.md X5).
+    /// A scheduling point at which cancelled work is unwound (cancel.md X5) that has not begun, and whose end the library
+    /// sees: that does not count as told (X7).
     #[inline]
-    pub(crate) fn point_to_end_at(&self) {
+    pub(crate) fn point_to_end_before(&self) {
         let here = 0_u8;
         if self.fiber().has_attention(&raw const here) {
             self.attend();
-            self.unwind_if_cancelled();
+            self.end_unbegun();
+        }
+    }
+
+    #[cold]
+    fn end_unbegun(&self) {
+        let error = if UNWINDS { end_of(self.fiber()) } else { None };
+        if let Some(error) = error {
+            error.raise();
         }
     }
 
@@ -313,11 +322,29 @@ impl<'db, D> Cx<'db, D> {
         }
     }
 
+    /// Runs what raises its errors: where nothing unwinds, the end of cancelled work would be that of the process
+    /// (cancel.md X6).
+    #[inline]
+    pub(crate) fn undisturbed<R>(&self, body: impl FnOnce() -> R) -> R {
+        if UNWINDS {
+            body()
+        } else {
+            self.fiber().undisturbed(body)
+        }
+    }
+
     /// The error to raise if the job was cancelled: its caller need not go on with what has not begun.
     #[cold]
     pub(crate) fn end(&self) -> Option<Error> {
         let error = if UNWINDS { end_of(self.fiber()) } else { None };
         error.map(|error| told(self.fiber(), error))
+    }
+
+    /// Whether the job is to end: asked by the library while it unwinds or before it begins with the next thing. The user's
+    /// code is not told by this, so it does not count as told (cancel.md X7).
+    #[cold]
+    pub(crate) fn is_ending(&self) -> bool {
+        UNWINDS && self.is_cancelled()
     }
 
     /// Whether the job is to end. Asked before it shows what it holds: a fork that was just begun is then still its own.
@@ -457,7 +484,8 @@ impl<'db, D> Cx<'db, D> {
         if !has_yielded {
             std::thread::yield_now();
         }
-        if self.run().region().reason().is_some() {
+        // Not this context's: a part may be around it (`cancellable`).
+        if reason_of(fiber).is_some() {
             self.unwind_if_cancelled();
         }
     }
@@ -494,8 +522,7 @@ impl<'db, D: 'static> Cx<'db, D> {
     #[inline]
     pub fn get<Q: Query<D>>(&self, query: Q) -> &'db Q::Value {
         if !UNWINDS {
-            // Else the end of cancelled work would be that of the process.
-            return self.fiber().undisturbed(|| match ask(self, query) {
+            return self.undisturbed(|| match ask(self, query) {
                 Ok(value) => value,
                 Err(error) => error.raise(),
             });

@@ -107,7 +107,7 @@ impl<T> Event<T> {
     ///
     /// As [`Cx::get`], where [`try_wait`](Self::try_wait) would give an error.
     pub fn wait<D>(&self, cx: &Cx<'_, D>) -> &T {
-        self.try_wait(cx).unwrap_or_else(|error| error.raise())
+        cx.undisturbed(|| self.try_wait(cx).unwrap_or_else(|error| error.raise()))
     }
 
     /// The value; the current fiber waits for it if need be.

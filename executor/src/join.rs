@@ -8,10 +8,10 @@ use std::ptr::{self, NonNull};
 
 use crate::cx::Cx;
 use crate::error::{Payload, discard};
-use crate::part::{Reclaimed, reclaim};
+use crate::part::{Marked, Reclaimed, reclaim};
 use crate::plant;
 use crate::query::record::Branches;
-use crate::sched::fiber::FiberRecord;
+use crate::sched::fiber::{Deaf, FiberRecord};
 use crate::sched::fork::Fork;
 use crate::sched::graph::Frame;
 use crate::sched::job::{Job, JobKind};
@@ -23,12 +23,13 @@ use crate::sync::Mutex;
 #[repr(C)]
 struct Half<'db, D, B, RB> {
     fork: Fork,
+    deaf: Deaf,
     /// The context of the join, for what a thief's own context is made of.
     cx: *const Cx<'db, D>,
     /// Taken once: by the join if nobody else has the half, else by who popped it.
     body: UnsafeCell<MaybeUninit<B>>,
-    /// Written by the thief before it closes the fork; taken by the join afterwards.
-    result: UnsafeCell<MaybeUninit<Result<RB, Payload>>>,
+    /// Written by the thief before it closes the fork; taken by the join afterwards. With what has marked the frame.
+    result: UnsafeCell<MaybeUninit<Marked<Result<RB, Payload>>>>,
 }
 
 impl<'db, D, B, RB> Half<'db, D, B, RB>
@@ -42,6 +43,7 @@ where
     fn new(cx: &Cx<'db, D>, body: B) -> Self {
         Half {
             fork: Fork::new(Self::KIND),
+            deaf: Deaf::of(cx.fiber()),
             cx,
             body: UnsafeCell::new(MaybeUninit::new(body)),
             result: UnsafeCell::new(MaybeUninit::uninit()),
@@ -70,13 +72,14 @@ where
         } else {
             locals
         };
-        let (result, _) = Frame::enter(fiber, awaited, giver, || {
+        let done = Frame::enter(fiber, awaited, giver, || {
             // SAFETY: the current fiber; run and bindings outlive the join that waits for us.
             let cx = unsafe { Cx::new(run, fiber, locals) };
-            catch_unwind(AssertUnwindSafe(|| body(&cx)))
+            half.deaf
+                .during(fiber, || catch_unwind(AssertUnwindSafe(|| body(&cx))))
         });
         // SAFETY: the join reads after the close only.
-        unsafe { &mut *half.result.get() }.write(result);
+        unsafe { &mut *half.result.get() }.write(done);
         awaited.list.close(Outcome::READY).wake();
         // The frame may be gone from here on.
     }
@@ -99,7 +102,7 @@ where
     /// # Safety
     ///
     /// The half is closed, and nobody else takes its result.
-    unsafe fn take_result(&self) -> Result<RB, Payload> {
+    unsafe fn take_result(&self) -> Marked<Result<RB, Payload>> {
         // SAFETY: by contract, and the thief touches nothing after the close.
         let result = unsafe { &*self.result.get() };
         // SAFETY: written before the close, and taken once.
@@ -285,7 +288,7 @@ impl<'db, D> Cx<'db, D> {
         }
         // SAFETY: nobody else has seen the half.
         let b = unsafe { half.take_body() };
-        if self.end().is_some() {
+        if self.is_ending() {
             discard(b);
         } else {
             discard(catch_unwind(AssertUnwindSafe(|| b(self))));
@@ -310,10 +313,20 @@ impl<'db, D> Cx<'db, D> {
             Reclaimed::Back => {
                 // SAFETY: just taken back.
                 let b = unsafe { half.take_body() };
-                (catch_unwind(AssertUnwindSafe(|| b(self))), None)
+                match ra {
+                    Err(payload) if self.is_ending() => {
+                        discard(b);
+                        resume_unwind(payload)
+                    }
+                    _ => (catch_unwind(AssertUnwindSafe(|| b(self))), None),
+                }
             }
-            // SAFETY: closed.
-            Reclaimed::Done(cycle) => (unsafe { half.take_result() }, cycle),
+            Reclaimed::Done(cycle) => {
+                // SAFETY: closed.
+                let (rb, marked) = unsafe { half.take_result() };
+                marked.inspect(|marked| Frame::take_over(self.fiber(), marked));
+                (rb, cycle)
+            }
         };
         match (ra, rb, cycle) {
             (Err(_), Err(payload), _) if plant::is("second_panic_first") => resume_unwind(payload),

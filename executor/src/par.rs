@@ -98,12 +98,17 @@ impl<'db, D: 'static> Cx<'db, D> {
             unsafe { places.write(index, result) };
         });
         if let Err(failures) = done {
-            let mut failed = failures.indices.into_iter().peekable();
-            for index in 0..len {
-                if failed.next_if_eq(&index).is_none() {
+            let mut next = 0;
+            for failed in failures
+                .indices
+                .into_iter()
+                .chain(std::iter::once(len..len))
+            {
+                for index in next..failed.start {
                     // SAFETY: the loop is over, and this item wrote its place.
                     unsafe { places.discard(index) };
                 }
+                next = failed.end;
             }
             resume_unwind(failures.first)
         }

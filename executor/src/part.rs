@@ -10,6 +10,9 @@ use crate::sched::graph::{self, Awaited, Frame};
 use crate::sched::job::{Job, JobKind, JobRef};
 use crate::sched::wait::Outcome;
 
+/// What came of a branch, with the error that has marked its frame meanwhile, if one has.
+pub(crate) type Marked<R> = (R, Option<Error>);
+
 /// How often to look for a job to be done before suspending: well under a microsecond.
 const PROBES_MAX: u32 = 64;
 
@@ -62,6 +65,8 @@ struct Part<W: Work> {
     work: UnsafeCell<Option<W>>,
     /// Written by who does the work, before the close.
     done: UnsafeCell<Option<W::Done>>,
+    /// What has marked its frame; written as `done` is.
+    marked: UnsafeCell<Option<Error>>,
 }
 
 /// What the giver keeps of work that it gave away, and must [`take`](Self::take) in the end.
@@ -88,6 +93,7 @@ impl<W: Work> Given<W> {
             giver,
             work: UnsafeCell::new(Some(work)),
             done: UnsafeCell::new(None),
+            marked: UnsafeCell::new(None),
         })));
         // SAFETY: freed by `take` only, which sees to it that it is in no queue and was done or not
         // started; `Send` by contract.
@@ -101,8 +107,7 @@ impl<W: Work> Given<W> {
         let cycle = graph::wait_for_child(fiber, &part.awaited);
         // SAFETY: leaked by `new`; done, and whoever did it touches it no more.
         let part = unsafe { Box::from_raw(self.0.as_ptr()) };
-        let done = part.done.into_inner().expect("written before the close");
-        (done, cycle)
+        (part.into_done(fiber), cycle)
     }
 
     /// Takes it back, or waits until it is done. On the fiber that published it.
@@ -115,16 +120,20 @@ impl<W: Work> Given<W> {
         let part = unsafe { Box::from_raw(self.0.as_ptr()) };
         match reclaimed {
             Reclaimed::Back => Taken::Back(part.work.into_inner().expect("not started")),
-            Reclaimed::Done(cycle) => {
-                let done = part.done.into_inner().expect("written before the close");
-                Taken::Done(done, cycle)
-            }
+            Reclaimed::Done(cycle) => Taken::Done(part.into_done(fiber), cycle),
         }
     }
 }
 
 impl<W: Work> Part<W> {
     const KIND: &'static JobKind = &JobKind::whole(Self::start);
+
+    /// What came of it, for `fiber`, the current one. It is closed.
+    fn into_done(self, fiber: &FiberRecord) -> W::Done {
+        let marked = self.marked.into_inner();
+        marked.inspect(|marked| Frame::take_over(fiber, marked));
+        self.done.into_inner().expect("written before the close")
+    }
 
     /// # Safety
     ///
@@ -137,9 +146,11 @@ impl<W: Work> Part<W> {
         // SAFETY: only who starts the part touches its work.
         let work = unsafe { &mut *part.work.get() }.take();
         let work = work.expect("a part is started once");
-        let (done, _) = Frame::enter(fiber, &part.awaited, part.giver, || work.run(fiber));
+        let (done, marked) = Frame::enter(fiber, &part.awaited, part.giver, || work.run(fiber));
         // SAFETY: the giver reads after the close only.
         unsafe { *part.done.get() = Some(done) };
+        // SAFETY: as above.
+        unsafe { *part.marked.get() = marked };
         part.awaited.list.close(Outcome::READY).wake();
         // The part may be gone from here on.
     }

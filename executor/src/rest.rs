@@ -15,7 +15,7 @@ use crate::part::{Given, Taken, Work};
 use crate::plant;
 use crate::query::record::Branches;
 use crate::run::Run;
-use crate::sched::fiber::FiberRecord;
+use crate::sched::fiber::{Deaf, FiberRecord};
 use crate::sched::fork::Fork;
 use crate::sched::job::{Job, JobKind, JobRef};
 
@@ -44,6 +44,7 @@ where
         run: cx.run(),
         locals: cx.locals(),
         is_recorded: cx.recorder().is_some(),
+        deaf: Deaf::of(cx.fiber()),
         body,
     };
     cx.settle_item();
@@ -57,7 +58,7 @@ where
 /// cycle that the loop was part of: then nobody goes on).
 pub(crate) struct Failures {
     pub(crate) first: Payload,
-    pub(crate) indices: Vec<usize>,
+    pub(crate) indices: Vec<Range<usize>>,
 }
 
 /// How far a loop has come on one fiber. A block of items is taken at once, and an item says that
@@ -121,6 +122,7 @@ struct Plan<'b, 'db, D, B> {
     locals: *const Binding,
     /// Whether what items ask for is recorded.
     is_recorded: bool,
+    deaf: Deaf,
     body: &'b B,
 }
 
@@ -157,7 +159,8 @@ where
         // SAFETY: the current fiber; run and bindings outlive the loop, which waits for us.
         let cx = unsafe { Cx::new(self.plan.run, fiber, self.plan.locals) };
         cx.with_recorder(self.plan.is_recorded, |cx| {
-            Rest::new(self.plan, self.range, fiber).finish(cx, 0)
+            let finish = || Rest::new(self.plan, self.range, fiber).finish(cx, 0);
+            self.plan.deaf.during(fiber, finish)
         })
     }
 }
@@ -225,13 +228,16 @@ where
     /// Calls the body with the indices that are left here.
     fn go_through(&self, cx: &Cx<'db, D>, level: usize) {
         while let Err(first) = catch_unwind(AssertUnwindSafe(|| self.call_each(cx, level))) {
-            let indices = vec![self.progress.next.get() - 1];
-            self.add(Failures { first, indices });
-            if cx.end().is_some() {
+            let next = self.progress.next.get();
+            let mut indices = next - 1..next;
+            if cx.is_ending() {
                 // What was not begun is not called.
-                self.progress.next.set(self.end.get());
-                self.progress.stop.set(self.end.get());
+                indices.end = self.end.get();
+                self.progress.next.set(indices.end);
+                self.progress.stop.set(indices.end);
             }
+            let indices = vec![indices];
+            self.add(Failures { first, indices });
         }
     }
 
@@ -244,7 +250,7 @@ where
         while index < self.end.get() {
             // The first is ours (fork.md K4).
             next.set(index + 1);
-            cx.point_to_end_at();
+            cx.point_to_end_before();
             let left = self.end.get() - index;
             let block = if self.plan.is_recorded {
                 1

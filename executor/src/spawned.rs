@@ -12,6 +12,7 @@ use crate::plant;
 use crate::query::database::Database;
 use crate::query::record::{Notes, Record};
 use crate::run::{OpenTask, Run};
+use crate::sched::cancel::Region;
 use crate::sched::fiber::{FiberRecord, without_runs};
 use crate::sched::graph::{Awaited, Frame, Kind, Name, Role, Subject};
 use crate::sched::job::{Job, JobKind, JobRef, without_unwinding};
@@ -96,9 +97,11 @@ pub(crate) struct TaskCell<T> {
     pub(crate) awaited: Awaited,
     /// Where it was spawned.
     pub(crate) location: &'static Location<'static>,
+    /// What it is part of: alive until it has ended. An address only.
+    pub(crate) region: *const Region,
     /// Written by who runs the closure, before the close.
     result: UnsafeCell<Option<Result<T, Error>>>,
-    /// The error of the cycle that decided the closure while it ran; written as `result` is.
+    /// The error of the cycle, or the cancellation, that has marked its frame; written as `result` is.
     cycle: UnsafeCell<Option<Error>>,
     /// What the closure asked for; written as `result` is.
     record: UnsafeCell<Option<Arc<Record>>>,
@@ -128,8 +131,10 @@ impl<T> TaskCell<T> {
     pub(crate) fn new<D>(
         location: &'static Location<'static>,
         database: &Database<D>,
+        region: *const Region,
     ) -> Arc<Self> {
         Arc::new(TaskCell {
+            region,
             awaited: Awaited::new(ptr::null()),
             location,
             result: UnsafeCell::new(None),
@@ -218,6 +223,9 @@ impl<T> TaskCell<T> {
         self.awaited.list.outcome()?;
         // SAFETY: closed: nobody writes any more.
         let cycle = unsafe { &*self.cycle.get() }.as_ref()?;
+        if cycle.is_cancelled() {
+            return None;
+        }
         Frame::is_innermost_in(fiber, cycle).then(|| cycle.clone())
     }
 
@@ -232,9 +240,13 @@ impl<T> TaskCell<T> {
         unsafe { &*self.record.get() }.clone()
     }
 
-    /// What asks see of the result.
-    pub(crate) fn observe(&self) -> Result<&T, Error> {
+    /// What asks on `fiber`, the current one, see of the result.
+    pub(crate) fn observe(&self, fiber: &FiberRecord) -> Result<&T, Error> {
         let result = self.result().expect("the wait is over");
+        // SAFETY: closed: nobody writes any more.
+        if let Some(marked) = unsafe { &*self.cycle.get() } {
+            Frame::take_over(fiber, marked);
+        }
         result.as_ref().map_err(|error| {
             self.is_observed.store(true, Ordering::Relaxed);
             error.in_query(self.name())

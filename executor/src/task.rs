@@ -64,7 +64,8 @@ impl<'db, D: 'static> Cx<'db, D> {
         F: FnOnce(&Cx<'db, D>) -> T + Send + 'db,
         T: Send + Sync + 'db,
     {
-        let cell = TaskCell::new(location, self.database());
+        let region = self.run().region();
+        let cell = TaskCell::new(location, self.database(), region);
         let run = SendPtr(self.run());
         self.run().task_spawned(&cell);
         let own = Arc::clone(&cell);
@@ -138,7 +139,7 @@ impl<T: Send + Sync> Task<'_, T> {
     /// As [`Cx::get`]: if the task failed, or waits (in the end) for the caller, the caller is
     /// unwound.
     pub fn wait<D>(&self, cx: &Cx<'_, D>) -> &T {
-        self.try_wait(cx).unwrap_or_else(|error| error.raise())
+        cx.undisturbed(|| self.try_wait(cx).unwrap_or_else(|error| error.raise()))
     }
 
     /// The result, or why there is none.
@@ -159,8 +160,10 @@ impl<T: Send + Sync> Task<'_, T> {
             return cx.deeper(|| self.try_wait(cx));
         }
         cx.settle_item();
-        // Not on top of a decided provider, where what it asks for may be left over: a task has one result for all.
-        let may_run_here = !Frame::is_any_decided(cx.fiber());
+        // Not on top of a decided provider, where what it asks for may be left over: a task has one result for all. Nor on
+        // top of what does not end with it when it is cancelled (cancel.md X3).
+        let is_of_region = ptr::eq(self.cell.region, cx.fiber().region());
+        let may_run_here = is_of_region && !Frame::is_any_decided(cx.fiber());
         if may_run_here && self.job.run_if_first(cx.fiber()) {
             if let Some(error) = self.cell.cycle_of_waiter(cx.fiber()) {
                 self.cell.note_asked();
@@ -187,7 +190,7 @@ impl<T: Send + Sync> Task<'_, T> {
         {
             recorder.wait(record);
         }
-        self.cell.observe()
+        self.cell.observe(cx.fiber())
     }
 
     /// Whether the task has ended. A matter of the schedule: decide nothing by it that others can

@@ -20,6 +20,10 @@ scenarios! {
     pools [1, 2, 4]: f3_a_slot_that_nobody_wants_is_given_up;
     all [1, 2, 4]: f3_what_a_provider_makes_of_it_is_not_remembered;
     all [1, 2, 4]: f3_a_part_of_a_run_ends_alone;
+    pools [1, 2, 4]: f3_what_a_branch_makes_of_it_is_not_remembered;
+    pools [1, 2, 4]: f3_a_part_in_a_branch_is_not_remembered;
+    all [1, 2, 4]: f3_the_context_around_a_part_ends_with_it;
+    all [1, 2, 4]: f3_a_loop_drops_what_it_has_made;
     pools [1, 2, 4]: f3_the_last_handle_of_a_task;
     pools [2] unseeded "a job keeps its thread": f3_a_worker_that_has_no_fiber_left_is_told;
     pools [1, 2, 4] unseeded "two executors": f3_a_run_inside_ends_with_the_one_around;
@@ -422,6 +426,153 @@ fn f3_a_part_of_a_run_ends_alone(bed: &Bed) {
         });
         assert_eq!(sums.expect("the rest goes on"), ((1, 2), 3));
         assert_eq!(ended.get(), 1);
+    }
+}
+
+/// A branch on another fiber cancels, is told, and makes something of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Made {
+    Inner,
+    OfJoin,
+    OfLoop,
+    OfScope,
+    OfTask,
+    OfPart,
+}
+
+#[derive(Default)]
+struct Maker {
+    token: CancelToken,
+    is_begun: Event<()>,
+    may_go_on: Event<()>,
+}
+
+impl Maker {
+    /// Ends once the branch has begun elsewhere. It is not cancelled before, and its fiber is not told.
+    fn wait(&self, cx: &Cx<'_, Maker>) {
+        self.is_begun.wait(cx);
+        let _ = self.may_go_on.set(());
+    }
+
+    fn make(
+        &self,
+        cx: &Cx<'_, Maker>,
+        body: impl FnOnce(&Cx<'_, Maker>) -> Option<u32>,
+    ) -> Option<u32> {
+        let _ = self.is_begun.set(());
+        self.may_go_on.wait(cx);
+        self.token.cancel();
+        body(cx)
+    }
+}
+
+fn ask_inner(cx: &Cx<'_, Maker>) -> Option<u32> {
+    cx.try_get(Made::Inner).ok().copied().flatten()
+}
+
+impl Query<Maker> for Made {
+    type Value = Option<u32>;
+
+    fn provide(self, cx: &Cx<'_, Maker>) -> Option<u32> {
+        let maker = cx.data();
+        match self {
+            Made::Inner => Some(5),
+            Made::OfJoin => {
+                cx.join(|cx| maker.wait(cx), |cx| maker.make(cx, ask_inner))
+                    .1
+            }
+            Made::OfLoop => cx.par_map(0..2, |cx, item| match item {
+                0 => {
+                    maker.wait(cx);
+                    None
+                }
+                _ => maker.make(cx, ask_inner),
+            })[1],
+            Made::OfScope => {
+                let mut made = None;
+                cx.scope(|cx, scope| {
+                    let made = &mut made;
+                    scope.spawn(cx, |cx| *made = maker.make(cx, ask_inner));
+                    maker.wait(cx);
+                });
+                made
+            }
+            Made::OfTask => {
+                let task = cx.spawn(|cx| cx.data().make(cx, ask_inner));
+                maker.wait(cx);
+                task.try_wait(cx).ok().copied().flatten()
+            }
+            Made::OfPart => {
+                let part = |cx: &Cx<'_, Maker>| {
+                    let part = cx.cancellable(&maker.token, |cx| {
+                        cx.join(|_| (), |_| ());
+                        5
+                    });
+                    part.ok()
+                };
+                cx.join(|cx| maker.wait(cx), |cx| maker.make(cx, part)).1
+            }
+        }
+    }
+}
+
+fn f3_what_a_branch_makes_of_it_is_not_remembered(bed: &Bed) {
+    let executor = bed.executor();
+    for made in [Made::OfJoin, Made::OfLoop, Made::OfScope, Made::OfTask] {
+        for _ in 0..bed.scaled(20) {
+            let db = Database::new(Maker::default());
+            let token = db.data().token.clone();
+            let run = executor.run_cancellable(&db, &token, |cx| *cx.get(made));
+            check_cancelled(run);
+            let value = executor.run(&db, |cx| *cx.get(made));
+            assert_eq!(value.expect("not cancelled"), Some(5), "{made:?}");
+        }
+    }
+}
+
+fn f3_a_part_in_a_branch_is_not_remembered(bed: &Bed) {
+    let executor = bed.executor();
+    for _ in 0..bed.scaled(20) {
+        let db = Database::new(Maker::default());
+        let asked = executor.run(&db, |cx| cx.try_get(Made::OfPart).copied());
+        check_cancelled(asked.expect("only a part was cancelled"));
+    }
+}
+
+fn f3_the_context_around_a_part_ends_with_it(bed: &Bed) {
+    let executor = bed.executor();
+    let ended = executor.run(&Database::new(()), |cx| {
+        let token = CancelToken::new();
+        let part: Result<(), Error> = cx.cancellable(&token, |_| {
+            token.cancel();
+            loop {
+                cx.yield_now();
+            }
+        });
+        part.expect_err("it was cancelled").is_cancelled()
+    });
+    assert!(ended.expect("only a part was cancelled"));
+}
+
+fn f3_a_loop_drops_what_it_has_made(bed: &Bed) {
+    let executor = bed.executor();
+    for last in [0, 1, 500, 999] {
+        let token = CancelToken::new();
+        let (made, dropped) = (Count::new(), Count::new());
+        let run = executor.run_cancellable(&Database::new(()), &token, |cx| {
+            let made = cx.par_map(0..1_000, |cx, item| {
+                if item == last {
+                    token.cancel();
+                    cx.join(|_| (), |_| ());
+                }
+                made.add();
+                Box::new(Counted(&dropped))
+            });
+            made.len()
+        });
+        check_cancelled(run);
+        assert!(made.get() < 1_000);
+        assert_eq!(dropped.get(), made.get(), "destructors");
     }
 }
 

@@ -13,6 +13,8 @@ scenarios! {
     pools [1, 2, 4]: f4_children_end_before_their_parents;
     pools [1, 2, 4]: f4_on_an_own_worker;
     pools [1, 2, 4]: f4_running_work_ends;
+    pools [1, 2, 4]: f4_a_recursion_of_joins_ends;
+    pools [1, 2, 4]: f4_many_that_never_began_do_not_refuse;
     pools [1, 2]: f4_who_refuses_to_end_is_left_behind;
     pools [1]: f4_who_refuses_to_end_on_top_of_another_run;
     all [1, 2]: f4_nothing_begins_afterwards;
@@ -172,6 +174,65 @@ fn f4_running_work_ends(bed: &Bed) {
         let ended: Result<(), Error> = run.join().expect("no panic");
         check_shut(ended);
     });
+}
+
+/// Forks without end; says when it has come deep.
+fn fork_on(cx: &Cx<'_, ()>, depth: usize, begun: &Begun) -> usize {
+    if depth == 15_000 {
+        begun.0.store(true, Ordering::SeqCst);
+    }
+    let on = |cx: &Cx<'_, ()>| fork_on(cx, depth + 1, begun);
+    cx.join(on, on).0 + 1
+}
+
+fn f4_a_recursion_of_joins_ends(bed: &Bed) {
+    let executor = bed.executor();
+    let begun = Begun(AtomicBool::new(false));
+    thread::scope(|scope| {
+        let run = scope.spawn(|| executor.run(&Database::new(()), |cx| fork_on(cx, 0, &begun)));
+        begun.wait();
+        assert_eq!(executor.shutdown(), 0, "runs that refuse");
+        check_shut(run.join().expect("no panic"));
+    });
+}
+
+fn f4_many_that_never_began_do_not_refuse(bed: &Bed) {
+    for are_tasks in [false, true] {
+        let executor = bed.executor();
+        let begun = Begun(AtomicBool::new(false));
+        let until_shut = |cx: &Cx<'_, ()>| {
+            begun.0.store(true, Ordering::SeqCst);
+            while cx.check_cancelled().is_ok() {
+                std::hint::spin_loop();
+            }
+        };
+        thread::scope(|scope| {
+            let run = scope.spawn(|| {
+                executor.run(&Database::new(()), |cx| {
+                    if are_tasks {
+                        for _ in 0..30_000 {
+                            cx.spawn(|cx| cx.join(|_| (), |_| ()));
+                        }
+                        return until_shut(cx);
+                    }
+                    cx.scope(|cx, scope| {
+                        for _ in 0..30_000 {
+                            scope.spawn(cx, |cx| {
+                                cx.join(|_| (), |_| ());
+                            });
+                        }
+                        until_shut(cx);
+                    });
+                })
+            });
+            begun.wait();
+            assert_eq!(executor.shutdown(), 0, "runs that refuse");
+            // With several workers, all may have been done before.
+            if let Err(error) = run.join().expect("no panic") {
+                assert!(error.is_cancelled(), "{error}");
+            }
+        });
+    }
 }
 
 /// Catches whatever ends it, and asks on.

@@ -8,9 +8,9 @@ use std::ptr::NonNull;
 use super::lent::Lent;
 use super::{Fiber, current};
 use crate::error::{Payload, discard};
-use crate::part::{Reclaimed, reclaim};
+use crate::part::{Marked, Reclaimed, reclaim};
 use crate::query::record::{Branches, Recorder};
-use crate::sched::fiber::FiberRecord;
+use crate::sched::fiber::{Deaf, FiberRecord};
 use crate::sched::fork::Fork;
 use crate::sched::graph::Frame;
 use crate::sched::job::{Job, JobKind};
@@ -22,12 +22,13 @@ use crate::sync::Mutex;
 #[repr(C)]
 struct Half<B, RB> {
     fork: Fork,
+    deaf: Deaf,
     /// Whose join it is.
     giver: *const FiberRecord,
     /// Taken once: by the join if nobody else has the half, else by who popped it.
     body: UnsafeCell<MaybeUninit<B>>,
-    /// Written by the thief before it closes the fork; taken by the join afterwards.
-    result: UnsafeCell<MaybeUninit<Result<RB, Payload>>>,
+    /// Written by the thief before it closes the fork; taken by the join afterwards. With what has marked the frame.
+    result: UnsafeCell<MaybeUninit<Marked<Result<RB, Payload>>>>,
 }
 
 impl<B, RB> Half<B, RB>
@@ -41,6 +42,7 @@ where
     fn new(body: B, giver: &FiberRecord) -> Self {
         Half {
             fork: Fork::new(Self::KIND),
+            deaf: Deaf::of(giver),
             giver,
             body: UnsafeCell::new(MaybeUninit::new(body)),
             result: UnsafeCell::new(MaybeUninit::uninit()),
@@ -60,10 +62,11 @@ where
         awaited.set_owner(fiber);
         // SAFETY: only who starts the half takes its body.
         let body = unsafe { half.take_body() };
-        let run = || catch_unwind(AssertUnwindSafe(|| body(true)));
-        let (result, _) = Frame::enter(fiber, awaited, half.giver, run);
+        let deaf = half.deaf;
+        let run = || deaf.during(fiber, || catch_unwind(AssertUnwindSafe(|| body(true))));
+        let done = Frame::enter(fiber, awaited, half.giver, run);
         // SAFETY: the join reads after the close only.
-        unsafe { &mut *half.result.get() }.write(result);
+        unsafe { &mut *half.result.get() }.write(done);
         awaited.list.close(Outcome::READY).wake();
         // The frame may be gone from here on.
     }
@@ -86,7 +89,7 @@ where
     /// # Safety
     ///
     /// The half is closed, and nobody else takes its result.
-    unsafe fn take_result(&self) -> Result<RB, Payload> {
+    unsafe fn take_result(&self) -> Marked<Result<RB, Payload>> {
         // SAFETY: by contract, and the thief touches nothing after the close.
         let result = unsafe { &*self.result.get() };
         // SAFETY: written before the close, and taken once.
@@ -304,8 +307,12 @@ where
             let b = unsafe { half.take_body() };
             (catch_unwind(AssertUnwindSafe(|| b(false))), None)
         }
-        // SAFETY: closed.
-        Reclaimed::Done(cycle) => (unsafe { half.take_result() }, cycle),
+        Reclaimed::Done(cycle) => {
+            // SAFETY: closed.
+            let (rb, marked) = unsafe { half.take_result() };
+            marked.inspect(|marked| Frame::take_over(fiber, marked));
+            (rb, cycle)
+        }
     };
     match (ra, rb, cycle) {
         (Err(payload), rb, _) => {

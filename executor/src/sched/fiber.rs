@@ -98,7 +98,7 @@ pub(crate) struct FiberRecord {
     refuses_runs: Cell<bool>,
     /// Whether what runs cannot be cancelled (cancel.md X6).
     is_deaf: Cell<bool>,
-    /// How often it was told that the executor shuts down.
+    /// How often its job was told that the executor shuts down.
     refusals: Cell<u16>,
     /// While it rests in a wait: which (rest.md).
     rest: Rest<Ask>,
@@ -329,6 +329,7 @@ impl FiberRecord {
     /// Its job has ended: what that worked for may be gone.
     pub(super) fn leave_region(&self) {
         self.region.store(ptr::null_mut(), Ordering::Relaxed);
+        self.refusals.set(0);
     }
 
     /// Lets `signal` tell the pool that runs it, if one does.
@@ -497,6 +498,45 @@ impl FiberRecord {
     /// Whether `inner` is the record of a sequential run on this fiber.
     pub(super) fn is_outer_of(&self, inner: &FiberRecord) -> bool {
         matches!(inner.wake, Wake::Outer(outer) if ptr::eq(outer, self))
+    }
+}
+
+/// Whether what was given away cannot be cancelled, as what it is part of (cancel.md X6): nothing to say where all unwinds.
+#[cfg(panic = "unwind")]
+#[derive(Copy, Clone)]
+pub(crate) struct Deaf;
+
+#[cfg(panic = "unwind")]
+impl Deaf {
+    #[inline]
+    pub(crate) fn of(_: &FiberRecord) -> Self {
+        Deaf
+    }
+
+    #[inline]
+    pub(crate) fn during<R>(self, _: &FiberRecord, body: impl FnOnce() -> R) -> R {
+        body()
+    }
+}
+
+/// Whether what was given away cannot be cancelled, as what it is part of (cancel.md X6).
+#[cfg(not(panic = "unwind"))]
+#[derive(Copy, Clone)]
+pub(crate) struct Deaf(bool);
+
+#[cfg(not(panic = "unwind"))]
+impl Deaf {
+    /// As the running job of `giver`, the current fiber, is.
+    pub(crate) fn of(giver: &FiberRecord) -> Self {
+        Deaf(giver.is_deaf())
+    }
+
+    /// Runs the part on `fiber`, the current one.
+    pub(crate) fn during<R>(self, fiber: &FiberRecord, body: impl FnOnce() -> R) -> R {
+        let before = fiber.is_deaf.replace(self.0);
+        let result = body();
+        fiber.is_deaf.set(before);
+        result
     }
 }
 

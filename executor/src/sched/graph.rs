@@ -329,11 +329,25 @@ impl Frame {
     /// (cancel.md X3).
     pub(crate) fn cancel_queries(fiber: &FiberRecord, error: &Error) {
         let frames = Frame::all_around(fiber).take_while(|frame| !frame.is_root());
-        for frame in frames.filter(|frame| frame.kind().query.is_some()) {
+        // Who marked one has marked what is around it.
+        let is_marked = |frame: &&Frame| frame.cycle().is_some_and(Error::is_cancelled);
+        let frames = frames.take_while(|frame| !is_marked(frame));
+        let is_ended = |frame: &&Frame| matches!(frame.kind().role, Role::Work | Role::Fork);
+        for frame in frames.filter(is_ended) {
             if frame.cycle().is_none() && !plant::is("cancelled_is_kept") {
                 // SAFETY: the fiber runs: only it reads or writes the field (graph.md G6).
                 unsafe { *frame.cycle.get() = Some(error.clone()) };
             }
+        }
+    }
+
+    /// `fiber`, the current one, takes the result of what was done in another frame, which `cycle` has marked: if that was
+    /// told to end, what the queries here make of it is not remembered either (cancel.md X3).
+    #[cold]
+    pub(crate) fn take_over(fiber: &FiberRecord, cycle: &Error) {
+        // A deaf one cannot give the error.
+        if cycle.is_cancelled() && !fiber.is_deaf() && !plant::is("unmarked_giver") {
+            Frame::cancel_queries(fiber, cycle);
         }
     }
 
