@@ -140,6 +140,12 @@ pub(crate) fn push_to(pool: &Pool, job: Job) {
     }
 }
 
+/// Whether the caller is a job, of whatever pool.
+fn is_in_a_job() -> bool {
+    // SAFETY: it is looked at only.
+    unsafe { current() }.is_some()
+}
+
 impl Registry {
     /// Makes a pool; `spawn` starts its threads.
     pub(crate) fn new(

@@ -53,9 +53,10 @@ impl ThreadBuilder {
 
     /// Works, on the calling thread, until the pool has been dropped and all that was spawned has ended.
     pub fn run(self) {
-        // SAFETY: it is looked at only.
-        let is_in_a_job = unsafe { dagwood::raw::current() }.is_some();
-        assert!(!is_in_a_job, "a job cannot be the thread of a worker");
+        assert!(
+            !super::is_in_a_job(),
+            "a job cannot be the thread of a worker"
+        );
         self.member.run();
         self.registry.stopped.count_down();
     }
