@@ -60,7 +60,8 @@ impl Options {
 ///     .num_threads(3)
 ///     .thread_name(|index| format!("worker {index}"))
 ///     .build()?;
-/// assert_eq!(pool.current_num_threads(), 3);
+/// // One, in a build without fibers and threads.
+/// assert!([1, 3].contains(&pool.current_num_threads()));
 /// # Ok::<(), rayon_core::ThreadPoolBuildError>(())
 /// ```
 pub struct ThreadPoolBuilder<S = DefaultSpawn> {
