@@ -111,7 +111,7 @@ impl Fiber<'_> {
         B: FnOnce(bool) -> RB + Send,
         RB: Send,
     {
-        if self.record.lent.get().is_null() || Lent::of(self.record).is_none() {
+        if Lent::of(self.record).is_none() {
             fork_and_join(self.record, a, b)
         } else {
             self.join_lent(a, b)

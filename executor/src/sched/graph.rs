@@ -413,12 +413,7 @@ pub(crate) fn wait_for(
     awaited: &Awaited,
     what: Subject,
 ) -> Result<(), Stopped> {
-    if awaited.list.outcome().is_some() {
-        return Ok(());
-    }
-    check_unwinding().map_err(Stopped::Refused)?;
-    check_cancelled(fiber).map_err(Stopped::Refused)?;
-    wait_on_edge(fiber, awaited, what, WaitKind::Ask).map_err(Stopped::of)
+    wait_in_ask(fiber, awaited, what, WaitKind::Ask)
 }
 
 /// As [`wait_for`], in an iteration: gives [`Stopped::Cut`] where the wait would be part of a cycle through a query that
@@ -428,12 +423,21 @@ pub(crate) fn wait_for_or_cut(
     awaited: &Awaited,
     what: Subject,
 ) -> Result<(), Stopped> {
+    wait_in_ask(fiber, awaited, what, WaitKind::Iterated)
+}
+
+fn wait_in_ask(
+    fiber: &FiberRecord,
+    awaited: &Awaited,
+    what: Subject,
+    kind: WaitKind,
+) -> Result<(), Stopped> {
     if awaited.list.outcome().is_some() {
         return Ok(());
     }
     check_unwinding().map_err(Stopped::Refused)?;
     check_cancelled(fiber).map_err(Stopped::Refused)?;
-    wait_on_edge(fiber, awaited, what, WaitKind::Iterated).map_err(Stopped::of)
+    wait_on_edge(fiber, awaited, what, kind).map_err(Stopped::of)
 }
 
 /// Suspends `fiber` until `awaited`, a child that borrows from it and is not opened again, is
