@@ -7,6 +7,9 @@ mod debian;
 #[allow(dead_code, reason = "the gate uses all of it")]
 #[path = "../src/foreign.rs"]
 mod foreign;
+#[allow(dead_code, reason = "the gate uses all of it")]
+#[path = "../src/wine.rs"]
+mod wine;
 
 use std::collections::BTreeSet;
 use std::process::Command;
