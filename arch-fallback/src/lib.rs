@@ -31,12 +31,16 @@
 //! | all others | threads | not |
 //!
 //! The threads can be had on each of them, by feature. "Each time" and "by name" say when the gate does it (`ci/`,
-//! steps `foreign`, `sparc64`, `targets` and `emulated`). "Emulated": `std` built from source for the target, the test programs
+//! steps `foreign`, `sparc64`, `targets`, `emulated` and `windows`). "Emulated": `std` built from source for the target, the test programs
 //! run by `qemu-user`, with sizes cut to a tenth where the suite would take minutes.
 //! That shows byte order, alignment, the least thread stack, and pages of 8 KiB on sparc64; pages of 16 and 64 KiB
 //! (aarch64, powerpc64) are not tested, since the emulator has 4 KiB there. It does not show weak memory
 //! order either: the emulator gives at least the order of the machine below it. Nothing here rests on memory
 //! order: all that passes between two threads passes under one mutex.
+//!
+//! "In wine": linked by Debian's MinGW and run by Debian's wine 8.0, with the sizes of the emulated. What wine lacks of
+//! what `std` wants, one function for random numbers, the gate makes. Scenarios that need Linux (signals, limits of the address
+//! space) say so and end. It is not Windows: its kernel, its guard pages and its limits are Linux's below.
 //!
 //! # What differs from a stack switch
 //!
