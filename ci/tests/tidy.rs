@@ -8,7 +8,7 @@ use regex::Regex;
 use walkdir::WalkDir;
 
 /// The files that may contain `unsafe`, in the libraries.
-const UNSAFE_FILES: [&str; 87] = [
+const UNSAFE_FILES: [&str; 93] = [
     "executor/rayon-core/src/broadcast.rs",
     "executor/rayon-core/src/join.rs",
     "executor/rayon-core/src/registry.rs",
@@ -57,6 +57,12 @@ const UNSAFE_FILES: [&str; 87] = [
     "executor/src/sched/fiber.rs",
     "executor/src/sched/fork.rs",
     "executor/src/sched/graph.rs",
+    "executor/src/sched/graph/edge.rs",
+    "executor/src/sched/graph/frame.rs",
+    "executor/src/sched/graph/giving_up.rs",
+    "executor/src/sched/graph/looks.rs",
+    "executor/src/sched/graph/subject.rs",
+    "executor/src/sched/graph/waits.rs",
     "executor/src/sched/job.rs",
     "executor/src/sched/latch.rs",
     "executor/src/sched/pool.rs",

@@ -12,7 +12,7 @@ use dagwood_fibers::RawSuspender;
 use super::attention::Attention;
 use super::cancel::{Interrupt, Region, Signal, Watch};
 use super::fork::ForkList;
-use super::graph::{Ask, Awaited, Frame, WaitKind, settle};
+use super::graph::{Ask, Awaited, Frame, GivenUpFor, WaitKind, settle};
 use super::latch::Latch;
 use super::pool::Worker;
 use super::rest::Rest;
@@ -33,17 +33,6 @@ pub(crate) enum Wake {
     /// It is a sequential run inside a job of another executor: with that job's fiber, which
     /// outlives it.
     Outer(*const FiberRecord),
-}
-
-/// Why a wait was given up.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(crate) enum GivenUpFor {
-    /// It was not.
-    Nothing,
-    /// There is no fiber to go on with (stand.md S3).
-    Shortage,
-    /// It was cancelled (cancel.md X2).
-    Cancel,
 }
 
 /// How often a fiber is told that the executor shuts down, until it counts as one that refuses to end.
