@@ -38,12 +38,6 @@ pub(crate) enum Wake {
 /// How often a fiber is told that the executor shuts down, until it counts as one that refuses to end.
 const REFUSALS_MAX: u16 = 10_000;
 
-/// What a fiber worked for before it began something on top of it.
-struct Paused {
-    region: *const Region,
-    below: *const Paused,
-}
-
 /// Takes no place; what follows it begins on a cache line.
 #[repr(align(64))]
 struct LineStart;
@@ -94,8 +88,6 @@ pub(crate) struct FiberRecord {
     /// What it works for, to see whether that is cancelled; null for a thread outside. Written by the fiber, read by
     /// others under the graph's lock while it waits (who compares addresses only may read it any time).
     region: AtomicPtr<Region>,
-    /// What it worked for before, further out on its stack.
-    paused: Cell<*const Paused>,
     /// What the running job has lent to code without a context (`raw/lent.rs`), or null. Its own.
     pub(crate) lent: Cell<Lent>,
     /// Whether it is that of an iteration on its outer fiber, which it is one with as far as cancellation goes
@@ -170,7 +162,6 @@ impl FiberRecord {
             given_up: Cell::new(GivenUpFor::Nothing),
             rest: Rest::new(),
             region: AtomicPtr::new(ptr::null_mut()),
-            paused: Cell::new(ptr::null()),
             is_inner: Cell::new(false),
             inner: AtomicPtr::new(ptr::null_mut()),
             refuses_runs: Cell::new(false),
@@ -287,32 +278,6 @@ impl FiberRecord {
             self.attention().set(self.limit());
         }
         before
-    }
-
-    /// Calls `body`, which enters another region and does not unwind, on top of other work.
-    pub(crate) fn on_top<R>(&self, body: impl FnOnce() -> R) -> R {
-        let paused = Paused {
-            region: self.region(),
-            below: self.paused.get(),
-        };
-        self.paused.set(&raw const paused);
-        let result = body();
-        self.paused.set(paused.below);
-        self.enter_region(paused.region);
-        result
-    }
-
-    /// All that has work on its stack, for the fiber itself: what it works for, and what it did before, out to the fiber
-    /// around, if it is the record of an iteration.
-    pub(super) fn regions(&self) -> impl Iterator<Item = *const Region> {
-        let records = std::iter::successors(Some(self), |record| record.around());
-        records.flat_map(|record| {
-            // SAFETY: null, or in a frame of the fiber, which is still there.
-            let first = unsafe { record.paused.get().as_ref() };
-            // SAFETY: as above.
-            let paused = std::iter::successors(first, |paused| unsafe { paused.below.as_ref() });
-            std::iter::once(record.region()).chain(paused.map(|paused| paused.region))
-        })
     }
 
     /// Its job has ended: what that worked for may be gone.
