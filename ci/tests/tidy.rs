@@ -8,7 +8,7 @@ use regex::Regex;
 use walkdir::WalkDir;
 
 /// The files that may contain `unsafe`, in the libraries.
-const UNSAFE_FILES: [&str; 95] = [
+const UNSAFE_FILES: [&str; 98] = [
     "executor/rayon-core/src/broadcast.rs",
     "executor/rayon-core/src/join.rs",
     "executor/rayon-core/src/registry.rs",
@@ -57,6 +57,9 @@ const UNSAFE_FILES: [&str; 95] = [
     "executor/src/sched/cancel.rs",
     "executor/src/sched/cycle.rs",
     "executor/src/sched/fiber.rs",
+    "executor/src/sched/fiber/current.rs",
+    "executor/src/sched/fiber/ending.rs",
+    "executor/src/sched/fiber/nested.rs",
     "executor/src/sched/fork.rs",
     "executor/src/sched/graph.rs",
     "executor/src/sched/graph/edge.rs",
