@@ -32,7 +32,7 @@ pub(super) enum Added {
 ///
 /// # Safety
 ///
-/// As for [`WaitList::list`].
+/// As for [`WaitList::list`](crate::sched::wait::WaitList::list).
 pub(super) unsafe fn add_edge(fiber: &FiberRecord, awaited: &Awaited, ask: &mut Ask) -> Added {
     let guard = GRAPH.lock();
     let mut woken = None;
@@ -83,7 +83,7 @@ pub(super) enum Ended {
 ///
 /// # Safety
 ///
-/// As for [`WaitList::list`]; the fiber was woken.
+/// As for [`WaitList::list`](crate::sched::wait::WaitList::list); the fiber was woken.
 pub(super) unsafe fn end_wait(fiber: &FiberRecord, awaited: &Awaited, ask: &mut Ask) -> Ended {
     let _guard = GRAPH.lock();
     // SAFETY: the lock is held.
