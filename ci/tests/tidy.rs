@@ -8,7 +8,7 @@ use regex::Regex;
 use walkdir::WalkDir;
 
 /// The files that may contain `unsafe`, in the libraries.
-const UNSAFE_FILES: [&str; 87] = [
+const UNSAFE_FILES: [&str; 98] = [
     "executor/rayon-core/src/broadcast.rs",
     "executor/rayon-core/src/join.rs",
     "executor/rayon-core/src/registry.rs",
@@ -24,6 +24,7 @@ const UNSAFE_FILES: [&str; 87] = [
     "executor/src/cx.rs",
     "executor/src/event.rs",
     "executor/src/executor.rs",
+    "executor/src/half.rs",
     "executor/src/indexed.rs",
     "executor/src/join.rs",
     "executor/src/local.rs",
@@ -41,6 +42,7 @@ const UNSAFE_FILES: [&str; 87] = [
     "executor/src/query/iteration/plain.rs",
     "executor/src/query/pointers.rs",
     "executor/src/query/record.rs",
+    "executor/src/query/record/steps.rs",
     "executor/src/query/slot.rs",
     "executor/src/query/table.rs",
     "executor/src/query/types.rs",
@@ -55,8 +57,17 @@ const UNSAFE_FILES: [&str; 87] = [
     "executor/src/sched/cancel.rs",
     "executor/src/sched/cycle.rs",
     "executor/src/sched/fiber.rs",
+    "executor/src/sched/fiber/current.rs",
+    "executor/src/sched/fiber/ending.rs",
+    "executor/src/sched/fiber/nested.rs",
     "executor/src/sched/fork.rs",
     "executor/src/sched/graph.rs",
+    "executor/src/sched/graph/edge.rs",
+    "executor/src/sched/graph/frame.rs",
+    "executor/src/sched/graph/giving_up.rs",
+    "executor/src/sched/graph/looks.rs",
+    "executor/src/sched/graph/subject.rs",
+    "executor/src/sched/graph/waits.rs",
     "executor/src/sched/job.rs",
     "executor/src/sched/latch.rs",
     "executor/src/sched/pool.rs",

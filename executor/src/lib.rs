@@ -84,6 +84,7 @@ mod cx;
 mod error;
 mod event;
 mod executor;
+mod half;
 mod indexed;
 mod join;
 mod line;

@@ -191,8 +191,10 @@ impl<T> TaskCell<T> {
             record = notes.and_then(Notes::into_record);
             result
         };
-        let (result, cycle) =
-            fiber.on_top(|| Frame::enter_as(fiber, &self.awaited, subject, run_closure));
+        let around = fiber.region();
+        let (result, cycle) = Frame::enter_as(fiber, &self.awaited, subject, run_closure);
+        // A part of a run may have started it at once, with the context of what is around it.
+        fiber.enter_region(around);
         let result = match &cycle {
             // Whatever the closure made of it: it was for a query that is decided.
             Some(error) if error.is_left_over() => {

@@ -1,99 +1,51 @@
-//! `join` without a context, with [`fork.md`](../sched/fork.md)'s frames: as `crate::join`, which says more.
+//! `join` without a context, with [`fork.md`](../sched/fork.md)'s frames: as `crate::join`, by the same `half.rs`. A context
+//! that is lent goes along.
 
-use std::cell::UnsafeCell;
-use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::ptr::NonNull;
 
 use super::lent::Lent;
 use super::{Fiber, current};
-use crate::error::{Payload, discard};
-use crate::part::{Marked, Reclaimed, reclaim};
+use crate::error::Error;
+use crate::half::{self, Joiner};
 use crate::query::record::{Branches, Recorder};
-use crate::sched::fiber::{Deaf, FiberRecord};
-use crate::sched::fork::Fork;
-use crate::sched::graph::Frame;
-use crate::sched::job::{Job, JobKind};
-use crate::sched::room;
-use crate::sched::wait::Outcome;
+use crate::sched::fiber::FiberRecord;
 use crate::sync::Mutex;
 
-/// The second half of a join, in the frame of the join. Begins with the fork.
-#[repr(C)]
-struct Half<B, RB> {
-    fork: Fork,
-    deaf: Deaf,
-    /// Whose join it is.
-    giver: *const FiberRecord,
-    /// Taken once: by the join if nobody else has the half, else by who popped it.
-    body: UnsafeCell<MaybeUninit<B>>,
-    /// Written by the thief before it closes the fork; taken by the join afterwards. With what has marked the frame.
-    result: UnsafeCell<MaybeUninit<Marked<Result<RB, Payload>>>>,
-}
-
-impl<B, RB> Half<B, RB>
+/// What is called is told whether it is called elsewhere. There is nothing to cancel.
+impl<B, RB> Joiner<B, RB> for FiberRecord
 where
     B: FnOnce(bool) -> RB,
 {
-    const LINKED: &'static JobKind = &JobKind::whole(Self::start);
-    const KIND: &'static JobKind = &JobKind::of_fork(Self::LINKED);
+    #[inline]
+    fn fiber(&self) -> &FiberRecord {
+        self
+    }
+
+    fn attend_unless_deep_or_ended<T>(&self, here: *const T) -> bool {
+        attend_unless_deep(self, here)
+    }
+
+    fn end(&self) -> Option<Error> {
+        None
+    }
+
+    fn is_ending(&self) -> bool {
+        false
+    }
+
+    fn settle(&self) {}
 
     #[inline]
-    fn new(body: B, giver: &FiberRecord) -> Self {
-        Half {
-            fork: Fork::new(Self::KIND),
-            deaf: Deaf::of(giver),
-            giver,
-            body: UnsafeCell::new(MaybeUninit::new(body)),
-            result: UnsafeCell::new(MaybeUninit::uninit()),
-        }
+    fn call_here(&self, body: B) -> RB {
+        body(false)
     }
 
-    /// Runs a published half on `fiber`.
-    ///
-    /// # Safety
-    ///
-    /// `job` is the head of a living, published half that nobody else starts.
-    unsafe fn start(job: NonNull<Job>, fiber: &FiberRecord) {
-        // SAFETY: by contract; the head is the first field of `repr(C)` structs. The frame stays until we close.
-        let half = unsafe { job.cast::<Self>().as_ref() };
-        // SAFETY: by contract.
-        let awaited = unsafe { half.fork.awaited() };
-        awaited.set_owner(fiber);
-        // SAFETY: only who starts the half takes its body.
-        let body = unsafe { half.take_body() };
-        let deaf = half.deaf;
-        let run = || deaf.during(fiber, || catch_unwind(AssertUnwindSafe(|| body(true))));
-        let done = Frame::enter(fiber, awaited, half.giver, run);
-        // SAFETY: the join reads after the close only.
-        unsafe { &mut *half.result.get() }.write(done);
-        awaited.list.close(Outcome::READY).wake();
-        // The frame may be gone from here on.
+    unsafe fn call_elsewhere(_: *const Self, _: &FiberRecord, body: B) -> RB {
+        body(true)
     }
 
-    /// Takes the body.
-    ///
-    /// # Safety
-    ///
-    /// Nobody else takes it.
-    #[inline]
-    unsafe fn take_body(&self) -> B {
-        // SAFETY: by contract.
-        let body = unsafe { &*self.body.get() };
-        // SAFETY: written by `new`, and taken once.
-        unsafe { body.assume_init_read() }
-    }
-
-    /// Takes the result of a half that was started elsewhere.
-    ///
-    /// # Safety
-    ///
-    /// The half is closed, and nobody else takes its result.
-    unsafe fn take_result(&self) -> Marked<Result<RB, Payload>> {
-        // SAFETY: by contract, and the thief touches nothing after the close.
-        let result = unsafe { &*self.result.get() };
-        // SAFETY: written before the close, and taken once.
-        unsafe { result.assume_init_read() }
+    unsafe fn giver(joiner: *const Self) -> *const FiberRecord {
+        joiner
     }
 }
 
@@ -112,7 +64,7 @@ impl Fiber<'_> {
         RB: Send,
     {
         if Lent::of(self.record).is_none() {
-            fork_and_join(self.record, a, b)
+            half::join(self.record, a, b)
         } else {
             self.join_lent(a, b)
         }
@@ -129,7 +81,7 @@ impl Fiber<'_> {
         let lent = *Lent::of(self.record).expect("the caller has looked");
         let branches = Branching::new(&lent);
         let shared = Shared(&branches);
-        fork_and_join(self.record, a, move |is_elsewhere| {
+        half::join(self.record, a, move |is_elsewhere| {
             let shared = shared;
             if is_elsewhere {
                 shared.0.elsewhere(|| b(true))
@@ -197,43 +149,6 @@ impl Drop for Branching<'_> {
     }
 }
 
-#[inline]
-fn fork_and_join<A, B, RA, RB>(fiber: &FiberRecord, a: A, b: B) -> (RA, RB)
-where
-    A: FnOnce() -> RA,
-    B: FnOnce(bool) -> RB + Send,
-    RB: Send,
-{
-    let half = Half::new(b, fiber);
-    // SAFETY: `half` stays in this frame until it was taken back (`remove`), or, if it was published, until it is popped
-    // or closed (`finish_published`): nothing between here and there unwinds. `B` and `RB` are `Send`. The record of a
-    // running fiber does not move.
-    unsafe { fiber.forks.push(NonNull::from(&half).cast()) };
-    if fiber.has_attention(&raw const half) && attend_unless_deep(fiber, &half) {
-        return join_deeper(fiber, a, &half);
-    }
-    finish_first(fiber, a, &half)
-}
-
-/// Runs `a`, then `b`, unless somebody has taken it.
-#[inline(always)]
-fn finish_first<A, B, RA, RB>(fiber: &FiberRecord, a: A, half: &Half<B, RB>) -> (RA, RB)
-where
-    A: FnOnce() -> RA,
-    B: FnOnce(bool) -> RB,
-{
-    let ra = match catch_unwind(AssertUnwindSafe(a)) {
-        Ok(ra) => ra,
-        Err(payload) => return finish_panicked(fiber, payload, half),
-    };
-    if !fiber.forks.remove(&half.fork) {
-        return finish_published(fiber, Ok(ra), half);
-    }
-    // SAFETY: nobody else has seen the half.
-    let b = unsafe { half.take_body() };
-    (ra, b(false))
-}
-
 /// A scheduling point with the attention word raised. `true`: little stack is left.
 #[cold]
 fn attend_unless_deep<T>(fiber: &FiberRecord, here: *const T) -> bool {
@@ -246,81 +161,4 @@ fn attend_unless_deep<T>(fiber: &FiberRecord, here: *const T) -> bool {
         }
     }
     is_deep
-}
-
-/// Little stack is left: goes on on another segment, if there is memory for one; else neither `a` nor `b` runs.
-#[cold]
-#[inline(never)]
-fn join_deeper<A, B, RA, RB>(fiber: &FiberRecord, a: A, half: &Half<B, RB>) -> (RA, RB)
-where
-    A: FnOnce() -> RA,
-    B: FnOnce(bool) -> RB,
-{
-    let is_private = fiber.forks.remove(&half.fork);
-    debug_assert!(is_private, "nothing has run since it was pushed");
-    let on_segment = || {
-        // SAFETY: as in `fork_and_join`; the list has not looked at it yet, so it is still new.
-        unsafe { fiber.forks.push(NonNull::from(half).cast()) };
-        finish_first(fiber, a, half)
-    };
-    match room::deeper(fiber, on_segment) {
-        Ok(Ok(both)) => both,
-        Ok(Err(payload)) => resume_unwind(payload),
-        Err(error) => {
-            // SAFETY: nobody else has seen the half.
-            drop(unsafe { half.take_body() });
-            error.raise()
-        }
-    }
-}
-
-/// `a` has panicked: `b` runs all the same.
-#[cold]
-fn finish_panicked<B, RA, RB>(fiber: &FiberRecord, payload: Payload, half: &Half<B, RB>) -> (RA, RB)
-where
-    B: FnOnce(bool) -> RB,
-{
-    if !fiber.forks.remove(&half.fork) {
-        return finish_published(fiber, Err(payload), half);
-    }
-    // SAFETY: nobody else has seen the half.
-    let b = unsafe { half.take_body() };
-    discard(catch_unwind(AssertUnwindSafe(|| b(false))));
-    resume_unwind(payload)
-}
-
-/// Others could see the second half: takes it back, or waits until it is done.
-#[cold]
-fn finish_published<B, RA, RB>(
-    fiber: &FiberRecord,
-    ra: Result<RA, Payload>,
-    half: &Half<B, RB>,
-) -> (RA, RB)
-where
-    B: FnOnce(bool) -> RB,
-{
-    // SAFETY: published, since it was not taken back by `remove`.
-    let awaited = unsafe { half.fork.awaited() };
-    let (rb, cycle) = match reclaim(fiber, half.fork.job(), awaited) {
-        Reclaimed::Back => {
-            // SAFETY: just taken back.
-            let b = unsafe { half.take_body() };
-            (catch_unwind(AssertUnwindSafe(|| b(false))), None)
-        }
-        Reclaimed::Done(cycle) => {
-            // SAFETY: closed.
-            let (rb, marked) = unsafe { half.take_result() };
-            marked.inspect(|marked| Frame::take_over(fiber, marked));
-            (rb, cycle)
-        }
-    };
-    match (ra, rb, cycle) {
-        (Err(payload), rb, _) => {
-            discard(rb);
-            resume_unwind(payload)
-        }
-        (Ok(_), Err(payload), _) => resume_unwind(payload),
-        (Ok(_), Ok(_), Some(error)) => error.raise(),
-        (Ok(ra), Ok(rb), None) => (ra, rb),
-    }
 }

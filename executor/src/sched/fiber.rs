@@ -3,23 +3,30 @@
 //! Everything that can wait has one: a worker's fiber, and an OS thread that runs a sequential job
 //! or waits for a `run`. Knows nothing of queries; frames are opaque links.
 
+mod current;
+mod deaf;
+mod ending;
+mod nested;
+
 use std::cell::{Cell, UnsafeCell};
-use std::ptr::{self, NonNull};
-use std::sync::Arc;
+use std::ptr;
 
 use dagwood_fibers::RawSuspender;
 
+#[cfg(any(feature = "fibers", feature = "threads"))]
+pub(crate) use self::current::current_place;
+pub(crate) use self::current::{current, set_current, without_runs};
+pub(crate) use self::deaf::Deaf;
 use super::attention::Attention;
-use super::cancel::{Interrupt, Region, Signal, Watch};
+use super::cancel::Region;
 use super::fork::ForkList;
-use super::graph::{Ask, Awaited, Frame, WaitKind, settle};
+use super::graph::{Ask, Awaited, Frame, GivenUpFor, WaitKind, settle};
 use super::latch::Latch;
 use super::pool::Worker;
 use super::rest::Rest;
 use super::wanted::LOOKERS;
 use crate::error::Error;
-use crate::plant;
-use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
+use crate::sync::{AtomicPtr, AtomicUsize};
 
 /// What somebody keeps with a fiber: only an address here.
 pub(crate) type Lent = *const ();
@@ -33,26 +40,6 @@ pub(crate) enum Wake {
     /// It is a sequential run inside a job of another executor: with that job's fiber, which
     /// outlives it.
     Outer(*const FiberRecord),
-}
-
-/// Why a wait was given up.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(crate) enum GivenUpFor {
-    /// It was not.
-    Nothing,
-    /// There is no fiber to go on with (stand.md S3).
-    Shortage,
-    /// It was cancelled (cancel.md X2).
-    Cancel,
-}
-
-/// How often a fiber is told that the executor shuts down, until it counts as one that refuses to end.
-const REFUSALS_MAX: u16 = 10_000;
-
-/// What a fiber worked for before it began something on top of it.
-struct Paused {
-    region: *const Region,
-    below: *const Paused,
 }
 
 /// Takes no place; what follows it begins on a cache line.
@@ -105,8 +92,6 @@ pub(crate) struct FiberRecord {
     /// What it works for, to see whether that is cancelled; null for a thread outside. Written by the fiber, read by
     /// others under the graph's lock while it waits (who compares addresses only may read it any time).
     region: AtomicPtr<Region>,
-    /// What it worked for before, further out on its stack.
-    paused: Cell<*const Paused>,
     /// What the running job has lent to code without a context (`raw/lent.rs`), or null. Its own.
     pub(crate) lent: Cell<Lent>,
     /// Whether it is that of an iteration on its outer fiber, which it is one with as far as cancellation goes
@@ -181,7 +166,6 @@ impl FiberRecord {
             given_up: Cell::new(GivenUpFor::Nothing),
             rest: Rest::new(),
             region: AtomicPtr::new(ptr::null_mut()),
-            paused: Cell::new(ptr::null()),
             is_inner: Cell::new(false),
             inner: AtomicPtr::new(ptr::null_mut()),
             refuses_runs: Cell::new(false),
@@ -209,145 +193,10 @@ impl FiberRecord {
         self.executor
     }
 
-    /// Whether others can run while it waits, though it is the record of a run of its own.
-    pub(crate) fn is_on_worker(&self) -> bool {
-        self.outermost().worker().is_some()
-    }
-
-    /// The fiber whose stack this is.
-    fn outermost(&self) -> &FiberRecord {
-        match self.wake {
-            // SAFETY: the outer fiber runs us, so it is alive.
-            Wake::Outer(outer) => unsafe { &*outer }.outermost(),
-            Wake::Worker(_) | Wake::Thread(_) => self,
-        }
-    }
-
-    /// It, the current one, is the record of an iteration on `outer` from now on.
-    pub(crate) fn become_inner_of(&self, outer: &FiberRecord) {
-        self.is_inner.set(true);
-        self.is_deaf.set(outer.is_deaf.get());
-        // Release: pairs with the Acquire in `inner`.
-        outer
-            .inner
-            .store(ptr::from_ref(self).cast_mut(), Ordering::Release);
-    }
-
-    /// The iteration on it has ended. Its record may go once no look is under way (`settle`).
-    pub(crate) fn lose_inner(&self) {
-        self.inner.store(ptr::null_mut(), Ordering::Release);
-    }
-
-    /// The record of the iteration that runs on it, if one does; of the current fiber, or one of the calling worker's, or
-    /// under the graph's lock.
-    fn inner(&self) -> Option<&FiberRecord> {
-        // Acquire: pairs with the Release in `become_inner_of`.
-        let inner = self.inner.load(Ordering::Acquire);
-        // SAFETY: null, or not freed before `lose_inner` and a time without the lock (`run_here`).
-        unsafe { inner.as_ref() }
-    }
-
-    /// The record of what runs on it: its own, or that of the iteration, and so on. To be called as [`inner`](Self::inner).
-    pub(super) fn innermost(&self) -> &FiberRecord {
-        let mut innermost = self;
-        while let Some(inner) = innermost.inner() {
-            innermost = inner;
-        }
-        innermost
-    }
-
-    /// The fiber that waits for it, if it is the record of an iteration.
-    pub(super) fn around(&self) -> Option<&FiberRecord> {
-        match self.wake {
-            Wake::Outer(outer) if self.is_inner.get() && !plant::is("lonely_iteration") => {
-                // SAFETY: the outer fiber runs us, so it is alive.
-                Some(unsafe { &*outer })
-            }
-            _ => None,
-        }
-    }
-
-    /// The fiber that it is one with as far as cancellation goes: itself, unless it is the record of an iteration.
-    pub(super) fn host(&self) -> &FiberRecord {
-        self.around().map_or(self, FiberRecord::host)
-    }
-
     /// Why its wait was given up.
     pub(super) fn shortage(&self) -> Error {
         let worker = self.outermost().worker();
         worker.expect("only a worker gives up waits").shortage()
-    }
-
-    /// What it works for; null for a thread outside.
-    pub(crate) fn region(&self) -> *const Region {
-        // Relaxed: see the field.
-        self.region.load(Ordering::Relaxed)
-    }
-
-    /// It works for `region` from now on. Gives what it worked for.
-    pub(crate) fn enter_region(&self, region: *const Region) -> *const Region {
-        let before = self.region();
-        self.region.store(region.cast_mut(), Ordering::Relaxed);
-        // SAFETY: null, or that of a job that is about to run here, or goes on.
-        let is_due = unsafe { region.as_ref() }
-            .is_some_and(|region| region.is_polled() || region.reason().is_some());
-        if is_due {
-            self.raise_attention();
-        } else if self.worker().is_none() && !ptr::eq(self.attention, &raw const CALM) {
-            // It may have been raised for what it comes from, and nobody else lowers it.
-            self.attention().set(self.limit());
-        }
-        before
-    }
-
-    /// Calls `body`, which enters another region and does not unwind, on top of other work.
-    pub(crate) fn on_top<R>(&self, body: impl FnOnce() -> R) -> R {
-        let paused = Paused {
-            region: self.region(),
-            below: self.paused.get(),
-        };
-        self.paused.set(&raw const paused);
-        let result = body();
-        self.paused.set(paused.below);
-        self.enter_region(paused.region);
-        result
-    }
-
-    /// All that has work on its stack, for the fiber itself: what it works for, and what it did before, out to the fiber
-    /// around, if it is the record of an iteration.
-    pub(super) fn regions(&self) -> impl Iterator<Item = *const Region> {
-        let records = std::iter::successors(Some(self), |record| record.around());
-        records.flat_map(|record| {
-            // SAFETY: null, or in a frame of the fiber, which is still there.
-            let first = unsafe { record.paused.get().as_ref() };
-            // SAFETY: as above.
-            let paused = std::iter::successors(first, |paused| unsafe { paused.below.as_ref() });
-            std::iter::once(record.region()).chain(paused.map(|paused| paused.region))
-        })
-    }
-
-    /// Its job has ended: what that worked for may be gone.
-    pub(super) fn leave_region(&self) {
-        self.region.store(ptr::null_mut(), Ordering::Relaxed);
-        self.refusals.set(0);
-    }
-
-    /// Lets `signal` tell the pool that runs it, if one does.
-    pub(crate) fn watch<'s>(&self, signal: &'s Signal) -> Option<Watch<'s>> {
-        Some(Watch::new(signal, self.watcher()?))
-    }
-
-    /// The pool that runs it, if one does.
-    pub(super) fn watcher(&self) -> Option<Arc<dyn Interrupt>> {
-        self.host().worker().map(Worker::watcher)
-    }
-
-    /// It may be cancelled from now on: no wish may be lost (attention.md A5).
-    pub(crate) fn become_interruptible(&self) {
-        if let Some(worker) = self.host().worker() {
-            worker.become_interruptible();
-            self.raise_attention();
-        }
     }
 
     /// It, the current one, looks at its next scheduling point.
@@ -357,33 +206,6 @@ impl FiberRecord {
             self.attention().raise();
         }
         self.around().inspect(|outer| outer.raise_attention());
-    }
-
-    pub(crate) fn is_deaf(&self) -> bool {
-        self.is_deaf.get()
-    }
-
-    /// Runs what cannot be cancelled (cancel.md X6).
-    pub(crate) fn undisturbed<R>(&self, body: impl FnOnce() -> R) -> R {
-        let before = self.is_deaf.replace(true);
-        let result = body();
-        self.is_deaf.set(before);
-        result
-    }
-
-    /// It was told that the executor shuts down. If it goes on all the same, time and again, it ends here: it is not
-    /// resumed any more (cancel.md X7).
-    pub(super) fn note_refusal(&self) {
-        if let Some(outer) = self.around() {
-            return outer.note_refusal();
-        }
-        let refusals = self.refusals.get();
-        self.refusals.set(refusals.saturating_add(1));
-        if refusals == REFUSALS_MAX
-            && let Some(worker) = self.worker()
-        {
-            worker.leak_current(self);
-        }
     }
 
     /// The wait that it rests in; null if it does not. For its worker, while another fiber of that runs, and for who
@@ -494,86 +316,4 @@ impl FiberRecord {
         // SAFETY: the field is read and written under the lock.
         unsafe { &*self.cycle.get() }.is_some()
     }
-
-    /// Whether `inner` is the record of a sequential run on this fiber.
-    pub(super) fn is_outer_of(&self, inner: &FiberRecord) -> bool {
-        matches!(inner.wake, Wake::Outer(outer) if ptr::eq(outer, self))
-    }
-}
-
-/// Whether what was given away cannot be cancelled, as what it is part of (cancel.md X6): nothing to say where all unwinds.
-#[cfg(panic = "unwind")]
-#[derive(Copy, Clone)]
-pub(crate) struct Deaf;
-
-#[cfg(panic = "unwind")]
-impl Deaf {
-    #[inline]
-    pub(crate) fn of(_: &FiberRecord) -> Self {
-        Deaf
-    }
-
-    #[inline]
-    pub(crate) fn during<R>(self, _: &FiberRecord, body: impl FnOnce() -> R) -> R {
-        body()
-    }
-}
-
-/// Whether what was given away cannot be cancelled, as what it is part of (cancel.md X6).
-#[cfg(not(panic = "unwind"))]
-#[derive(Copy, Clone)]
-pub(crate) struct Deaf(bool);
-
-#[cfg(not(panic = "unwind"))]
-impl Deaf {
-    /// As the running job of `giver`, the current fiber, is.
-    pub(crate) fn of(giver: &FiberRecord) -> Self {
-        Deaf(giver.is_deaf())
-    }
-
-    /// Runs the part on `fiber`, the current one.
-    pub(crate) fn during<R>(self, fiber: &FiberRecord, body: impl FnOnce() -> R) -> R {
-        let before = fiber.is_deaf.replace(self.0);
-        let result = body();
-        fiber.is_deaf.set(before);
-        result
-    }
-}
-
-thread_local! {
-    /// The fiber that runs on this OS thread, if any.
-    static CURRENT: Cell<*const FiberRecord> = const { Cell::new(ptr::null()) };
-}
-
-/// The fiber that runs on this OS thread; null outside. Never inlined: the thread-local's address
-/// must not be kept over a switch.
-#[inline(never)]
-pub(crate) fn current() -> *const FiberRecord {
-    CURRENT.with(Cell::get)
-}
-
-/// Where this OS thread says which fiber runs on it: for a thread that says so often. Good as long
-/// as the thread runs.
-#[inline(never)]
-pub(crate) fn current_place() -> NonNull<Cell<*const FiberRecord>> {
-    CURRENT.with(|current| NonNull::from(current))
-}
-
-/// Says which fiber runs on this OS thread from now on, and gives the one before.
-#[inline(never)]
-pub(crate) fn set_current(fiber: *const FiberRecord) -> *const FiberRecord {
-    CURRENT.with(|current| current.replace(fiber))
-}
-
-/// Runs user code (a `Debug`, a destructor) that must not call `run`: while a failure is reported, something is open
-/// whose frame is gone already, or a cycle stands still and must stay so.
-pub(crate) fn without_runs<R>(body: impl FnOnce() -> R) -> R {
-    // SAFETY: null, or the fiber that runs this, which outlives the call.
-    let Some(fiber) = (unsafe { current().as_ref() }) else {
-        return body();
-    };
-    let before = fiber.refuses_runs.replace(true);
-    let result = body();
-    fiber.refuses_runs.set(before);
-    result
 }

@@ -90,14 +90,12 @@ impl Pool {
         self.runs.shut.stuck()
     }
 
-    /// A fiber refuses to end, and with it each run that has work on its stack. (One of another pool is seen by that one's
-    /// shutdown when it looks again.)
+    /// A fiber refuses to end, and with it its run: all on its stack is part of that (cancel.md X3, X9). (That of another
+    /// pool, whose job began the run, is seen by that one's shutdown when it looks again.)
     pub(crate) fn note_stuck(&self, fiber: &FiberRecord) {
-        for region in fiber.innermost().regions() {
-            // SAFETY: null, or that of a job on the fiber's stack.
-            let region: Option<&Region> = unsafe { region.as_ref() };
-            region.inspect(|region| region.note_stuck());
-        }
+        // SAFETY: null, or that of the job on the fiber.
+        let region: Option<&Region> = unsafe { fiber.region().as_ref() };
+        region.inspect(|region| region.note_stuck());
         // Not between its look and its wait.
         drop(self.runs.count.lock());
         self.runs.ended.notify_all();

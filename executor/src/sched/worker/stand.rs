@@ -8,8 +8,7 @@ use super::Worker;
 use super::fibers::WorkerFiber;
 use crate::error::Error;
 use crate::plant;
-use crate::sched::fiber::GivenUpFor;
-use crate::sched::graph::{GivenUp, give_up};
+use crate::sched::graph::{GivenUp, GivenUpFor, give_up};
 use crate::sched::point::Point;
 
 impl Worker {

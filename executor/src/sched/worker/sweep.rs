@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::Worker;
 use super::fibers::WorkerFiber;
 use crate::sched::cancel::Interrupt;
-use crate::sched::fiber::{FiberRecord, GivenUpFor, without_runs};
-use crate::sched::graph::{self, Frame, GivenUp, give_up};
+use crate::sched::fiber::{FiberRecord, without_runs};
+use crate::sched::graph::{self, Frame, GivenUp, GivenUpFor, give_up};
 use crate::sched::point::Point;
 use crate::sched::pool::{Answer, Look, Pool};
 

@@ -1,0 +1,58 @@
+//! Looking at fibers that stand still, for reports of what waits and of what is ready.
+//!
+//! Used by workers and the pool, when somebody asks for a report. Changes nothing.
+
+use std::ptr;
+
+use super::{Frame, Name, edge_of, owner_of};
+use crate::plant;
+use crate::sched::detection::GRAPH;
+use crate::sched::fiber::{FiberRecord, without_runs};
+use crate::sched::pool::SeenWait;
+use crate::sched::ready::Inbox;
+
+/// The wait of `fiber`, one of the calling worker's, if it waits. Runs user code (`Debug`).
+pub(in crate::sched) fn seen_wait(fiber: &FiberRecord) -> Option<SeenWait> {
+    let inner = fiber.innermost();
+    // SAFETY: null, or in a frame of the fiber, which is suspended: its worker does something else.
+    let ask = unsafe { inner.ask().as_ref() }?;
+    let text = |name: Option<Name>| name.map(|name| name.text);
+    without_runs(|| {
+        let queries = Frame::all_around(inner).filter_map(|frame| text(frame.name()));
+        Some(SeenWait {
+            fiber,
+            owner: owner_now(inner),
+            awaited: text(ask.what.name()).unwrap_or_else(|| "what it forked".to_owned()),
+            queries: queries.collect(),
+            since: ask.since,
+        })
+    })
+}
+
+/// Who does what `fiber`, which rests, waits for: an address only, to compare with.
+fn owner_now(fiber: &FiberRecord) -> *const FiberRecord {
+    let _guard = GRAPH.lock();
+    let owner = edge_of(fiber).and_then(owner_of);
+    owner.map_or(ptr::null(), |owner| owner.host())
+}
+
+/// Moves fibers, whom somebody may look at under the graph's lock.
+pub(in crate::sched) fn undisturbed_by_looks(drain: impl FnOnce()) {
+    let _guard = GRAPH.lock();
+    drain();
+}
+
+/// What runs on the fibers of an inbox that is drained under the graph's lock: the type of the innermost query on each.
+pub(in crate::sched) fn names_of_ready(inbox: &Inbox) -> Vec<&'static str> {
+    let _guard = GRAPH.lock();
+    // SAFETY: nobody drains it while the lock is held.
+    let fibers = unsafe { inbox.fibers() };
+    // A fiber that is not drained is not resumed: its frames stand still.
+    let name = |fiber: &FiberRecord| {
+        Frame::all_around(fiber.innermost()).find_map(|frame| frame.kind().query)
+    };
+    let name = |fiber: &FiberRecord| name(fiber).filter(|_| !plant::is("nameless_ready"));
+    fibers
+        .map(|fiber| name(fiber).map_or("a job", |name| name()))
+        .collect()
+}

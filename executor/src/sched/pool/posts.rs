@@ -1,0 +1,97 @@
+//! What is posted, to all workers of a pool or to one: put where it is found, and somebody woken for it (idle.md I4).
+//!
+//! Used by workers, wakers and threads outside. Knows nothing of how workers sleep.
+
+use super::{Pool, Seat, Worker};
+use crate::plant;
+use crate::sched::fiber::FiberRecord;
+use crate::sched::job::JobRef;
+use crate::sched::point::Point;
+use crate::sync::Ordering;
+
+impl Pool {
+    /// Puts a job where any worker finds it, whoever calls.
+    pub(in crate::sched) fn push_injected(&self, job: JobRef) {
+        let push = || self.injector.push(job);
+        self.posting(None, push, || {
+            !plant::is("unannounced_job") && self.idle.job_posted()
+        });
+    }
+
+    pub(crate) fn take_injected(&self) -> Option<JobRef> {
+        if self.injector.is_empty() {
+            None
+        } else {
+            self.injector.steal()
+        }
+    }
+
+    /// Puts a woken fiber into its owner's inbox, whoever calls. `waker`: the worker of the pool that does so.
+    pub(in crate::sched) fn push_fiber(
+        &self,
+        owner: usize,
+        fiber: &FiberRecord,
+        waker: Option<&Worker>,
+    ) {
+        // Once pushed, `fiber` may be gone.
+        self.post_to(owner, waker, |seat| seat.inbox.push(fiber));
+    }
+
+    /// Gives a job to one worker alone.
+    pub(crate) fn post_job(&self, worker: usize, job: JobRef, poster: &Worker) {
+        self.post_to(worker, Some(poster), |seat| seat.own_jobs.push(job));
+    }
+
+    /// The same from a thread that is no worker of the pool's.
+    pub(crate) fn post_job_as_outsider(&self, worker: usize, job: JobRef) {
+        self.post_to(worker, None, |seat| seat.own_jobs.push(job));
+    }
+
+    /// Pushes what only `worker` takes, and wakes it (idle.md I4).
+    #[inline]
+    fn post_to(&self, worker: usize, poster: Option<&Worker>, push: impl FnOnce(&Seat)) {
+        let seat = &self.seats[worker];
+        let wake = || self.idle.fiber_posted(worker);
+        let is_woken = self.posting(poster, || push(seat), wake);
+        if is_woken && self.has_statistics {
+            seat.counters.wakes.add();
+        }
+    }
+
+    /// Whether there is a job that any worker may take.
+    pub(crate) fn has_jobs(&self) -> bool {
+        !self.injector.is_empty() || self.seats.iter().any(|seat| !seat.stealer.is_empty())
+    }
+
+    /// Shows work, by `push`, and wakes somebody for it, by `wake`: noted for the audit of sleepers, and with points of a
+    /// schedule for `worker`, if it is one of the pool that does so. Whether somebody was woken.
+    #[inline]
+    pub(crate) fn posting(
+        &self,
+        worker: Option<&Worker>,
+        push: impl FnOnce(),
+        wake: impl FnOnce() -> bool,
+    ) -> bool {
+        if self.is_watched {
+            return self.posting_watched(worker, push, wake);
+        }
+        push();
+        wake()
+    }
+
+    #[cold]
+    fn posting_watched(
+        &self,
+        worker: Option<&Worker>,
+        push: impl FnOnce(),
+        wake: impl FnOnce() -> bool,
+    ) -> bool {
+        self.posting.fetch_add(1, Ordering::SeqCst);
+        push();
+        worker.inspect(|worker| worker.point(Point::Posted));
+        let is_woken = wake();
+        self.posting.fetch_sub(1, Ordering::SeqCst);
+        worker.inspect(|worker| worker.point(Point::Woken));
+        is_woken
+    }
+}

@@ -1,0 +1,86 @@
+//! How a worker of a pool sleeps: what it looks at before, and what it blocks on. Rules: idle.md.
+//!
+//! Used by workers. Knows nothing of what they do when they are woken.
+
+use std::ptr;
+use std::time::Duration;
+
+use super::{Pool, Worker};
+use crate::plant;
+use crate::sched::idle::SleepGuard;
+use crate::sched::point::Point;
+use crate::sync::{Condvar, MutexGuard, Ordering};
+
+/// How long a worker sleeps, with statistics on, before it looks whether it should.
+const AUDIT_PERIOD: Duration = Duration::from_millis(10);
+
+impl Pool {
+    /// Lets a worker sleep until there is something for it.
+    pub(crate) fn sleep(&self, worker: usize, sleeper: &Worker) {
+        let seat = self.seat(worker);
+        let has_own =
+            || !plant::is("lost_wake") && (!seat.inbox.is_empty() || !seat.own_jobs.is_empty());
+        let is_work_there = || self.is_stopping() || has_own() || self.has_jobs();
+        // Nobody asks for a sleeper, so it asks once more, in earnest, when it is counted (idle.md I6).
+        let ask = || {
+            let others = self.seats.iter().filter(|other| !ptr::eq(*other, seat));
+            others
+                .filter(|other| !other.attention.is_raised())
+                .for_each(|other| other.attention.raise());
+        };
+        // Work that nobody is about to take: no searcher, and nobody on the way to wake one.
+        let is_left = || {
+            is_work_there()
+                && !self.idle.has_searchers()
+                && self.posting.load(Ordering::SeqCst) == 0
+        };
+        if self.idle.hungry() == self.seats.len() {
+            self.depot.trim();
+        }
+        let mut found_in_a_row = 0;
+        let second_look = || {
+            sleeper.point(Point::Sleepy);
+            ask();
+            is_work_there()
+        };
+        self.idle.sleep(worker, second_look, |wake, guard| {
+            if !self.has_statistics || self.seeded.is_some() {
+                return self.wait(worker, wake, guard);
+            }
+            let is_audit = wake.wait_for(guard, AUDIT_PERIOD).timed_out();
+            found_in_a_row = if is_audit && is_left() {
+                found_in_a_row + 1
+            } else {
+                0
+            };
+            if found_in_a_row == 2 {
+                seat.counters.sleeps_with_work.add();
+            }
+        });
+    }
+
+    /// Lets a worker sleep that can start no job, until one of its fibers is ready, or it has a job of its own.
+    pub(crate) fn block(&self, worker: usize) {
+        let seat = self.seat(worker);
+        let has_own = || !seat.inbox.is_empty() || !seat.own_jobs.is_empty();
+        self.idle.block(worker, has_own, |wake, guard| {
+            self.wait(worker, wake, guard)
+        });
+    }
+
+    /// Blocks on the condition variable of a worker that sleeps, or until a schedule lets it go on.
+    fn wait(&self, worker: usize, wake: &Condvar, guard: &mut SleepGuard<'_>) {
+        match self.seeded() {
+            // If it is over by now it comes back at once, and who called looks again.
+            Some(seeded) if !seeded.is_over() => {
+                MutexGuard::unlocked(guard, || seeded.rest(worker, self));
+            }
+            _ => wake.wait(guard),
+        }
+    }
+
+    /// Wakes a worker that sleeps so.
+    pub(crate) fn unblock(&self, worker: usize) -> bool {
+        self.idle.fiber_posted(worker)
+    }
+}
