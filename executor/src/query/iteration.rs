@@ -10,6 +10,7 @@ mod plan;
 use std::cell::{Cell, RefCell};
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
@@ -18,15 +19,16 @@ use super::ask::record;
 use super::slot::{Ready, Slot};
 use super::table::Table;
 use crate::cx::Cx;
-use crate::error::{Error, discard};
+use crate::error::{Error, Reason, discard};
 use crate::run::{Failure, Run};
-use crate::sched::cancel::UNWINDS;
+use crate::sched::cancel::{Region, Signal, UNWINDS};
 use crate::sched::fiber::{FiberRecord, without_runs};
 use crate::sched::graph::{Frame, Kind, Role, Subject};
 use crate::sched::wait::Waiters;
 use crate::sched::wanted::{end_of, told};
 use member::{Member, Typed};
 use plain::Plain;
+use plan::{Graph, Walk};
 
 /// The nodes that are being decided, on one fiber.
 pub(crate) struct Iteration<'db, D> {
@@ -38,6 +40,8 @@ pub(crate) struct Iteration<'db, D> {
     /// Of each evaluation under way, the innermost last: whose provisional values it has read.
     reads: RefCell<Vec<Vec<u32>>>,
     plain: Plain,
+    /// In what order they are decided.
+    walk: RefCell<Walk>,
     /// The last number of a group.
     groups: Cell<u32>,
     /// Whether what is decided is wanted by others only (X1).
@@ -78,8 +82,10 @@ struct Node<'db, D> {
     reads: Vec<u32>,
     /// Whom it has asked for in a later round (X4).
     later: Vec<u32>,
-    /// Members of its group that read it.
+    /// Members of its group that read it, or have in a round before.
     readers: Vec<u32>,
+    /// Among whose readers it is, in order.
+    noted: Vec<u32>,
     /// The tasks that failed in its last evaluation.
     failures: Vec<Failure<'db>>,
     group: u32,
@@ -93,13 +99,35 @@ pub(crate) struct Wanted<D> {
     slot: *const (),
     /// Makes it a node, of a database that has table and slot, unless it is decided.
     node: for<'i, 'db> unsafe fn(&'i Iteration<'db, D>, *const (), *const ()) -> Option<u32>,
+    /// Set when nobody waits for it any more, or who does is told to end.
+    end: Arc<Signal>,
+}
+
+/// Who waits for the gate wants something as long as this is there.
+pub(super) struct Want(Arc<Signal>);
+
+impl Want {
+    /// For work of this region.
+    pub(super) fn of(region: &Region) -> Self {
+        Want(Arc::new(Signal::on_behalf_of(region)))
+    }
+}
+
+impl Drop for Want {
+    fn drop(&mut self) {
+        self.0.set(Reason::Dropped);
+    }
 }
 
 // SAFETY: tables and slots are `Sync`, and live as long as their database, which has this.
 unsafe impl<D> Send for Wanted<D> {}
 
 impl<D: 'static> Wanted<D> {
-    pub(super) fn new<Q: Query<D>>(table: &Table<Q, D>, slot: &Slot<Q::Value>) -> Self {
+    pub(super) fn new<Q: Query<D>>(
+        table: &Table<Q, D>,
+        slot: &Slot<Q::Value>,
+        want: &Want,
+    ) -> Self {
         /// # Safety
         ///
         /// Table and slot are of these types, and live for `'db`.
@@ -122,13 +150,14 @@ impl<D: 'static> Wanted<D> {
             table: ptr::from_ref(table).cast(),
             slot: ptr::from_ref(slot).cast(),
             node: node::<Q, D>,
+            end: Arc::clone(&want.0),
         }
     }
 
     /// # Safety
     ///
     /// The iteration is of the database that this was made for.
-    unsafe fn node(self, iteration: &Iteration<'_, D>) -> Option<u32> {
+    unsafe fn node(&self, iteration: &Iteration<'_, D>) -> Option<u32> {
         // SAFETY: by contract: the pointers are those of `new`, with the function for their types.
         unsafe { (self.node)(iteration, self.table, self.slot) }
     }
@@ -147,10 +176,43 @@ impl Drop for Inside<'_> {
 /// What came of a step of a group.
 #[derive(PartialEq, Eq)]
 enum Step {
-    /// Goes on.
+    /// Goes on; or it is decided.
     On,
-    /// It needs what is not decided yet.
+    /// It needs what is not decided yet, or it is no group.
     Blocked,
+}
+
+/// Who needs whom: what an iteration walks.
+struct Needs<'i, 'db, D> {
+    iteration: &'i Iteration<'db, D>,
+    cx: &'i Cx<'db, D>,
+}
+
+impl<D: 'static> Graph for Needs<'_, '_, D> {
+    type Error = Error;
+
+    fn len(&self) -> usize {
+        self.iteration.nodes.borrow().len()
+    }
+
+    fn edges(&self, node: u32) -> Vec<u32> {
+        let nodes = self.iteration.nodes.borrow();
+        nodes[node as usize].needs().collect()
+    }
+
+    fn is_decided(&self, node: u32) -> bool {
+        self.iteration.is_done(node)
+    }
+
+    fn settle(&self, component: &[u32]) -> Result<bool, Error> {
+        self.iteration.number_group(component);
+        let step = self.iteration.settle(self.cx, component)?;
+        if step == Step::Blocked {
+            // What is new has its needs, too, before it is walked.
+            self.iteration.discover(self.cx)?;
+        }
+        Ok(step == Step::On)
+    }
 }
 
 impl<'db, D: 'static> Iteration<'db, D> {
@@ -166,6 +228,7 @@ impl<'db, D: 'static> Iteration<'db, D> {
             fresh: RefCell::default(),
             reads: RefCell::default(),
             plain: Plain::default(),
+            walk: RefCell::default(),
             groups: Cell::new(0),
             is_for_others: Cell::new(false),
             has_given_up: Cell::new(false),
@@ -182,6 +245,16 @@ impl<'db, D: 'static> Iteration<'db, D> {
         failures
             .into_iter()
             .for_each(|failure| run.task_failed(failure));
+    }
+
+    /// Takes back the tasks that failed after the first `count`. They are told to the run that wants what they are of, so
+    /// for others it cannot be decided here.
+    fn failures_since(&self, cx: &Cx<'db, D>, count: usize) -> Vec<Failure<'db>> {
+        let failures = cx.run().failures_since(count);
+        if self.is_for_others.get() && !failures.is_empty() {
+            self.has_given_up.set(true);
+        }
+        failures
     }
 
     /// Publishes the result of a query, and those of all that it needs. `cx` is of a run of this iteration's own.
@@ -224,18 +297,23 @@ impl<'db, D: 'static> Iteration<'db, D> {
             return;
         }
         self.is_for_others.set(true);
-        let decide = || {
-            wanted.into_iter().try_for_each(|wanted| {
+        for wanted in wanted {
+            if wanted.end.reason().is_some() {
+                continue;
+            }
+            let decide = |cx: &Cx<'db, D>| {
                 // SAFETY: of this database.
-                match unsafe { wanted.node(self) } {
-                    Some(root) => self.decide_all(cx, root),
-                    None => Ok(()),
-                }
-            })
-        };
-        // What goes wrong goes wrong for who wants it.
-        let tried = std::panic::catch_unwind(std::panic::AssertUnwindSafe(decide));
-        without_runs(|| discard(tried));
+                let root = unsafe { wanted.node(self) };
+                root.map_or(Ok(()), |root| self.decide_all(cx, root))
+            };
+            // What goes wrong goes wrong for who wants it; and it ends when that one goes.
+            let decided = || cx.part(&wanted.end, decide);
+            let tried = std::panic::catch_unwind(std::panic::AssertUnwindSafe(decided));
+            if !matches!(tried, Ok(Ok(Ok(())))) {
+                without_runs(|| discard(tried));
+                return;
+            }
+        }
     }
 
     /// What a provider reads of a query that is not decided: what the round before gave.
@@ -275,6 +353,7 @@ impl<'db, D: 'static> Iteration<'db, D> {
             reads: Vec::new(),
             later: Vec::new(),
             readers: Vec::new(),
+            noted: Vec::new(),
             failures: Vec::new(),
             group: 0,
             is_done: false,
@@ -317,7 +396,7 @@ impl<'db, D: 'static> Iteration<'db, D> {
         let before = cx.run().failure_count();
         let evaluated = member.evaluate(cx);
         let reads = self.end_reads();
-        let failures = cx.run().failures_since(before);
+        let failures = self.failures_since(cx, before);
         let old = {
             let node = &mut self.nodes.borrow_mut()[number as usize];
             node.reads = reads;
@@ -341,17 +420,21 @@ impl<'db, D: 'static> Iteration<'db, D> {
         self.forward(std::mem::take(&mut node.failures));
     }
 
-    /// Evaluates, orders and decides until the root is decided (X3).
+    /// Decides all that the root needs, and the root (X3).
     fn decide_all(&self, cx: &Cx<'db, D>, root: u32) -> Result<(), Error> {
-        loop {
-            self.discover(cx)?;
-            for group in self.groups(root) {
-                self.settle(cx, &group)?;
-            }
-            if self.is_done(root) {
-                return Ok(());
-            }
+        self.discover(cx)?;
+        if self.is_done(root) {
+            return Ok(());
         }
+        let mut walk = self.walk.take();
+        let needs = Needs {
+            iteration: self,
+            cx,
+        };
+        walk.from(root, &needs)?;
+        // Only now: after an error nothing more is decided.
+        self.walk.replace(walk);
+        Ok(())
     }
 
     /// Evaluates what is new, and what that asks for, against first values (X2).
@@ -365,23 +448,6 @@ impl<'db, D: 'static> Iteration<'db, D> {
                 self.publish_next(cx, number);
             }
         }
-    }
-
-    /// The groups of undecided nodes that `root` needs as far as is known, those first that need no other.
-    fn groups(&self, root: u32) -> Vec<Vec<u32>> {
-        let nodes = self.nodes.borrow();
-        if nodes[root as usize].is_done {
-            return Vec::new();
-        }
-        let groups = plan::components(nodes.len(), root, |node| {
-            let needs = nodes[node as usize].needs();
-            needs
-                .filter(|need| !nodes[*need as usize].is_done)
-                .collect()
-        });
-        drop(nodes);
-        groups.iter().for_each(|group| self.number_group(group));
-        groups
     }
 
     fn number_group(&self, members: &[u32]) {
@@ -405,10 +471,10 @@ impl<'db, D: 'static> Iteration<'db, D> {
         })
     }
 
-    /// Decides a group, if all that it needs from outside is decided and it proves to be one (X3).
-    fn settle(&self, cx: &Cx<'db, D>, group: &[u32]) -> Result<(), Error> {
-        if self.is_blocked(group) || self.refresh(cx, group)? == Step::Blocked {
-            return Ok(());
+    /// Decides a set all of whose outer needs are decided, if it proves to be a group (X3).
+    fn settle(&self, cx: &Cx<'db, D>, group: &[u32]) -> Result<Step, Error> {
+        if self.refresh(cx, group)? == Step::Blocked {
+            return Ok(Step::Blocked);
         }
         if let [alone] = group {
             let is_cycle = self.nodes.borrow()[*alone as usize]
@@ -416,7 +482,7 @@ impl<'db, D: 'static> Iteration<'db, D> {
                 .any(|need| need == *alone);
             if !is_cycle {
                 self.publish_next(cx, *alone);
-                return Ok(());
+                return Ok(Step::On);
             }
         }
         self.iterate(cx, group)
@@ -457,7 +523,7 @@ impl<'db, D: 'static> Iteration<'db, D> {
     }
 
     /// Rounds (X4), of which the first has been evaluated.
-    fn iterate(&self, cx: &Cx<'db, D>, group: &[u32]) -> Result<(), Error> {
+    fn iterate(&self, cx: &Cx<'db, D>, group: &[u32]) -> Result<Step, Error> {
         self.index_readers(group);
         let rounds_max = group
             .iter()
@@ -467,24 +533,24 @@ impl<'db, D: 'static> Iteration<'db, D> {
         for _ in 0..rounds_max.unwrap_or(0) {
             if let Some(error) = self.failure(&evaluated) {
                 self.fail(cx, group, &error);
-                return Ok(());
+                return Ok(Step::On);
             }
             let advances = |number: &u32| self.member(*number).advance();
             let changed: Vec<u32> = evaluated.into_iter().filter(advances).collect();
             self.plain.forget();
             if changed.is_empty() {
                 self.publish(cx, group);
-                return Ok(());
+                return Ok(Step::On);
             }
             evaluated = self.readers_of(&changed);
             if self.evaluate_round(cx, &evaluated)? == Step::Blocked {
                 self.restart(group);
-                return Ok(());
+                return Ok(Step::Blocked);
             }
         }
         let error = Error::diverged(rounds_max.unwrap_or(0), self.names(group));
         self.fail(cx, group, &error);
-        Ok(())
+        Ok(Step::On)
     }
 
     /// Notes who reads whom in the group.
@@ -494,11 +560,11 @@ impl<'db, D: 'static> Iteration<'db, D> {
             nodes[*member as usize].readers.clear();
         }
         for member in group {
-            let reads = std::mem::take(&mut nodes[*member as usize].reads);
+            let reads = nodes[*member as usize].reads.clone();
             for read in &reads {
                 nodes[*read as usize].readers.push(*member);
             }
-            nodes[*member as usize].reads = reads;
+            nodes[*member as usize].noted = reads;
         }
     }
 
@@ -516,20 +582,24 @@ impl<'db, D: 'static> Iteration<'db, D> {
     fn evaluate_round(&self, cx: &Cx<'db, D>, numbers: &[u32]) -> Result<Step, Error> {
         let mut step = Step::On;
         for number in numbers {
-            let before = self.nodes.borrow()[*number as usize].reads.clone();
             self.evaluate(cx, *number)?;
             let nodes = &mut *self.nodes.borrow_mut();
             let node = &nodes[*number as usize];
-            let is_new = |read: &&u32| before.binary_search(read).is_err();
+            let is_new = |read: &&u32| node.noted.binary_search(read).is_err();
             let new: Vec<u32> = node.reads.iter().filter(is_new).copied().collect();
             let group = node.group;
-            for read in new {
-                if nodes[read as usize].group == group {
-                    nodes[read as usize].readers.push(*number);
+            for read in &new {
+                if nodes[*read as usize].group == group {
+                    nodes[*read as usize].readers.push(*number);
                 } else {
-                    nodes[*number as usize].later.push(read);
+                    nodes[*number as usize].later.push(*read);
                     step = Step::Blocked;
                 }
+            }
+            if !new.is_empty() {
+                let noted = &mut nodes[*number as usize].noted;
+                noted.extend(new);
+                noted.sort_unstable();
             }
         }
         Ok(step)
