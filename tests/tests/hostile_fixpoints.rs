@@ -125,7 +125,10 @@ fn want(bed: &Bed, other: Node, meanwhile: impl Fn(&Steps, &CancelToken)) -> Str
 fn f1_a_task_that_fails_for_another_run(bed: &Bed) {
     for _ in 0..bed.scaled(50) {
         let given = want(bed, Node::Careless, |steps, _| open(&steps.ring_goes_on));
-        assert_eq!(given, "panicked: a task of the other run");
+        assert!(
+            given.starts_with("panicked: a task of the other run"),
+            "{given}"
+        );
     }
 }
 
