@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use dagwood::{CancelToken, Cx, Database, Event, Executor, Fixpoint, Query, Task};
-use dagwood_tests::{Bed, fail_quietly, open, panic_text, scaled, scenarios};
+use dagwood_tests::{Bed, at_once_from_tasks, fail_quietly, open, panic_text, scaled, scenarios};
 
 scenarios! {
     pools [1, 2, 4]: f1_a_task_that_fails_for_another_run;
@@ -16,6 +16,7 @@ scenarios! {
     pools [1, 2, 4]: c7_a_task_of_another_run_is_awaited_for_others;
     all [1, 4]: c1_needs_that_are_found_one_after_another;
     all [1, 4]: c1_needs_that_come_and_go;
+    all [1, 4]: c1_what_a_first_value_has_led_to_is_no_need;
 }
 
 /// What the providers step by.
@@ -261,4 +262,53 @@ fn c1_needs_that_come_and_go(bed: &Bed) {
     let db = Database::new(rounds);
     let count = bed.executor().run(&db, |cx| *cx.get(Turn::Counts));
     assert_eq!(count.expect("it ends"), rounds);
+}
+
+/// The counter comes to no end by itself. In its second round it asks for what is not known yet, and for `After` only as
+/// long as that is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Need {
+    Counter,
+    Step,
+    After,
+}
+
+impl Query<()> for Need {
+    type Value = usize;
+    const FIXPOINT: Option<Fixpoint<Self, usize>> = Some(Fixpoint::new(|_| 0).rounds_max(20));
+
+    fn provide(self, cx: &Cx<'_, ()>) -> usize {
+        match self {
+            Need::Counter => match *cx.get(Need::Counter) {
+                0 => 1,
+                own => match *cx.get(Need::Step) {
+                    0 => *cx.get(Need::After),
+                    step => own + step,
+                },
+            },
+            Need::Step => 3,
+            Need::After => *cx.get(Need::Counter),
+        }
+    }
+}
+
+fn c1_what_a_first_value_has_led_to_is_no_need(bed: &Bed) {
+    let executor = bed.executor();
+    let all = [Need::Counter, Need::Step, Need::After];
+    for first in 0..bed.scaled(30) {
+        let db = Database::new(());
+        let given = at_once_from_tasks(&executor, &db, 3, |cx, index| {
+            let need = all[(first + index) % 3];
+            let given = cx.try_get(need).copied();
+            (need, given.map_err(|error| error.to_string()))
+        });
+        for (need, given) in given {
+            let endless = "no fixpoint after 20 rounds: Need Counter";
+            match need {
+                Need::Counter => assert_eq!(given, Err(endless.to_owned())),
+                Need::Step => assert_eq!(given, Ok(3)),
+                Need::After => assert_eq!(given, Err(format!("{endless} (in Need After)"))),
+            }
+        }
+    }
 }

@@ -12,7 +12,7 @@ use std::ptr::{self, NonNull};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Query;
 use super::ask::record;
@@ -78,9 +78,9 @@ unsafe fn abandon_gate(gate: NonNull<()>) -> Waiters {
 /// A query that asks for a fixpoint.
 struct Node<'db, D> {
     member: Rc<dyn Member<'db, D> + 'db>,
-    /// Whose provisional values its last evaluation has read, in order.
+    /// Whose provisional values its last evaluation has read, in the order of the program.
     reads: Vec<u32>,
-    /// Whom it has asked for in a later round (X4).
+    /// Whom outside of its group it has asked for first in a later round (X4).
     later: Vec<u32>,
     /// Members of its group that read it, or have in a round before.
     readers: Vec<u32>,
@@ -367,11 +367,13 @@ impl<'db, D: 'static> Iteration<'db, D> {
         self.reads.borrow_mut().push(Vec::new());
     }
 
-    /// What was read since the beginning, in order, each once.
+    /// What was read since the beginning, in the order of the program, each once.
     fn end_reads(&self) -> Vec<u32> {
         let mut reads = self.reads.borrow_mut().pop().expect("it was begun");
-        reads.sort_unstable();
-        reads.dedup();
+        if reads.len() > 1 {
+            let mut known = FxHashSet::default();
+            reads.retain(|read| known.insert(*read));
+        }
         reads
     }
 
@@ -564,7 +566,9 @@ impl<'db, D: 'static> Iteration<'db, D> {
             for read in &reads {
                 nodes[*read as usize].readers.push(*member);
             }
-            nodes[*member as usize].noted = reads;
+            let noted = &mut nodes[*member as usize].noted;
+            *noted = reads;
+            noted.sort_unstable();
         }
     }
 
@@ -588,13 +592,15 @@ impl<'db, D: 'static> Iteration<'db, D> {
             let is_new = |read: &&u32| node.noted.binary_search(read).is_err();
             let new: Vec<u32> = node.reads.iter().filter(is_new).copied().collect();
             let group = node.group;
+            let is_inside = |read: &&u32| nodes[**read as usize].group == group;
+            // What it asked for after the first one outside, whose first value it has read, it may not need at all.
+            if let Some(outside) = new.iter().find(|read| !is_inside(read)) {
+                nodes[*number as usize].later.push(*outside);
+                step = Step::Blocked;
+                continue;
+            }
             for read in &new {
-                if nodes[*read as usize].group == group {
-                    nodes[*read as usize].readers.push(*number);
-                } else {
-                    nodes[*number as usize].later.push(*read);
-                    step = Step::Blocked;
-                }
+                nodes[*read as usize].readers.push(*number);
             }
             if !new.is_empty() {
                 let noted = &mut nodes[*number as usize].noted;
