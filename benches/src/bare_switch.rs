@@ -15,6 +15,8 @@ cfg_select! {
     }
 }
 
+use std::hint::black_box;
+
 use dagwood_fibers::{Fiber, Mechanism, Resumed, StackPool};
 
 /// Whether this build switches by the crate `context`.
@@ -22,14 +24,19 @@ pub(crate) fn has_context() -> bool {
     Mechanism::switch_crate() == Some("context")
 }
 
-/// The same round trips by a fiber of `dagwood-fibers`.
+/// The same round trips by a fiber of `dagwood-fibers`. With `apart` it has first divided by zero, so that its
+/// floating-point state has a flag that its resumer's lacks; where a switch keeps one for each stack (`context` on x86), each
+/// then writes it anew.
 ///
 /// # Errors
 ///
 /// There is no switch, or no stack.
-pub(crate) fn round_trips_by_contract(count: u64) -> std::io::Result<u64> {
+pub(crate) fn round_trips_by_contract(count: u64, apart: bool) -> std::io::Result<u64> {
     let mut pool = StackPool::new(Mechanism::Switch, 256 << 10)?;
     let mut other = Fiber::new(&mut pool, move |suspender| {
+        if apart {
+            black_box(black_box(1.0_f64) / black_box(0.0));
+        }
         for _ in 0..count {
             suspender.suspend();
         }
@@ -55,8 +62,10 @@ mod tests {
     #[test]
     fn each_round_trip_of_the_contract_is_counted() {
         let has_switch = Mechanism::switch_crate().is_some();
-        let counted = round_trips_by_contract(1000).ok();
-        assert_eq!(counted, has_switch.then_some(1000));
+        for apart in [false, true] {
+            let counted = round_trips_by_contract(1000, apart).ok();
+            assert_eq!(counted, has_switch.then_some(1000));
+        }
     }
 
     #[test]

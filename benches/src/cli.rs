@@ -68,6 +68,12 @@ compare vintage:
   `plain`, on three workloads, each engine in processes of its own. Below each table stand the median ratios with
   their 95 % intervals.
 
+compare mechanisms:
+  What does a switch cost, by each way that there is? Which crate switches fibers is chosen when dagwood is compiled. So
+  Cargo first builds this program once more with the feature `context` (which needs a C compiler): the engine
+  `fibers-on-context`, beside `fibers` (by corosensei), `threads`, and each crate's switch without a scheduler. `context`
+  keeps a floating-point state for each stack; `context-mxcsr` is the case in which the two sides' differ.
+
 Exit code: 0; 1 if answers differ or an engine of ours fails (a failing peer only gets an error row); 2 if the
 command line asks for what cannot be.";
 
@@ -213,13 +219,14 @@ fn worker_count(text: &str) -> Result<usize, String> {
 fn comparison_parser() -> impl TypedValueParser<Value = &'static Workload> {
     let names = workload::ALL
         .iter()
-        .chain([&workload::VINTAGE])
+        .chain(&workload::TOGETHER)
         .map(|workload| PossibleValue::new(workload.name).help(workload.about));
-    PossibleValuesParser::new(names).try_map(|name| match workload::find(&name) {
-        Some(workload) => Ok(workload),
-        None if name == workload::VINTAGE.name => Ok(&workload::VINTAGE),
-        None => Err(format!("there is no workload {name}")),
-    })
+    let find = |name: &str| {
+        let mut together = workload::TOGETHER.iter();
+        workload::find(name).or_else(|| together.find(|workload| workload.name == name))
+    };
+    PossibleValuesParser::new(names)
+        .try_map(move |name| find(&name).ok_or_else(|| format!("there is no workload {name}")))
 }
 
 fn workload_parser() -> impl TypedValueParser<Value = &'static Workload> {

@@ -16,6 +16,8 @@ use crate::cli::{self, CompareArgs};
 use crate::engine::{Engine, Kind};
 use crate::failure::Failure;
 use crate::json;
+use crate::mechanisms;
+use crate::other_build;
 use crate::plan::{self, Subject};
 use crate::probe::{self, Errand};
 use crate::rounds::{InProcess, Lane, Runner, interleave};
@@ -31,7 +33,7 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<ExitCode, Failure> {
     let workers = args.workers.clone();
     let workers_of = |workload: &Workload| match &workers {
         Some(workers) => workers.clone(),
-        None if vintage::is_vintage(workload) => vec![1],
+        None if other_build::takes_part(workload) => vec![1],
         None => vec![1, cli::cores()],
     };
     cli::check_input(&args.scale, &workloads)?;
@@ -45,7 +47,7 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<ExitCode, Failure> {
         let loaded = workload.load(args.scale.size, args.scale.input.clone())?;
         let lanes = measure(args, workload, &*loaded, &subjects);
         table::write(&mut *text, workload, &*loaded, &lanes)?;
-        if vintage::is_vintage(workload) {
+        if other_build::takes_part(workload) {
             vintage::write(&mut *text, workload, &lanes)?;
         }
         all_well &= write_verdict(&mut *text, &*loaded, &lanes)?;
@@ -62,12 +64,16 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(u8::from(!all_well)))
 }
 
-/// Each workload once, in the order named; `vintage` stands for several.
+/// Each workload once, in the order named; `vintage` stands for several, `mechanisms` for one with other engines.
 fn named_or_main(named: &[&'static Workload]) -> Result<Vec<&'static Workload>, Failure> {
     let mut workloads: Vec<&'static Workload> = Vec::new();
     for &workload in named {
         if workload.name == vintage::NAME {
             workloads.extend(vintage::workloads()?);
+            continue;
+        }
+        if workload.name == mechanisms::NAME {
+            workloads.push(mechanisms::workload()?);
             continue;
         }
         if !workloads.iter().any(|known| known.name == workload.name) {
@@ -173,7 +179,7 @@ fn runner<'a>(
         let capacity = Capacity::start(workload, &args.scale, subject.workers, limit)?;
         return Ok(Box::new(capacity));
     }
-    if workload.needs_child(subject.engine) || vintage::is_vintage(workload) {
+    if workload.needs_child(subject.engine) || other_build::takes_part(workload) {
         let served = Served::new(workload, &args.scale, subject, limit);
         return Ok(Box::new(served));
     }

@@ -21,6 +21,8 @@ pub(crate) enum Engine {
     Sequential,
     /// The same, of this program compiled without a backend.
     SequentialBuild,
+    /// dagwood on stackful fibers, of this program compiled with the feature `context`.
+    FibersOnContext,
     /// `rayon-core`, called directly; loops by `rayon`.
     Rayon,
     /// Our crate `rayon-core`, called directly. A peer as far as comparisons go: no backend's own interface.
@@ -51,6 +53,8 @@ pub(crate) enum Engine {
     Corosensei,
     /// `context`, as `dagwood-fibers` calls it.
     Context,
+    /// The same, with two sides whose floating-point state differs.
+    ContextMxcsr,
     /// Two OS threads that spin on one cache line.
     CacheLine,
     /// Two OS threads that sleep until they are woken.
@@ -64,7 +68,7 @@ pub(crate) enum Engine {
 pub(crate) enum Kind {
     /// A backend of dagwood, chosen at run time.
     Ours(Backend),
-    /// dagwood, compiled otherwise: another binary. Runs only in `compare vintage`.
+    /// dagwood, compiled otherwise: another binary. Runs in a comparison of its own only.
     OtherBuild,
     /// Another library; its failures are its own and do not fail a comparison.
     Peer,
@@ -81,6 +85,7 @@ impl Engine {
         Engine::Threads,
         Engine::Sequential,
         Engine::SequentialBuild,
+        Engine::FibersOnContext,
         Engine::Rayon,
         Engine::DagwoodRayonCore,
         Engine::RayonBlocking,
@@ -96,6 +101,7 @@ impl Engine {
         Engine::Tarjan,
         Engine::Corosensei,
         Engine::Context,
+        Engine::ContextMxcsr,
         Engine::CacheLine,
         Engine::Park,
         Engine::Capacity,
@@ -108,6 +114,7 @@ impl Engine {
             Engine::Threads => "threads",
             Engine::Sequential => "sequential",
             Engine::SequentialBuild => "sequential-build",
+            Engine::FibersOnContext => "fibers-on-context",
             Engine::Rayon => "rayon",
             Engine::DagwoodRayonCore => "dagwood-rayon-core",
             Engine::RayonBlocking => "rayon-blocking",
@@ -123,6 +130,7 @@ impl Engine {
             Engine::Tarjan => "tarjan",
             Engine::Corosensei => "corosensei",
             Engine::Context => "context",
+            Engine::ContextMxcsr => "context-mxcsr",
             Engine::CacheLine => "cache-line",
             Engine::Park => "park",
             Engine::Capacity => "capacity",
@@ -137,6 +145,9 @@ impl Engine {
                 "dagwood on OS threads: a wait blocks its thread and passes the worker's place on"
             }
             Engine::Sequential => "dagwood in program order on one thread",
+            Engine::FibersOnContext => {
+                "the same as fibers, in a build whose fibers are switched by the crate context (only in `compare mechanisms`, which builds it)"
+            }
             Engine::SequentialBuild => {
                 "the same, compiled without locks and atomics: another binary (for compare vintage)"
             }
@@ -165,7 +176,10 @@ impl Engine {
                 "corosensei, called directly: the bare switch of stacks, no scheduler"
             }
             Engine::Context => {
-                "a fiber without a scheduler, switched by the crate context (feature `context`; then `fibers` is, too)"
+                "a fiber without a scheduler, switched by the crate context (feature `context`, with which `fibers` is, too; or `compare mechanisms`)"
+            }
+            Engine::ContextMxcsr => {
+                "the same, where one side has divided by zero: the other's MXCSR lacks that flag (x86)"
             }
             Engine::CacheLine => "two OS threads that spin on one cache line, no library",
             Engine::Park => {
@@ -183,7 +197,7 @@ impl Engine {
             Engine::Fibers => Kind::Ours(Backend::Fibers),
             Engine::Threads => Kind::Ours(Backend::Threads),
             Engine::Sequential => Kind::Ours(Backend::Sequential),
-            Engine::SequentialBuild => Kind::OtherBuild,
+            Engine::SequentialBuild | Engine::FibersOnContext => Kind::OtherBuild,
             Engine::Rayon
             | Engine::DagwoodRayonCore
             | Engine::RayonBlocking
@@ -199,6 +213,7 @@ impl Engine {
             | Engine::Tarjan
             | Engine::Corosensei
             | Engine::Context
+            | Engine::ContextMxcsr
             | Engine::CacheLine
             | Engine::Park => Kind::Bare,
             Engine::Capacity => Kind::Machine,
@@ -222,7 +237,9 @@ impl Engine {
             Kind::Bare if self == Engine::Corosensei => bare_switch::ROUND_TRIPS.is_some(),
             // Built when it is needed.
             Kind::OtherBuild => true,
-            Kind::Bare if self == Engine::Context => bare_switch::has_context(),
+            Kind::Bare if matches!(self, Engine::Context | Engine::ContextMxcsr) => {
+                bare_switch::has_context()
+            }
             Kind::Peer | Kind::Bare | Kind::Machine => true,
         }
     }

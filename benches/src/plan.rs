@@ -57,7 +57,10 @@ pub(crate) fn check(workload: &Workload, engine: Engine) -> Result<(), Failure> 
         return Ok(());
     }
     let why = match engine.kind() {
-        Kind::OtherBuild => format!("{engine} runs in `compare vintage` only"),
+        Kind::OtherBuild if engine == Engine::FibersOnContext => {
+            format!("{engine} runs in `compare mechanisms` only, which builds it")
+        }
+        Kind::OtherBuild => format!("{engine} runs in `compare vintage` only, which builds it"),
         _ if engine.is_compiled_in() => format!("{engine} cannot run {}", workload.name),
         _ => format!(
             "{engine} is not compiled into this build (it was built without --features {engine})"

@@ -12,11 +12,10 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::Scale;
-use crate::engine::Engine;
 use crate::measure::Sample;
+use crate::other_build;
 use crate::plan::Subject;
 use crate::trouble::Trouble;
-use crate::vintage;
 use crate::workload::{Counters, Workload};
 
 /// What a child says, one JSON value a line.
@@ -194,17 +193,16 @@ impl Drop for Process {
 }
 
 fn command(errand: &Errand<'_>) -> std::io::Result<Command> {
-    let (program, engine) = match errand.subject.engine {
-        Engine::SequentialBuild => (vintage::program(), Engine::Sequential),
-        engine => (Some(std::env::current_exe()?), engine),
+    let (program, engine) = match other_build::home(errand.subject.engine) {
+        Some((build, engine)) => (build.program()?, engine),
+        None => (std::env::current_exe()?, errand.subject.engine),
     };
-    let program = program.ok_or_else(|| std::io::Error::other("the sequential build is gone"))?;
     let mut command = Command::new(program);
     command
         .args(["__child", errand.workload.name])
         .args(["--engine", engine.name()])
         .args(["--workers", &errand.subject.workers.to_string()]);
-    if let Some(size) = errand.scale.size.or(vintage::size(errand.workload)) {
+    if let Some(size) = errand.scale.size.or(other_build::size(errand.workload)) {
         command.args(["--size", &size.to_string()]);
     }
     if let Some(input) = &errand.scale.input {

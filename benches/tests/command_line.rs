@@ -24,6 +24,10 @@ fn what_cannot_be_is_refused_with_the_valid_names() {
             "compare vintage",
         ),
         (
+            "compare switch --engines fibers-on-context",
+            "compare mechanisms",
+        ),
+        (
             "compare fork-join --input .",
             "--input means nothing to fork-join",
         ),
@@ -74,6 +78,8 @@ fn help_and_list_name_everything() {
         "switch",
         "corosensei",
         "context",
+        "context-mxcsr",
+        "fibers-on-context",
         "wake",
         "cache-line",
         "park",
@@ -104,20 +110,47 @@ fn run_without_an_engine_takes_one_of_ours() {
     assert!(finished.stdout.starts_with("sum over 3 diamonds = "));
 }
 
-/// Without the sequential build there is nothing to compare with: what was tried is said.
-#[test]
-fn a_sequential_build_that_cannot_be_made_is_said() {
+/// Without the other build there is nothing to compare with: what was tried is said.
+#[track_caller]
+fn says_what_was_tried(comparison: &str, parts: &[&str]) {
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_dagwood"))
-        .args(["compare", "vintage"])
+        .args(["compare", comparison])
         .env("CARGO", "no-such-cargo")
         .output()
         .expect("dagwood starts");
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    for part in ["sequential build", "no-such-cargo", "--no-default-features"] {
+    for part in parts {
         assert!(said.contains(part), "{said}");
     }
     assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn a_sequential_build_that_cannot_be_made_is_said() {
+    let parts = ["sequential-build", "no-such-cargo", "--no-default-features"];
+    says_what_was_tried("vintage", &parts);
+}
+
+#[test]
+#[cfg(not(feature = "context"))]
+fn a_build_with_context_that_cannot_be_made_is_said() {
+    let features = r#""--features" "context""#;
+    let parts = ["context-build", "no-such-cargo", features];
+    says_what_was_tried("mechanisms", &parts);
+}
+
+/// Its own fibers are not those that `mechanisms` means.
+#[test]
+#[cfg(feature = "context")]
+fn a_build_with_context_does_not_compare_itself() {
+    let finished = dagwood("compare mechanisms");
+    assert_eq!(finished.code, 2, "{}", finished.stderr);
+    assert!(
+        finished.stderr.contains("without that feature"),
+        "{}",
+        finished.stderr
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::debian;
+use crate::{debian, wine};
 
 /// Where Debian's Cargo and compiler lie; what `rustup` has installed comes before them in `PATH`.
 const CARGO: &str = "/usr/bin/cargo";
@@ -29,6 +29,8 @@ pub(crate) enum Machine {
     Foreign(&'static Foreign),
     /// Another, whose Rust code is only checked.
     Checked(&'static str),
+    /// Windows on x86-64, to build for and to run in wine.
+    Wine,
     /// This one (x86-64 Linux), all of it built for ThreadSanitizer.
     ThreadSanitizer,
     /// This one (x86-64 Linux), with valgrind.
@@ -259,6 +261,11 @@ impl Machine {
             }
             Machine::Foreign(foreign) => foreign.command(),
             Machine::Checked(triple) => checking(triple),
+            Machine::Wine => {
+                let mut command = debians_cargo(&wine::PACKAGES.map(str::to_owned))?;
+                wine::set_up(&mut command)?;
+                Ok(command)
+            }
             Machine::ThreadSanitizer => thread_sanitizer(),
         }
     }
@@ -270,6 +277,7 @@ impl fmt::Display for Machine {
             Machine::Here | Machine::Valgrind => Ok(()),
             Machine::Foreign(foreign) => write!(f, "[for {}] ", foreign.triple),
             Machine::Checked(triple) => write!(f, "[for {triple}] "),
+            Machine::Wine => write!(f, "[for {}, in wine] ", wine::TRIPLE),
             Machine::ThreadSanitizer => write!(f, "[with ThreadSanitizer] "),
         }
     }

@@ -7,6 +7,7 @@ mod plants;
 mod rayon_suite;
 mod steps;
 mod suite_plants;
+mod wine;
 
 use std::process::ExitCode;
 

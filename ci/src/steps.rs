@@ -199,6 +199,12 @@ pub(crate) const STEPS: &[Step] = &[
         commands: emulated,
     },
     Step {
+        name: "windows",
+        is_extra: true,
+        about: "the suite on Windows, of which Debian's wine plays the part",
+        commands: windows,
+    },
+    Step {
         name: "large",
         is_extra: true,
         about: "the largest sizes: 100,000 and a million that wait (some 6 GiB)",
@@ -479,6 +485,12 @@ fn emulated() -> Vec<Line> {
     let suites = WITH_SWITCH.iter();
     let both = ["fibers", "threads"];
     suites.flat_map(|target| suite_on(target, &both)).collect()
+}
+
+fn windows() -> Vec<Line> {
+    let elsewhere = suite_on(&WITH_SWITCH[0], &["fibers", "threads"]);
+    let machine = Machine::Wine;
+    elsewhere.map(|line| Line { machine, ..line }).into()
 }
 
 /// The sizes that the suite leaves out: a million that wait take some 6 GiB.

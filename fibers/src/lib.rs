@@ -66,9 +66,9 @@
 //! Values live over a switch. The control state (rounding, masks) is Rust's default whenever Rust code runs, so a body
 //! that changes it puts it back before it suspends or ends. If one does not: corosensei leaves the state to the thread,
 //! so the resumer goes on with it; `context` keeps one for each stack on x86, x86-64 and 32-bit PowerPC, where the body
-//! finds it again. There a switch costs more: a round trip took 15 to 22 ns on an AMD Zen 4, where corosensei's took
+//! finds it again. There a switch costs more: a round trip took 12 to 22 ns on an AMD Zen 4, where corosensei's took
 //! 2.2, and on an Intel core 7 ns, but 110 if the two sides' MXCSR differed, be it by the flag that an operation was
-//! inexact. `tests/floats.rs` shows both ways.
+//! inexact (`dagwood compare mechanisms` measures both). `tests/floats.rs` shows both ways.
 //!
 //! The switch of `context` 3.0.0 on powerpc64 loses the registers f14 to f31 and v20 to v31; we save them around it.
 //!

@@ -68,10 +68,13 @@ impl Bed {
         self.backend == Backend::Sequential
     }
 
-    /// A number of rounds, or a size: a fiftieth under seeds, where other seeds do more, and a turn takes microseconds.
+    /// A number of rounds, or a size: a fiftieth under seeds, where other seeds do more, and a turn takes microseconds;
+    /// a tenth under an emulator.
     pub fn scaled(&self, count: usize) -> usize {
         if self.seed.is_some() {
             count.div_ceil(50)
+        } else if is_emulated() {
+            count.div_ceil(10)
         } else {
             count
         }

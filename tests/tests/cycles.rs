@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use dagwood::{Backend, Cx, Database, Error, Event, Executor, Query};
-use dagwood_tests::{Bed, at_once_from_tasks, at_once_from_threads, open, scaled, scenarios};
+use dagwood_tests::{Bed, at_once_from_tasks, at_once_from_threads, open, scenarios};
 
 scenarios! {
     all [1, 2, 3, 8]: c1_entered_from_each_member_at_once_by_tasks;
@@ -91,7 +91,7 @@ fn check(ring: &Ring, results: Vec<Result<u32, Error>>) {
 
 fn c1_entered_from_each_member_at_once_by_tasks(bed: &Bed) {
     let executor = bed.executor();
-    for round in bed.numbers(scaled(1000)) {
+    for round in bed.numbers(1000) {
         for len in 1..=3 {
             let db = Database::new(Ring::new(len));
             let start = |cx: &Cx<'_, Ring>, index: usize| ask(cx, (index + round as usize) % len);
@@ -103,7 +103,7 @@ fn c1_entered_from_each_member_at_once_by_tasks(bed: &Bed) {
 
 fn c1_entered_from_each_member_at_once_by_threads(bed: &Bed) {
     let executor = bed.executor();
-    for round in bed.numbers(scaled(1000)) {
+    for round in bed.numbers(1000) {
         for len in 1..=3 {
             let db = Database::new(Ring::new(len));
             let start = |cx: &Cx<'_, Ring>, index: usize| ask(cx, (index + round as usize) % len);

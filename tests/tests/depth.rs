@@ -142,8 +142,8 @@ fn d1_nested_joins_to_the_right(bed: &Bed) {
 }
 
 fn d1_nested_scopes_and_loops(bed: &Bed) {
-    // On small stacks, since a look for work passes all of them.
-    let levels = bed.at_most_seeded(600, 3000);
+    // On small stacks. Not more, since a look for work passes all of them.
+    let levels = bed.at_most_seeded(600, scaled(10_000).min(3000));
     fn descend(cx: &Cx<'_, AtomicUsize>, levels: usize) {
         cx.data().fetch_add(1, Ordering::Relaxed);
         match levels {

@@ -92,7 +92,7 @@ fn f2_a_hundred_waiters_of_a_panicking_provider(bed: &Bed) {
 }
 
 fn f2_ten_thousand_rounds_leak_nothing(bed: &Bed) {
-    let rounds = bed.at_most_on_threads(500, scaled(10_000));
+    let rounds = scaled(bed.at_most_on_threads(500, 10_000));
     let executor = bed.executor();
     let payloads = Arc::new(());
     let round = || {

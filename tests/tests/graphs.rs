@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dagwood::{Backend, Cx, Database, Executor, Query};
-use dagwood_tests::{Bed, Dag, Node, Outcome, Random, at_once_from_tasks, scaled, scenarios};
+use dagwood_tests::{Bed, Dag, Node, Outcome, Random, at_once_from_tasks, scenarios};
 
 scenarios! {
     all [1, 2, 3, 8, 16]: c6_random_graphs_without_cycles;
@@ -22,7 +22,7 @@ fn fresh(seed: u64) -> Dag {
 
 fn c6_random_graphs_without_cycles(bed: &Bed) {
     let executor = bed.executor();
-    for seed in bed.numbers(scaled(40)) {
+    for seed in bed.numbers(40) {
         let db = Database::new(fresh(seed));
         let len = db.data().len();
         let values = executor.run(&db, |cx| {
@@ -57,7 +57,7 @@ fn in_program_order(dag: Dag, first: usize) -> Vec<Outcome> {
 /// Compares what all nodes give, entered at once, to program order from each entry. `check_runs` sees how often each ran.
 fn check(bed: &Bed, make: impl Fn(&mut Random, usize) -> Dag, check_runs: impl Fn(Vec<usize>)) {
     let executor = bed.executor();
-    for seed in bed.numbers(scaled(200)) {
+    for seed in bed.numbers(200) {
         let fresh = || {
             let mut random = Random::new(seed);
             let len = 2 + random.below(20);
@@ -180,7 +180,7 @@ fn check_layers(bed: &Bed, width: usize, depth: usize) {
 
 /// A hundred thousand nodes (a tenth under an emulator), on paths of at most a hundred.
 fn d3_fan_in_and_fan_out_of_ten_thousand(bed: &Bed) {
-    check_layers(bed, bed.scaled(scaled(950)), bed.at_most_seeded(20, 95));
+    check_layers(bed, bed.scaled(950), bed.at_most_seeded(20, 95));
 }
 
 /// As above with a million nodes: some seconds in release.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use dagwood::{Cx, Database, Event};
-use dagwood_tests::{Bed, fail_quietly, open, panic_text, scaled, scenarios};
+use dagwood_tests::{Bed, fail_quietly, open, panic_text, scenarios};
 
 scenarios! {
     pools [1, 2]: w4_an_item_waits_for_the_next_after_a_nested_run;
@@ -39,7 +39,7 @@ fn child<'scope, 'env, 'db>(
 fn w3_a_chunk_is_not_used_again_while_a_closure_lies_in_it(bed: &Bed) {
     let executor = bed.executor();
     let db = Database::new(());
-    for _ in 0..bed.scaled(scaled(bed.at_most_on_threads(1_000, 10_000))) {
+    for _ in 0..bed.scaled(bed.at_most_on_threads(1_000, 10_000)) {
         let seen: Vec<AtomicUsize> = (0..63).map(|_| AtomicUsize::new(0)).collect();
         let run = executor.run(&db, |cx| cx.scope(|cx, scope| child(cx, scope, &seen, 0)));
         run.expect("nothing fails");

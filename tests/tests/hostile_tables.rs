@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dagwood::{Backend, Cx, Database, Executor, Query, Storage};
-use dagwood_tests::{Bed, fail_quietly, scaled, scenarios};
+use dagwood_tests::{Bed, fail_quietly, is_emulated, scaled, scenarios};
 
 scenarios! {
     all [1, 2, 4]: f5_keys_whose_code_fills_their_own_table;
@@ -45,7 +45,7 @@ struct Meddler {
 }
 
 /// As many as make the table grow several times.
-const MEDDLED: usize = 300;
+const MEDDLED: usize = if is_emulated() { 100 } else { 300 };
 
 impl Meddler {
     /// Asks for many keys of the same table, in the middle of whatever that table is doing.

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 use dagwood::{Cx, Database, Enumerate, Indexed};
-use dagwood_tests::{Bed, Random, scenarios};
+use dagwood_tests::{Bed, Random, scaled, scenarios};
 
 scenarios! {
     all [1, 2, 3, 8]: s1_results_in_order;
@@ -17,7 +17,7 @@ scenarios! {
     all [1, 2]: chunks_of_nothing_are_refused;
 }
 
-const LENGTHS: [usize; 8] = [0, 1, 2, 3, 1000, 1025, 2049, 100_003];
+const LENGTHS: [usize; 8] = [0, 1, 2, 3, 1000, 1025, 2049, scaled(100_030)];
 
 /// Under seeds each item is a turn.
 fn lengths(bed: &Bed) -> Vec<usize> {

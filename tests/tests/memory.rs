@@ -4,7 +4,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dagwood::{Cx, Database, Executor, Query, Storage};
-use dagwood_tests::{fail_quietly, run_scenario};
+use dagwood_tests::{fail_quietly, run_scenario, scaled};
 
 /// The system's allocator, and how many bytes it has given.
 struct Counting;
@@ -86,7 +86,7 @@ fn reported_and_counted(executor: &Executor, is_recorded: bool, ask: Ask) -> (us
     fill(&fresh(), 1000);
     let before = LIVE.load(Ordering::SeqCst);
     let db = fresh();
-    fill(&db, 30_000);
+    fill(&db, scaled(30_000));
     let counted = LIVE.load(Ordering::SeqCst) - before;
     let reported = db.memory().iter().map(|memory| memory.bytes).sum();
     (reported, counted)

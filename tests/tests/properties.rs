@@ -3,7 +3,7 @@
 //! The cases are the same in every run (more with `PROPTEST_CASES`); the schedules are not. What fails is made smaller.
 
 use dagwood::Database;
-use dagwood_tests::{Bed, Dag, Node, Step, scaled, scenarios};
+use dagwood_tests::{Bed, Dag, Node, Step, scenarios};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
@@ -67,7 +67,7 @@ fn check(bed: &Bed, len_max: usize, cases: u32) {
     let default = Config::default();
     let config = Config {
         // As a part of what the variable says.
-        cases: bed.scaled(scaled((default.cases * cases).div_ceil(256) as usize).max(1)) as u32,
+        cases: bed.scaled((default.cases * cases).div_ceil(256) as usize) as u32,
         failure_persistence: None,
         max_shrink_iters: 300,
         ..default

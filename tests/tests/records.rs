@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
 use dagwood::{Cx, Database, Query, Step, Storage, Task};
-use dagwood_tests::{Bed, Dag, Node, Random, at_once_from_tasks, fail_quietly, scenarios};
+use dagwood_tests::{Bed, Dag, Node, Random, at_once_from_tasks, fail_quietly, scaled, scenarios};
 
 scenarios! {
     all [1, 2, 3, 8]: s1_records_of_random_graphs;
@@ -151,7 +151,7 @@ fn broadcast(cx: &Cx<'_, ()>) {
 }
 
 /// So many that nothing of them may lie in one another on a stack.
-const CHAIN: usize = 30_000;
+const CHAIN: usize = scaled(30_000);
 
 fn chain(cx: &Cx<'_, ()>, len: usize) {
     let mut last = cx.spawn(|cx| ask(cx, 0));

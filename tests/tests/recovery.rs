@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dagwood::{Cx, Database, Error, Event, Query};
-use dagwood_tests::{Bed, at_once_from_tasks, fail_quietly, open, scaled, scenarios};
+use dagwood_tests::{Bed, at_once_from_tasks, fail_quietly, open, scenarios};
 
 scenarios! {
     all [1, 2, 3, 8]: c1_recovered_the_same_from_each_member;
@@ -99,7 +99,7 @@ fn ask_all(bed: &Bed, graph: Graph, first: usize) -> Vec<Given> {
 }
 
 fn c1_recovered_the_same_from_each_member(bed: &Bed) {
-    for round in 0..bed.scaled(scaled(300)) {
+    for round in 0..bed.scaled(300) {
         for len in 1..=3 {
             let ring: Vec<[usize; 1]> = (0..len).map(|node| [(node + 1) % len]).collect();
             let ring: Vec<&[usize]> = ring.iter().map(|asks| &asks[..]).collect();
@@ -128,7 +128,7 @@ fn expected_with_outsiders() -> [Given; 6] {
 }
 
 fn c4_each_asker_gets_the_value_of_its_key(bed: &Bed) {
-    for round in 0..bed.scaled(scaled(300)) {
+    for round in 0..bed.scaled(300) {
         assert_eq!(
             ask_all(bed, with_outsiders(), round % 6),
             expected_with_outsiders()
@@ -154,7 +154,7 @@ impl Query<()> for Half {
 
 fn c4_members_that_recover_and_members_that_do_not(bed: &Bed) {
     let executor = bed.executor();
-    for _ in 0..bed.scaled(scaled(100)) {
+    for _ in 0..bed.scaled(100) {
         let db = Database::new(());
         let results = at_once_from_tasks(&executor, &db, 4, |cx, key| {
             cx.try_get(Half(key))
@@ -197,7 +197,7 @@ impl Query<()> for Fork {
 
 fn c4_a_sibling_in_a_fork_sees_the_recovered_value(bed: &Bed) {
     let executor = bed.executor();
-    for _ in 0..bed.scaled(scaled(300)) {
+    for _ in 0..bed.scaled(300) {
         let db = Database::new(());
         let keys = [Fork::Root, Fork::Left, Fork::Right];
         let given = at_once_from_tasks(&executor, &db, 3, |cx, index| *cx.get(keys[index]));
@@ -255,7 +255,7 @@ fn c4_a_recovered_query_has_a_record(bed: &Bed) {
 /// 0, 1 and 2 are a loop, and 2, 3 and 4 are written as one: the first way around is the cycle, the other's members see
 /// what the shared node gives. (1 asks itself, too, after the others.)
 fn c7_two_loops_that_share_a_node(bed: &Bed) {
-    for round in 0..bed.scaled(scaled(200)) {
+    for round in 0..bed.scaled(200) {
         let graph = Graph::new(&[&[1], &[2, 1], &[0, 3], &[4], &[2]]);
         let given = ask_all(bed, graph, round % 5);
         let walk = [0, 1, 2];
@@ -298,7 +298,7 @@ impl Query<Watched> for Member {
 
 fn c7_an_outside_reader_in_mid_cycle(bed: &Bed) {
     let executor = bed.executor();
-    for _ in 0..bed.scaled(scaled(100)) {
+    for _ in 0..bed.scaled(100) {
         let db = Database::new(Watched::default());
         let enter = |cx: &Cx<'_, Watched>| *cx.get(Member(1));
         let read = |cx: &Cx<'_, Watched>| {
@@ -342,7 +342,7 @@ fn c9_fixed_and_retried(bed: &Bed) {
 }
 
 fn c10_what_a_member_catches_changes_nothing(bed: &Bed) {
-    for round in 0..bed.scaled(scaled(100)) {
+    for round in 0..bed.scaled(100) {
         let graph = Graph {
             catches: true,
             ..with_outsiders()

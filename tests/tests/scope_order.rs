@@ -215,7 +215,7 @@ fn first_failure_expected(member: &Member, ran: &mut usize) -> Option<usize> {
 fn f1_the_first_failure_of_a_tree(bed: &Bed) {
     let executor = bed.executor();
     let mut failed = 0;
-    for seed in bed.numbers(bed.at_most_seeded(100, scaled(300))) {
+    for seed in bed.numbers(bed.at_most_seeded(100, 300)) {
         let mut random = Random::new(seed);
         let fails_in = [5, 30, 200][seed as usize % 3];
         let root = member(&mut random, 4, fails_in, &mut 0);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use dagwood::{Cx, Database, Executor, Query, Storage};
-use dagwood_tests::{Bed, scenarios};
+use dagwood_tests::{Bed, scaled, scenarios};
 
 scenarios! {
     all [1, 2, 4]: keys_asked_by_all_workers_at_once;
@@ -88,7 +88,7 @@ fn ask_everywhere(
 
 fn keys_asked_by_all_workers_at_once(bed: &Bed) {
     let executor = bed.executor();
-    for len in [1, 40, bed.at_most_seeded(300, 20_000)] {
+    for len in [1, 40, bed.at_most_seeded(300, scaled(20_000))] {
         ask_everywhere(&executor, len, |cx, number| *cx.get(Hashed(number)));
         ask_everywhere(&executor, len, |cx, number| *cx.get(Dense(number)));
     }

@@ -8,11 +8,11 @@ use super::{
     tree_sum, trickle, uts, wake, wavefront,
 };
 use crate::engine::Engine::{
-    CacheLine, Calls, Capacity, Chili, Context, Corosensei, DagwoodRayonCore, Dashmap, Fibers,
-    Forte, Papaya, Park, Plain, Rayon, RayonBlocking, Salsa, SalsaTuple, Sequential, Shards,
-    Tarjan, Threads,
+    CacheLine, Calls, Capacity, Chili, Context, ContextMxcsr, Corosensei, DagwoodRayonCore,
+    Dashmap, Fibers, Forte, Papaya, Park, Plain, Rayon, RayonBlocking, Salsa, SalsaTuple,
+    Sequential, Shards, Tarjan, Threads,
 };
-use crate::vintage;
+use crate::{mechanisms, vintage};
 
 /// What the workloads that are nothing but joins share; each names itself.
 const FORKS: Workload = Workload {
@@ -82,12 +82,19 @@ const MISSES: Workload = Workload {
     ..HITS
 };
 
-/// What stands on the command line for several workloads, and is never run itself.
-pub(crate) static VINTAGE: Workload = Workload {
-    name: vintage::NAME,
-    about: vintage::ABOUT,
-    ..FORKS
-};
+/// What stands on the command line for workloads with other engines, and is never run itself.
+pub(crate) static TOGETHER: [Workload; 2] = [
+    Workload {
+        name: vintage::NAME,
+        about: vintage::ABOUT,
+        ..FORKS
+    },
+    Workload {
+        name: mechanisms::NAME,
+        about: mechanisms::ABOUT,
+        ..FORKS
+    },
+];
 
 /// Every workload; the first is the main one.
 pub(crate) static ALL: &[Workload] = &[
@@ -412,7 +419,7 @@ pub(crate) static ALL: &[Workload] = &[
         default_size: 200_000,
         sizes: 1..=1_000_000_000,
         baseline: Corosensei,
-        engines: &[Fibers, Threads, Corosensei, Context],
+        engines: &[Fibers, Threads, Corosensei, Context, ContextMxcsr],
         load: switch::load,
         ..FORKS
     },

@@ -42,8 +42,9 @@ use std::path::PathBuf;
 
 use crate::engine::Engine;
 use crate::failure::Failure;
+use crate::other_build;
 
-pub(crate) use all::{ALL, VINTAGE};
+pub(crate) use all::{ALL, TOGETHER};
 pub(crate) use job::{Answer, Counters, Figures, Interleaving, Job, Number, Setup};
 
 /// One workload: what it is, and how to load it.
@@ -125,12 +126,13 @@ impl Workload {
         &ALL[0]
     }
 
-    /// The engines of this build that can run it.
+    /// The engines of this build that can run it, and of the other builds that take part.
     pub(crate) fn compiled_in(&self) -> impl Iterator<Item = Engine> {
-        self.engines
-            .iter()
-            .copied()
-            .filter(|engine| engine.is_compiled_in())
+        let others = other_build::takes_part(self);
+        let is_there = move |engine: &Engine| {
+            engine.is_compiled_in() || others && other_build::home(*engine).is_some()
+        };
+        self.engines.iter().copied().filter(is_there)
     }
 
     /// The same with another baseline and other engines.

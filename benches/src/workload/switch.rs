@@ -46,6 +46,7 @@ impl Loaded for Switch {
 
     fn job(&self, setup: Setup) -> Result<Job<'_>, String> {
         let turns = self.turns;
+        let apart = setup.engine == Engine::ContextMxcsr;
         let answer = |value| Number {
             label: "turns".to_owned(),
             value,
@@ -61,8 +62,8 @@ impl Loaded for Switch {
                 let round_trips = ROUND_TRIPS.ok_or_else(|| cannot_run(setup.engine))?;
                 Ok(Job::other(move || answer(round_trips(turns))))
             }
-            Engine::Context => Ok(Job::fallible(move || {
-                let round_trips = round_trips_by_contract(turns);
+            Engine::Context | Engine::ContextMxcsr => Ok(Job::fallible(move || {
+                let round_trips = round_trips_by_contract(turns, apart);
                 round_trips
                     .map(answer)
                     .map_err(|error| error.to_string().into())
