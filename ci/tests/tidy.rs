@@ -40,6 +40,7 @@ const UNSAFE_FILES: [&str; 98] = [
     "executor/src/query/iteration.rs",
     "executor/src/query/iteration/member.rs",
     "executor/src/query/iteration/plain.rs",
+    "executor/src/query/iteration/wanted.rs",
     "executor/src/query/pointers.rs",
     "executor/src/query/record.rs",
     "executor/src/query/record/steps.rs",

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::cx::Cx;
-use crate::error::{Error, Reason};
+use crate::error::{Error, Payload, Reason};
 use crate::sched::cancel::{Signal, UNWINDS};
 use crate::sched::graph::{Awaited, Frame, Subject};
 use crate::sched::wanted::{end_of, told};
@@ -146,14 +146,28 @@ impl<'db, D: 'static> Cx<'db, D> {
         token: &CancelToken,
         body: impl FnOnce(&Self) -> T,
     ) -> Result<T, Error> {
-        let fiber = self.fiber();
         if let Some(reason) = token.signal.reason().filter(|_| UNWINDS) {
             return Err(self.part_ended(Error::cancelled(reason)));
         }
+        let result = self.part(&token.signal, body);
+        let is_own = token.signal.reason().is_some();
+        result.or_else(|payload| match Error::raised_in(&payload) {
+            Some(error) if is_own && error.is_cancelled() => Err(self.part_ended(error.clone())),
+            _ => resume_unwind(payload),
+        })
+    }
+
+    /// Runs a part of this job that `signal` cancels alone.
+    pub(crate) fn part<T>(
+        &self,
+        signal: &Arc<Signal>,
+        body: impl FnOnce(&Self) -> T,
+    ) -> Result<T, Payload> {
+        let fiber = self.fiber();
         self.settle_item();
-        let _watch = fiber.watch(&token.signal);
+        let _watch = fiber.watch(signal);
         // SAFETY: this job's run outlives the call.
-        let part = unsafe { self.run().part(Arc::clone(&token.signal)) };
+        let part = unsafe { self.run().part(Arc::clone(signal)) };
         let awaited = Awaited::new(fiber);
         let around = fiber.enter_region(part.region());
         let subject = Subject::part(part.region());
@@ -163,14 +177,10 @@ impl<'db, D: 'static> Cx<'db, D> {
             part.root_in(&cx, body)
         });
         fiber.enter_region(around);
-        if let Some(error) = cycle {
-            error.raise();
+        match cycle {
+            Some(error) => error.raise(),
+            None => result,
         }
-        let is_own = part.region().own_reason().is_some();
-        result.or_else(|payload| match Error::raised_in(&payload) {
-            Some(error) if is_own && error.is_cancelled() => Err(self.part_ended(error.clone())),
-            _ => resume_unwind(payload),
-        })
     }
 
     /// A part of this job was cancelled: what the queries around it make of that is not remembered.

@@ -170,6 +170,9 @@ impl<T: Send + Sync> Task<'_, T> {
                 error.raise();
             }
         } else {
+            if let Some(iteration) = cx.run().iteration() {
+                iteration.may_wait();
+            }
             match graph::wait_for(cx.fiber(), &self.cell.awaited, self.cell.subject()) {
                 Ok(()) => (),
                 Err(Stopped::Cycle(error)) => {

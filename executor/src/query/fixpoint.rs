@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::Query;
 use super::ask::{Asked, record};
-use super::iteration::{Iteration, Wanted};
+use super::iteration::{Iteration, Want, Wanted};
 use super::slot::{Found, Ready, Slot};
 use super::table::Table;
 use crate::cx::Cx;
@@ -103,6 +103,7 @@ pub(super) fn ask<'db, Q: Query<D>, D: 'static>(
 ) -> Result<Ready<'db, Q::Value>, Error> {
     let slot = table.reach(Table::place(&key), &key, cx.fiber());
     let gate = cx.database().gate();
+    let mut want = None;
     loop {
         if let Some(result) = result_of(cx, table, slot) {
             return result;
@@ -118,7 +119,9 @@ pub(super) fn ask<'db, Q: Query<D>, D: 'static>(
             iterate(cx, table, slot, &key)?;
             continue;
         }
-        cx.database().wanted().lock().push(Wanted::new(table, slot));
+        let want = want.get_or_insert_with(|| Want::of(cx.run().region()));
+        let wanted = Wanted::new(table, slot, want);
+        cx.database().wanted().lock().push(wanted);
         let asked = Asked {
             table,
             slot,

@@ -4,14 +4,17 @@
 //! providers ask for inside. Knows no type of query ([`Member`]) and no worker.
 
 mod member;
+mod order;
 mod plain;
 mod plan;
+mod rounds;
+mod wanted;
 
 use std::cell::{Cell, RefCell};
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Query;
 use super::ask::record;
@@ -20,13 +23,15 @@ use super::table::Table;
 use crate::cx::Cx;
 use crate::error::{Error, discard};
 use crate::run::{Failure, Run};
-use crate::sched::cancel::UNWINDS;
 use crate::sched::fiber::{FiberRecord, without_runs};
 use crate::sched::graph::{Frame, Kind, Role, Subject};
 use crate::sched::wait::Waiters;
 use crate::sched::wanted::{end_of, told};
 use member::{Member, Typed};
 use plain::Plain;
+use plan::Walk;
+pub(super) use wanted::Want;
+pub(crate) use wanted::Wanted;
 
 /// The nodes that are being decided, on one fiber.
 pub(crate) struct Iteration<'db, D> {
@@ -38,6 +43,8 @@ pub(crate) struct Iteration<'db, D> {
     /// Of each evaluation under way, the innermost last: whose provisional values it has read.
     reads: RefCell<Vec<Vec<u32>>>,
     plain: Plain,
+    /// In what order they are decided.
+    walk: RefCell<Walk>,
     /// The last number of a group.
     groups: Cell<u32>,
     /// Whether what is decided is wanted by others only (X1).
@@ -74,64 +81,19 @@ unsafe fn abandon_gate(gate: NonNull<()>) -> Waiters {
 /// A query that asks for a fixpoint.
 struct Node<'db, D> {
     member: Rc<dyn Member<'db, D> + 'db>,
-    /// Whose provisional values its last evaluation has read, in order.
+    /// Whose provisional values its last evaluation has read, in the order of the program.
     reads: Vec<u32>,
-    /// Whom it has asked for in a later round (X4).
+    /// Whom outside of its group it has asked for first in a later round (X4).
     later: Vec<u32>,
-    /// Members of its group that read it.
+    /// Members of its group that read it, or have in a round before.
     readers: Vec<u32>,
+    /// Among whose readers it is, in order.
+    noted: Vec<u32>,
     /// The tasks that failed in its last evaluation.
     failures: Vec<Failure<'db>>,
     group: u32,
     /// Whether its result is published.
     is_done: bool,
-}
-
-/// What one who waits for the gate wants.
-pub(crate) struct Wanted<D> {
-    table: *const (),
-    slot: *const (),
-    /// Makes it a node, of a database that has table and slot, unless it is decided.
-    node: for<'i, 'db> unsafe fn(&'i Iteration<'db, D>, *const (), *const ()) -> Option<u32>,
-}
-
-// SAFETY: tables and slots are `Sync`, and live as long as their database, which has this.
-unsafe impl<D> Send for Wanted<D> {}
-
-impl<D: 'static> Wanted<D> {
-    pub(super) fn new<Q: Query<D>>(table: &Table<Q, D>, slot: &Slot<Q::Value>) -> Self {
-        /// # Safety
-        ///
-        /// Table and slot are of these types, and live for `'db`.
-        unsafe fn node<'db, Q: Query<D>, D: 'static>(
-            iteration: &Iteration<'db, D>,
-            table: *const (),
-            slot: *const (),
-        ) -> Option<u32> {
-            // SAFETY: by contract.
-            let table: &'db Table<Q, D> = unsafe { &*table.cast() };
-            // SAFETY: by contract.
-            let known: &'db Slot<Q::Value> = unsafe { &*slot.cast() };
-            if known.is_ready() || known.is_failed() {
-                return None;
-            }
-            // SAFETY: a slot of this table, which somebody has asked for.
-            Some(iteration.node(table, known, || unsafe { table.key_of(slot) }))
-        }
-        Wanted {
-            table: ptr::from_ref(table).cast(),
-            slot: ptr::from_ref(slot).cast(),
-            node: node::<Q, D>,
-        }
-    }
-
-    /// # Safety
-    ///
-    /// The iteration is of the database that this was made for.
-    unsafe fn node(self, iteration: &Iteration<'_, D>) -> Option<u32> {
-        // SAFETY: by contract: the pointers are those of `new`, with the function for their types.
-        unsafe { (self.node)(iteration, self.table, self.slot) }
-    }
 }
 
 /// Gives the gate back to the fiber outside, however the iteration ends.
@@ -147,9 +109,9 @@ impl Drop for Inside<'_> {
 /// What came of a step of a group.
 #[derive(PartialEq, Eq)]
 enum Step {
-    /// Goes on.
+    /// Goes on; or it is decided.
     On,
-    /// It needs what is not decided yet.
+    /// It needs what is not decided yet, or it is no group.
     Blocked,
 }
 
@@ -166,6 +128,7 @@ impl<'db, D: 'static> Iteration<'db, D> {
             fresh: RefCell::default(),
             reads: RefCell::default(),
             plain: Plain::default(),
+            walk: RefCell::default(),
             groups: Cell::new(0),
             is_for_others: Cell::new(false),
             has_given_up: Cell::new(false),
@@ -182,6 +145,16 @@ impl<'db, D: 'static> Iteration<'db, D> {
         failures
             .into_iter()
             .for_each(|failure| run.task_failed(failure));
+    }
+
+    /// Takes back the tasks that failed after the first `count`. They are told to the run that wants what they are of, so
+    /// for others it cannot be decided here.
+    fn failures_since(&self, cx: &Cx<'db, D>, count: usize) -> Vec<Failure<'db>> {
+        let failures = cx.run().failures_since(count);
+        if self.is_for_others.get() && !failures.is_empty() {
+            self.has_given_up.set(true);
+        }
+        failures
     }
 
     /// Publishes the result of a query, and those of all that it needs. `cx` is of a run of this iteration's own.
@@ -213,29 +186,6 @@ impl<'db, D: 'static> Iteration<'db, D> {
             }))
         });
         decided.unwrap_or_else(|payload| std::panic::resume_unwind(payload))
-    }
-
-    /// Decides what those who wait for the gate want, as long as that needs no wait, so that not each of them comes in
-    /// turn (X1).
-    fn decide_for_others(&self, cx: &Cx<'db, D>) {
-        let wanted = std::mem::take(&mut *cx.database().wanted().lock());
-        if !UNWINDS {
-            // What cannot be unwound would have to wait.
-            return;
-        }
-        self.is_for_others.set(true);
-        let decide = || {
-            wanted.into_iter().try_for_each(|wanted| {
-                // SAFETY: of this database.
-                match unsafe { wanted.node(self) } {
-                    Some(root) => self.decide_all(cx, root),
-                    None => Ok(()),
-                }
-            })
-        };
-        // What goes wrong goes wrong for who wants it.
-        let tried = std::panic::catch_unwind(std::panic::AssertUnwindSafe(decide));
-        without_runs(|| discard(tried));
     }
 
     /// What a provider reads of a query that is not decided: what the round before gave.
@@ -275,6 +225,7 @@ impl<'db, D: 'static> Iteration<'db, D> {
             reads: Vec::new(),
             later: Vec::new(),
             readers: Vec::new(),
+            noted: Vec::new(),
             failures: Vec::new(),
             group: 0,
             is_done: false,
@@ -288,11 +239,13 @@ impl<'db, D: 'static> Iteration<'db, D> {
         self.reads.borrow_mut().push(Vec::new());
     }
 
-    /// What was read since the beginning, in order, each once.
+    /// What was read since the beginning, in the order of the program, each once.
     fn end_reads(&self) -> Vec<u32> {
         let mut reads = self.reads.borrow_mut().pop().expect("it was begun");
-        reads.sort_unstable();
-        reads.dedup();
+        if reads.len() > 1 {
+            let mut known = FxHashSet::default();
+            reads.retain(|read| known.insert(*read));
+        }
         reads
     }
 
@@ -317,7 +270,7 @@ impl<'db, D: 'static> Iteration<'db, D> {
         let before = cx.run().failure_count();
         let evaluated = member.evaluate(cx);
         let reads = self.end_reads();
-        let failures = cx.run().failures_since(before);
+        let failures = self.failures_since(cx, before);
         let old = {
             let node = &mut self.nodes.borrow_mut()[number as usize];
             node.reads = reads;
@@ -341,228 +294,6 @@ impl<'db, D: 'static> Iteration<'db, D> {
         self.forward(std::mem::take(&mut node.failures));
     }
 
-    /// Evaluates, orders and decides until the root is decided (X3).
-    fn decide_all(&self, cx: &Cx<'db, D>, root: u32) -> Result<(), Error> {
-        loop {
-            self.discover(cx)?;
-            for group in self.groups(root) {
-                self.settle(cx, &group)?;
-            }
-            if self.is_done(root) {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Evaluates what is new, and what that asks for, against first values (X2).
-    fn discover(&self, cx: &Cx<'db, D>) -> Result<(), Error> {
-        loop {
-            let Some(number) = self.fresh.borrow_mut().pop() else {
-                return Ok(());
-            };
-            self.evaluate(cx, number)?;
-            if self.nodes.borrow()[number as usize].reads.is_empty() {
-                self.publish_next(cx, number);
-            }
-        }
-    }
-
-    /// The groups of undecided nodes that `root` needs as far as is known, those first that need no other.
-    fn groups(&self, root: u32) -> Vec<Vec<u32>> {
-        let nodes = self.nodes.borrow();
-        if nodes[root as usize].is_done {
-            return Vec::new();
-        }
-        let groups = plan::components(nodes.len(), root, |node| {
-            let needs = nodes[node as usize].needs();
-            needs
-                .filter(|need| !nodes[*need as usize].is_done)
-                .collect()
-        });
-        drop(nodes);
-        groups.iter().for_each(|group| self.number_group(group));
-        groups
-    }
-
-    fn number_group(&self, members: &[u32]) {
-        let group = self.groups.get() + 1;
-        self.groups.set(group);
-        let mut nodes = self.nodes.borrow_mut();
-        for member in members {
-            nodes[*member as usize].group = group;
-        }
-    }
-
-    /// Whether a member needs something that is undecided and of another group.
-    fn is_blocked(&self, group: &[u32]) -> bool {
-        let nodes = self.nodes.borrow();
-        group.iter().any(|member| {
-            let member = &nodes[*member as usize];
-            member.needs().any(|need| {
-                let need = &nodes[need as usize];
-                !need.is_done && need.group != member.group
-            })
-        })
-    }
-
-    /// Decides a group, if all that it needs from outside is decided and it proves to be one (X3).
-    fn settle(&self, cx: &Cx<'db, D>, group: &[u32]) -> Result<(), Error> {
-        if self.is_blocked(group) || self.refresh(cx, group)? == Step::Blocked {
-            return Ok(());
-        }
-        if let [alone] = group {
-            let is_cycle = self.nodes.borrow()[*alone as usize]
-                .needs()
-                .any(|need| need == *alone);
-            if !is_cycle {
-                self.publish_next(cx, *alone);
-                return Ok(());
-            }
-        }
-        self.iterate(cx, group)
-    }
-
-    /// Evaluates those members again that have read a first value of what is decided now. Blocked: it is another group.
-    fn refresh(&self, cx: &Cx<'db, D>, group: &[u32]) -> Result<Step, Error> {
-        let is_stale = |member: &&u32| {
-            let nodes = self.nodes.borrow();
-            let mut reads = nodes[**member as usize].reads.iter();
-            reads.any(|read| nodes[*read as usize].is_done)
-        };
-        let stale: Vec<u32> = group.iter().filter(is_stale).copied().collect();
-        for member in &stale {
-            self.evaluate(cx, *member)?;
-        }
-        if stale.is_empty() {
-            return Ok(Step::On);
-        }
-        if self.is_blocked(group) || !self.is_connected(group) {
-            return Ok(Step::Blocked);
-        }
-        Ok(Step::On)
-    }
-
-    /// Whether all members of a group need each other.
-    fn is_connected(&self, group: &[u32]) -> bool {
-        if group.len() == 1 {
-            return true;
-        }
-        let place: FxHashMap<u32, u32> = group.iter().copied().zip(0..).collect();
-        let nodes = self.nodes.borrow();
-        let sets = plan::components(group.len(), 0, |node| {
-            let needs = nodes[group[node as usize] as usize].needs();
-            needs.filter_map(|need| place.get(&need).copied()).collect()
-        });
-        sets.len() == 1 && sets[0].len() == group.len()
-    }
-
-    /// Rounds (X4), of which the first has been evaluated.
-    fn iterate(&self, cx: &Cx<'db, D>, group: &[u32]) -> Result<(), Error> {
-        self.index_readers(group);
-        let rounds_max = group
-            .iter()
-            .map(|number| self.member(*number).rounds_max())
-            .min();
-        let mut evaluated = group.to_vec();
-        for _ in 0..rounds_max.unwrap_or(0) {
-            if let Some(error) = self.failure(&evaluated) {
-                self.fail(cx, group, &error);
-                return Ok(());
-            }
-            let advances = |number: &u32| self.member(*number).advance();
-            let changed: Vec<u32> = evaluated.into_iter().filter(advances).collect();
-            self.plain.forget();
-            if changed.is_empty() {
-                self.publish(cx, group);
-                return Ok(());
-            }
-            evaluated = self.readers_of(&changed);
-            if self.evaluate_round(cx, &evaluated)? == Step::Blocked {
-                self.restart(group);
-                return Ok(());
-            }
-        }
-        let error = Error::diverged(rounds_max.unwrap_or(0), self.names(group));
-        self.fail(cx, group, &error);
-        Ok(())
-    }
-
-    /// Notes who reads whom in the group.
-    fn index_readers(&self, group: &[u32]) {
-        let mut nodes = self.nodes.borrow_mut();
-        for member in group {
-            nodes[*member as usize].readers.clear();
-        }
-        for member in group {
-            let reads = std::mem::take(&mut nodes[*member as usize].reads);
-            for read in &reads {
-                nodes[*read as usize].readers.push(*member);
-            }
-            nodes[*member as usize].reads = reads;
-        }
-    }
-
-    /// Who reads any of these, each once, in the order of their numbers.
-    fn readers_of(&self, changed: &[u32]) -> Vec<u32> {
-        let nodes = self.nodes.borrow();
-        let readers = |number: &u32| nodes[*number as usize].readers.iter().copied();
-        let mut readers: Vec<u32> = changed.iter().flat_map(readers).collect();
-        readers.sort_unstable();
-        readers.dedup();
-        readers
-    }
-
-    /// Evaluates these members of a group. Blocked: one needs what is undecided and of another group.
-    fn evaluate_round(&self, cx: &Cx<'db, D>, numbers: &[u32]) -> Result<Step, Error> {
-        let mut step = Step::On;
-        for number in numbers {
-            let before = self.nodes.borrow()[*number as usize].reads.clone();
-            self.evaluate(cx, *number)?;
-            let nodes = &mut *self.nodes.borrow_mut();
-            let node = &nodes[*number as usize];
-            let is_new = |read: &&u32| before.binary_search(read).is_err();
-            let new: Vec<u32> = node.reads.iter().filter(is_new).copied().collect();
-            let group = node.group;
-            for read in new {
-                if nodes[read as usize].group == group {
-                    nodes[read as usize].readers.push(*number);
-                } else {
-                    nodes[*number as usize].later.push(read);
-                    step = Step::Blocked;
-                }
-            }
-        }
-        Ok(step)
-    }
-
-    /// Goes back to first values: with what it was found to need, the group may be a part of a larger one.
-    fn restart(&self, group: &[u32]) {
-        self.plain.forget();
-        for number in group {
-            self.member(*number).restart();
-            self.fresh.borrow_mut().push(*number);
-        }
-    }
-
-    /// The failure of the round, if there was one: that of the member with the smallest name.
-    fn failure(&self, evaluated: &[u32]) -> Option<Error> {
-        let failed = |number: &u32| {
-            let member = self.member(*number);
-            member.failure().map(|error| (member.name(), error))
-        };
-        let failures = without_runs(|| evaluated.iter().filter_map(failed).collect::<Vec<_>>());
-        let first = failures.into_iter().min_by(|a, b| a.0.cmp(&b.0));
-        first.map(|(_, error)| error)
-    }
-
-    /// What the members are called, in order.
-    fn names(&self, group: &[u32]) -> Vec<String> {
-        let name = |number: &u32| self.member(*number).name();
-        let mut names = without_runs(|| group.iter().map(name).collect::<Vec<_>>());
-        names.sort();
-        names.into_iter().map(|name| name.text).collect()
-    }
-
     fn publish_next(&self, cx: &Cx<'db, D>, number: u32) {
         self.done(number);
         self.member(number).publish_next(cx.fiber());
@@ -582,21 +313,6 @@ impl<'db, D: 'static> Iteration<'db, D> {
             self.done(*number);
             self.member(*number).fail(cx.fiber(), error.clone());
         }
-    }
-}
-
-impl<D> Iteration<'_, D> {
-    /// Must be called before a wait for others: unwinds, if nobody who could be waited for is to be.
-    pub(crate) fn may_wait(&self) {
-        if self.is_for_others.get() {
-            self.has_given_up.set(true);
-            Error::cut().raise();
-        }
-    }
-
-    /// Whether a wait was not to be: what comes of providers now does not count.
-    fn has_given_up(&self) -> bool {
-        self.has_given_up.get()
     }
 }
 

@@ -25,6 +25,8 @@ pub(crate) struct Signal {
     reason: AtomicU8,
     deadline: Option<Instant>,
     watchers: Mutex<Vec<Arc<dyn Interrupt>>>,
+    /// It counts as set if one of these is.
+    others: Vec<Arc<Signal>>,
 }
 
 impl Signal {
@@ -33,13 +35,23 @@ impl Signal {
             reason: AtomicU8::new(0),
             deadline,
             watchers: Mutex::new(Vec::new()),
+            others: Vec::new(),
+        }
+    }
+
+    /// One that counts as set, too, if a token of `region` is: for work that is done for that one elsewhere. Watchers are
+    /// not told then: that work must look.
+    pub(crate) fn on_behalf_of(region: &Region) -> Self {
+        Signal {
+            others: region.tokens(),
+            ..Signal::new(None)
         }
     }
 
     pub(crate) fn reason(&self) -> Option<Reason> {
         // Acquire: pairs with the AcqRel in `set`.
         match self.reason.load(Ordering::Acquire) {
-            0 => None,
+            0 => self.others.iter().find_map(|other| other.reason()),
             1 => Some(Reason::Request),
             2 => Some(Reason::Deadline),
             3 => Some(Reason::Dropped),
@@ -72,6 +84,7 @@ impl Signal {
         {
             self.set(Reason::Deadline);
         }
+        self.others.iter().for_each(|other| other.look_at_clock());
     }
 
     fn watchers(&self) -> std::sync::MutexGuard<'_, Vec<Arc<dyn Interrupt>>> {
@@ -222,6 +235,15 @@ impl Region {
             signals.extend(further.signals());
         }
         signals
+    }
+
+    /// The tokens that tell it to stop.
+    fn tokens(&self) -> Vec<Arc<Signal>> {
+        let mut tokens: Vec<_> = self.signal.iter().cloned().collect();
+        for further in [self.around(), self.outer()].into_iter().flatten() {
+            tokens.extend(further.tokens());
+        }
+        tokens
     }
 
     /// Why its work is to stop, if it is. Once there is a reason it stays.

@@ -167,13 +167,13 @@ impl<'db, D: 'static> Iteration<'db, D> {
         }
         let before = cx.run().failure_count();
         let ran = self.run_plain(cx, asked, asked.slot.awaited(), false);
-        let failures = cx.run().failures_since(before);
+        let failures = self.failures_since(cx, before);
         record(cx, asked.table, asked.slot);
         let is_decided = asked.slot.is_ready() || asked.slot.is_failed();
         if self.has_given_up() && !is_decided {
             // SAFETY: the claim is ours, and no cycle has decided it.
             unsafe { asked.slot.abandon() }.wake();
-            without_runs(|| discard(ran.result));
+            without_runs(|| discard((ran.result, failures)));
             Error::cut().raise();
         }
         let is_left_over = ran.cycle.as_ref().is_some_and(Error::is_left_over);
@@ -382,7 +382,7 @@ impl<'db, D: 'static> Iteration<'db, D> {
         let before = cx.run().failure_count();
         let ran = self.run_plain(cx, asked, &awaited, true);
         // Who has the claim tells of them.
-        let failures = cx.run().failures_since(before);
+        let failures = self.failures_since(cx, before);
         without_runs(|| discard(failures));
         self.plain.private.borrow_mut().remove(&place);
         awaited.list.close(Outcome::READY).wake();
