@@ -479,8 +479,11 @@ impl<'db, D> Cx<'db, D> {
     pub fn yield_now(&self) {
         self.settle_item();
         let fiber = self.fiber();
-        let has_yielded = !std::thread::panicking()
-            && fiber.worker().is_some_and(|worker| worker.yield_now(fiber));
+        // No closure: it would be such a call.
+        let has_yielded = match fiber.worker() {
+            Some(worker) if !std::thread::panicking() => worker.yield_now(fiber),
+            _ => false,
+        };
         if !has_yielded {
             std::thread::yield_now();
         }

@@ -48,6 +48,7 @@ impl Signal {
         }
     }
 
+    #[inline]
     pub(crate) fn reason(&self) -> Option<Reason> {
         // Acquire: pairs with the AcqRel in `set`.
         match self.reason.load(Ordering::Acquire) {
@@ -138,6 +139,7 @@ impl Shut {
         self.signal.set(Reason::Shutdown);
     }
 
+    #[inline]
     pub(crate) fn is_set(&self) -> bool {
         self.signal.reason().is_some()
     }
@@ -247,16 +249,32 @@ impl Region {
     }
 
     /// Why its work is to stop, if it is. Once there is a reason it stays.
+    #[inline]
     pub(crate) fn reason(&self) -> Option<Reason> {
+        // Each yield looks, mostly in a whole run without a token.
+        if self.signal.is_none() && self.around.is_null() && self.outer.is_null() {
+            self.is_shut().then_some(Reason::Shutdown)
+        } else {
+            self.reason_here_or_around()
+        }
+    }
+
+    #[cold]
+    fn reason_here_or_around(&self) -> Option<Reason> {
         self.own_reason()
             .or_else(|| self.around().and_then(Region::reason))
             .or_else(|| self.outer().and_then(Region::reason))
     }
 
+    #[inline]
+    fn is_shut(&self) -> bool {
+        // SAFETY: null, or outlives this (`of_run`). Relaxed would do: it is a wish; what orders it is X2.
+        unsafe { self.shut.as_ref() }.is_some_and(Shut::is_set)
+    }
+
     /// The same, but not for what is around it.
     pub(crate) fn own_reason(&self) -> Option<Reason> {
-        // SAFETY: null, or outlives this (`of_run`). Relaxed would do: it is a wish; what orders it is X2.
-        if unsafe { self.shut.as_ref() }.is_some_and(Shut::is_set) {
+        if self.is_shut() {
             return Some(Reason::Shutdown);
         }
         let signal = self.signal.as_ref()?;

@@ -15,6 +15,7 @@ const REFUSALS_MAX: u16 = 10_000;
 
 impl FiberRecord {
     /// What it works for; null for a thread outside.
+    #[inline]
     pub(crate) fn region(&self) -> *const Region {
         // Relaxed: see the field.
         self.region.load(Ordering::Relaxed)
