@@ -1,8 +1,10 @@
 //! The gate: what must pass before a change is taken. The same program on a developer's machine and
 //! in CI.
 
+mod commands;
 mod debian;
 mod foreign;
+mod line;
 mod plants;
 mod rayon_suite;
 mod steps;
