@@ -176,20 +176,23 @@ fn f4_running_work_ends(bed: &Bed) {
     });
 }
 
-/// Forks without end; says when it has come deep.
-fn fork_on(cx: &Cx<'_, ()>, depth: usize, begun: &Begun) -> usize {
-    if depth == 15_000 {
+/// Forks without end; says when it has come so many levels deep.
+fn fork_on(cx: &Cx<'_, ()>, levels: usize, begun: &Begun) -> usize {
+    if levels == 0 {
         begun.0.store(true, Ordering::SeqCst);
     }
-    let on = |cx: &Cx<'_, ()>| fork_on(cx, depth + 1, begun);
+    let on = |cx: &Cx<'_, ()>| fork_on(cx, levels.wrapping_sub(1), begun);
     cx.join(on, on).0 + 1
 }
 
 fn f4_a_recursion_of_joins_ends(bed: &Bed) {
     let executor = bed.executor();
     let begun = Begun(AtomicBool::new(false));
+    // More than who refuses is told.
+    let levels = bed.at_most_seeded(500, 15_000);
     thread::scope(|scope| {
-        let run = scope.spawn(|| executor.run(&Database::new(()), |cx| fork_on(cx, 0, &begun)));
+        let run = || executor.run(&Database::new(()), |cx| fork_on(cx, levels, &begun));
+        let run = scope.spawn(run);
         begun.wait();
         assert_eq!(executor.shutdown(), 0, "runs that refuse");
         check_shut(run.join().expect("no panic"));
@@ -197,6 +200,7 @@ fn f4_a_recursion_of_joins_ends(bed: &Bed) {
 }
 
 fn f4_many_that_never_began_do_not_refuse(bed: &Bed) {
+    let many = bed.at_most_seeded(500, 30_000);
     for are_tasks in [false, true] {
         let executor = bed.executor();
         let begun = Begun(AtomicBool::new(false));
@@ -210,13 +214,13 @@ fn f4_many_that_never_began_do_not_refuse(bed: &Bed) {
             let run = scope.spawn(|| {
                 executor.run(&Database::new(()), |cx| {
                     if are_tasks {
-                        for _ in 0..30_000 {
+                        for _ in 0..many {
                             cx.spawn(|cx| cx.join(|_| (), |_| ()));
                         }
                         return until_shut(cx);
                     }
                     cx.scope(|cx, scope| {
-                        for _ in 0..30_000 {
+                        for _ in 0..many {
                             scope.spawn(cx, |cx| {
                                 cx.join(|_| (), |_| ());
                             });
