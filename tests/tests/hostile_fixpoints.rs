@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use dagwood::{CancelToken, Cx, Database, Event, Executor, Fixpoint, Query, Task};
-use dagwood_tests::{Bed, at_once_from_tasks, fail_quietly, open, panic_text, scaled, scenarios};
+use dagwood_tests::{Bed, at_once_from_tasks, fail_quietly, open, panic_text, scenarios};
 
 scenarios! {
     pools [1, 2, 4]: f1_a_task_that_fails_for_another_run;
@@ -221,7 +221,7 @@ impl Query<AtomicUsize> for Chain {
 
 /// The order of needs is not computed anew for all at each of them: then this would take many minutes.
 fn c1_needs_that_are_found_one_after_another(bed: &Bed) {
-    let len = bed.scaled(scaled(20_000));
+    let len = bed.scaled(20_000);
     let db = Database::new(AtomicUsize::new(0));
     let length = bed.executor().run(&db, |cx| *cx.get(Chain::Link(len)));
     assert_eq!(length.expect("no cycle"), len + 1);
@@ -258,7 +258,7 @@ impl Query<usize> for Turn {
 
 /// Who comes and goes is not noted as a reader again each time.
 fn c1_needs_that_come_and_go(bed: &Bed) {
-    let rounds = bed.scaled(scaled(90_000));
+    let rounds = bed.scaled(90_000);
     let db = Database::new(rounds);
     let count = bed.executor().run(&db, |cx| *cx.get(Turn::Counts));
     assert_eq!(count.expect("it ends"), rounds);
