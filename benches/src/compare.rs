@@ -48,7 +48,7 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<ExitCode, Failure> {
         let lanes = measure(args, workload, &*loaded, &subjects);
         table::write(&mut *text, workload, &*loaded, &lanes)?;
         if other_build::takes_part(workload) {
-            vintage::write(&mut *text, workload, &lanes)?;
+            table::write_intervals(&mut *text, workload, &lanes)?;
         }
         all_well &= write_verdict(&mut *text, &*loaded, &lanes)?;
         text.flush()?;

@@ -1,6 +1,6 @@
 //! The table of a comparison and the lines under it, for people.
 //!
-//! Used by `compare`. It computes nothing that JSON does not say as well, except the shares of the capacity.
+//! Used by `compare`. It computes nothing that JSON does not say as well, except the shares of the capacity and intervals.
 
 use std::io::{self, Write};
 
@@ -49,6 +49,33 @@ pub(crate) fn write(
         if let Some(trouble) = &lane.trouble {
             let (word, text) = (trouble.word(), trouble.text());
             writeln!(out, "{word} in {}: {text}", name(lane))?;
+        }
+    }
+    Ok(())
+}
+
+/// For below a table: the ratios to the baseline with their intervals.
+pub(crate) fn write_intervals(
+    out: &mut dyn Write,
+    workload: &Workload,
+    lanes: &[Lane],
+) -> io::Result<()> {
+    let Some(baseline) = ratio::baseline(workload, lanes) else {
+        return Ok(());
+    };
+    for lane in lanes {
+        if let Some(interval) =
+            ratio::interval(lane, baseline).filter(|_| lane.subject != baseline.subject)
+        {
+            writeln!(
+                out,
+                "{} / {}: {:.3}, 95 % interval of the median {:.3} to {:.3}",
+                lane.subject.engine,
+                workload.baseline,
+                interval.median,
+                interval.low,
+                interval.high
+            )?;
         }
     }
     Ok(())

@@ -1,15 +1,12 @@
 //! `compare vintage`: can the parallel build be always on, or does it slow the single thread down?
 //!
-//! Three workloads on the *sequential build* (the engine `sequential-build`: this program, compiled without a backend: `other_build.rs`), on the parallel build with one worker, and on `plain` where it can. Each engine runs
-//! in processes of its own, so that all are served alike. Used by `compare`.
-
-use std::io::{self, Write};
+//! Three workloads on the *sequential build* (the engine `sequential-build`: this program, compiled without a backend:
+//! `other_build.rs`), on the parallel build with one worker, and on `plain` where it can. Each engine runs in processes of
+//! its own, so that all are served alike. Used by `compare`.
 
 use crate::engine::Engine;
 use crate::failure::Failure;
 use crate::other_build::OtherBuild;
-use crate::ratio;
-use crate::rounds::Lane;
 use crate::workload::{self, Workload};
 
 /// The name on the command line.
@@ -52,27 +49,4 @@ pub(crate) fn workloads() -> Result<Vec<&'static Workload>, Failure> {
         &*Box::leak(Box::new(workload))
     };
     Ok(WORKLOADS.into_iter().map(against).collect())
-}
-
-/// The lines under a table: the ratios to the baseline with their intervals.
-pub(crate) fn write(out: &mut dyn Write, workload: &Workload, lanes: &[Lane]) -> io::Result<()> {
-    let Some(baseline) = ratio::baseline(workload, lanes) else {
-        return Ok(());
-    };
-    for lane in lanes {
-        if let Some(interval) =
-            ratio::interval(lane, baseline).filter(|_| lane.subject != baseline.subject)
-        {
-            writeln!(
-                out,
-                "{} / {}: {:.3}, 95 % interval of the median {:.3} to {:.3}",
-                lane.subject.engine,
-                workload.baseline,
-                interval.median,
-                interval.low,
-                interval.high
-            )?;
-        }
-    }
-    Ok(())
 }

@@ -2,7 +2,7 @@
 //!
 //! Used by `steps.rs`, which lists them.
 
-use crate::foreign::{CHECKED, Foreign, Machine, WITH_SWITCH, WITHOUT_SWITCH};
+use crate::foreign::{CHECKED, Machine, WITH_SWITCH, WITHOUT_SWITCH};
 use crate::line::{Line, cargo, cargo_for};
 use crate::plants::{PLANTS, Plant};
 use crate::rayon_suite;
@@ -251,7 +251,7 @@ pub(crate) fn context() -> Vec<Line> {
 
 /// Without the documentation's examples, which would want another compiler driver, the models, which are about orders
 /// of events that no emulator shows, and the scenarios under seeds, whose orders are the same everywhere.
-fn suite_on(foreign: &'static Foreign, features: &[&str]) -> [Line; 2] {
+fn suite_on(machine: Machine, features: &[&str]) -> [Line; 2] {
     let on = |packages: &[&str], rest: &str| {
         let each = |feature: &str| {
             let with_features = packages
@@ -265,7 +265,7 @@ fn suite_on(foreign: &'static Foreign, features: &[&str]) -> [Line; 2] {
         let features: Vec<String> = features.iter().copied().map(each).collect();
         let line = with_features("test", packages, &features.join(","), rest);
         Line {
-            machine: Machine::Foreign(foreign),
+            machine,
             ..with_one_seed(line)
         }
     };
@@ -277,11 +277,11 @@ fn suite_on(foreign: &'static Foreign, features: &[&str]) -> [Line; 2] {
 }
 
 pub(crate) fn s390x() -> Vec<Line> {
-    suite_on(&WITHOUT_SWITCH[0], &["threads"]).into()
+    suite_on(Machine::Foreign(&WITHOUT_SWITCH[0]), &["threads"]).into()
 }
 
 pub(crate) fn sparc64() -> Vec<Line> {
-    suite_on(&WITHOUT_SWITCH[1], &["threads"]).into()
+    suite_on(Machine::Foreign(&WITHOUT_SWITCH[1]), &["threads"]).into()
 }
 
 pub(crate) fn checksum() -> Vec<Line> {
@@ -296,13 +296,13 @@ pub(crate) fn checksum() -> Vec<Line> {
 pub(crate) fn emulated() -> Vec<Line> {
     let suites = WITH_SWITCH.iter();
     let both = ["fibers", "threads"];
-    suites.flat_map(|target| suite_on(target, &both)).collect()
+    suites
+        .flat_map(|target| suite_on(Machine::Foreign(target), &both))
+        .collect()
 }
 
 pub(crate) fn windows() -> Vec<Line> {
-    let elsewhere = suite_on(&WITH_SWITCH[0], &["fibers", "threads"]);
-    let machine = Machine::Wine;
-    elsewhere.map(|line| Line { machine, ..line }).into()
+    suite_on(Machine::Wine, &["fibers", "threads"]).into()
 }
 
 /// The sizes that the suite leaves out: a million that wait take some 6 GiB.

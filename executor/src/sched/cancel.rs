@@ -272,7 +272,7 @@ impl Region {
         unsafe { self.shut.as_ref() }.is_some_and(Shut::is_set)
     }
 
-    /// The same, but not for what is around it.
+    /// As [`reason`](Self::reason), but not for what is around it.
     pub(crate) fn own_reason(&self) -> Option<Reason> {
         if self.is_shut() {
             return Some(Reason::Shutdown);
