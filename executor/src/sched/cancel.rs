@@ -48,6 +48,13 @@ impl Signal {
         }
     }
 
+    /// Whether it was set, no matter what it counts as.
+    #[inline]
+    fn is_set_itself(&self) -> bool {
+        // Acquire: as in `reason`.
+        self.reason.load(Ordering::Acquire) != 0
+    }
+
     #[inline]
     pub(crate) fn reason(&self) -> Option<Reason> {
         // Acquire: pairs with the AcqRel in `set`.
@@ -141,7 +148,8 @@ impl Shut {
 
     #[inline]
     pub(crate) fn is_set(&self) -> bool {
-        self.signal.reason().is_some()
+        // Its signal has no others.
+        self.signal.is_set_itself()
     }
 
     pub(crate) fn stuck(&self) -> usize {
@@ -158,6 +166,8 @@ pub(crate) struct Region {
     signal: Option<Arc<Signal>>,
     /// Whether the executor shuts down; null if it is a part.
     shut: *const Shut,
+    /// Whether nothing but that can stop it. Each yield looks, mostly in such a run.
+    has_shut_alone: bool,
     /// Whether nobody raises the attention word of who runs it: it is raised all the time then (X5).
     is_polled: bool,
     /// Of a whole run: whether a fiber of it refuses to end.
@@ -179,6 +189,7 @@ impl Region {
         Region {
             around: ptr::null(),
             outer,
+            has_shut_alone: signal.is_none() && outer.is_null(),
             signal,
             shut,
             is_polled,
@@ -197,6 +208,7 @@ impl Region {
             outer: ptr::null(),
             signal: Some(signal),
             shut: ptr::null(),
+            has_shut_alone: false,
             is_polled: self.is_polled,
             is_stuck: AtomicBool::new(false),
         }
@@ -213,6 +225,7 @@ impl Region {
             outer: ptr::null(),
             signal: None,
             shut: ptr::null(),
+            has_shut_alone: false,
             is_polled: true,
             is_stuck: AtomicBool::new(false),
         }
@@ -251,9 +264,10 @@ impl Region {
     /// Why its work is to stop, if it is. Once there is a reason it stays.
     #[inline]
     pub(crate) fn reason(&self) -> Option<Reason> {
-        // Each yield looks, mostly in a whole run without a token.
-        if self.signal.is_none() && self.around.is_null() && self.outer.is_null() {
-            self.is_shut().then_some(Reason::Shutdown)
+        if self.has_shut_alone {
+            // SAFETY: outlives this (`of_run`, the one to set the flag).
+            let shut = unsafe { &*self.shut };
+            shut.is_set().then_some(Reason::Shutdown)
         } else {
             self.reason_here_or_around()
         }
@@ -268,7 +282,7 @@ impl Region {
 
     #[inline]
     fn is_shut(&self) -> bool {
-        // SAFETY: null, or outlives this (`of_run`). Relaxed would do: it is a wish; what orders it is X2.
+        // SAFETY: null, or outlives this (`of_run`).
         unsafe { self.shut.as_ref() }.is_some_and(Shut::is_set)
     }
 

@@ -67,6 +67,10 @@ pub(crate) struct FiberRecord {
     attention: *const Attention,
     /// How it goes back to its worker's base; set when its body begins.
     pub(super) suspender: Cell<Option<RawSuspender>>,
+    /// The address of who was first on its worker's ready queue when it was resumed, and still is (wait.md W4); or zero.
+    /// Here, since each load on the way from one fiber to the next waits for the one before, and the queue is one further
+    /// away.
+    pub(super) successor: Cell<usize>,
     /// What the fiber itself writes begins on another cache line.
     own: LineStart,
     /// The forked jobs that nobody else can see yet.
@@ -162,6 +166,7 @@ impl FiberRecord {
             frames: Cell::new(ptr::null()),
             edge: Cell::new(ptr::null()),
             wait_kind: Cell::new(WaitKind::Child),
+            successor: Cell::new(0),
             is_spare: Cell::new(false),
             given_up: Cell::new(GivenUpFor::Nothing),
             rest: Rest::new(),

@@ -81,6 +81,8 @@ impl Worker {
             let unfinished = handle.as_mut();
             self.last_resumed.set(Some(fiber));
             self.change_stack(worker_fiber.record.limit());
+            let successor = self.ready.first().expose_provenance();
+            worker_fiber.record.successor.set(successor);
             // For a fiber on this thread; one on a thread of its own has said so there.
             current.set(&raw const worker_fiber.record);
             match unfinished
@@ -202,13 +204,13 @@ impl Worker {
     #[inline(always)]
     pub(super) fn switch_to_base(&self, fiber: &FiberRecord, left: Left) {
         fiber.is_spare.set(left == Left::Spare);
-        let suspender = fiber.suspender.get().expect("set when the body began");
         // Said here, so that the base need not look first: who goes next.
-        let next = if self.has_next_job() {
-            0
-        } else {
-            self.ready.first().expose_provenance()
+        let next = match fiber.successor.get() {
+            _ if self.has_next_job() => 0,
+            0 => self.ready.first().expose_provenance(),
+            known => known,
         };
+        let suspender = fiber.suspender.get().expect("set when the body began");
         // SAFETY: the body of this very fiber is running, and nobody else has its suspender.
         unsafe { suspender.suspend(next) };
     }
