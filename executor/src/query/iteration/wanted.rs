@@ -104,7 +104,7 @@ impl<'db, D: 'static> Iteration<'db, D> {
                 root.map_or(Ok(()), |root| self.decide_all(cx, root))
             };
             // What goes wrong goes wrong for who wants it; and it ends when that one goes.
-            let decided = || cx.part(&wanted.end, decide);
+            let decided = || cx.part(&wanted.end, decide).0;
             let tried = std::panic::catch_unwind(std::panic::AssertUnwindSafe(decided));
             if !matches!(tried, Ok(Ok(Ok(())))) {
                 without_runs(|| discard(tried));
