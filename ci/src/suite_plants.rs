@@ -206,6 +206,12 @@ pub(crate) const BROKEN: &[Broken] = &[
         "what it gives does not count",
     ),
     broken(
+        "failure_of_a_part",
+        "cancelled_parts",
+        "f2_a_failed_task_of_a_part_fails_the_run_alone::on_fibers",
+        "assertion `left == right` failed",
+    ),
+    broken(
         "hasty_shutdown",
         "shutdown",
         "f4_who_refuses_to_end_is_left_behind::on_fibers",

@@ -1,10 +1,13 @@
-//! F3: parts of runs that are cancelled inside queries.
+//! F2 and F3: parts of runs inside queries, which fail and are cancelled.
+
+use std::sync::OnceLock;
 
 use dagwood::{CancelToken, Cx, Database, Query};
-use dagwood_tests::{Bed, scenarios};
+use dagwood_tests::{Bed, fail_quietly, scenarios};
 
 scenarios! {
     all [1, 2, 4]: f3_what_a_part_makes_of_it_is_not_remembered;
+    all [1, 2, 4]: f2_a_failed_task_of_a_part_fails_the_run_alone;
 }
 
 /// A part of it is cancelled, handles that, and comes to its end.
@@ -60,5 +63,54 @@ fn f3_what_a_part_makes_of_it_is_not_remembered(bed: &Bed) {
             let error = error.expect_err("what it gives does not count");
             assert!(error.is_cancelled(), "{query:?}: {error}");
         }
+    }
+}
+
+/// Spawns a task that fails, and that nobody waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Careless;
+
+impl Query<CancelToken> for Careless {
+    type Value = u32;
+
+    fn provide(self, cx: &Cx<'_, CancelToken>) -> u32 {
+        cx.spawn(|_| fail_quietly("careless"));
+        3
+    }
+}
+
+/// Asks for it in a part of the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct AroundPart;
+
+impl Query<CancelToken> for AroundPart {
+    type Value = u32;
+
+    fn provide(self, cx: &Cx<'_, CancelToken>) -> u32 {
+        let part = cx.cancellable(cx.data(), |cx| *cx.get(Careless));
+        part.expect("it is not cancelled")
+    }
+}
+
+/// Whether the part computes what it asks for, or somebody else has: else a query would depend on that.
+fn f2_a_failed_task_of_a_part_fails_the_run_alone(bed: &Bed) {
+    let executor = bed.executor();
+    for is_known in [false, true] {
+        let db = Database::new(CancelToken::new());
+        let value = OnceLock::new();
+        let error = executor.run(&db, |cx| {
+            if is_known {
+                cx.get(Careless);
+            }
+            let _ = value.set(cx.try_get(AroundPart).map_err(|error| error.to_string()));
+        });
+        let text = error.expect_err("a task failed").to_string();
+        assert!(
+            text.starts_with("panicked: careless (in task at "),
+            "{text}"
+        );
+        assert_eq!(value.into_inner(), Some(Ok(&3)));
+        let again = executor.run(&db, |cx| *cx.get(AroundPart));
+        assert_eq!(again.expect("remembered"), 3);
     }
 }

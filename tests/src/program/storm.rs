@@ -105,12 +105,18 @@ impl Storm {
         let ends = of_askers.chain(of_parts).collect();
         let db = Database::new(Play::with_ends(&self.program, ends, parts.clone()));
         let is_one_run = self.is_one_run || Executor::backends() == [Backend::Sequential];
-        let got = if is_one_run {
-            self.ask_in_parts(executors[0], &db, &tokens)?
+        let (got, around) = if is_one_run {
+            self.ask_in_parts(executors[0], &db, &tokens)
         } else {
-            self.ask_in_runs(executors, &db, &tokens)
+            (self.ask_in_runs(executors, &db, &tokens), Ok(()))
         };
         let is_any_part_cancelled = parts.iter().any(CancelToken::is_cancelled);
+        match around {
+            Err(error) if !is_any_part_cancelled && !expected.is_failed => {
+                return Err(format!("what is around the parts fails: {error}"));
+            }
+            _ => (),
+        }
         for (number, mut got) in got.into_iter().enumerate() {
             got.is_cancelled |= is_any_part_cancelled;
             let asker = &self.askers[number];
@@ -133,15 +139,16 @@ impl Storm {
         executor: &Executor,
         db: &Database<Play>,
         tokens: &[CancelToken],
-    ) -> Result<Vec<Got>, String> {
+    ) -> (Vec<Got>, Result<(), Error>) {
+        let got = Mutex::new(Vec::new());
         let run = executor.run(db, |cx| {
-            cx.par_map(0..tokens.len(), |cx, asker| {
-                self.ask_all(Some(&tokens[asker]), |body| {
-                    cx.cancellable(&tokens[asker], body)
-                })
-            })
+            let all = cx.par_map(0..tokens.len(), |cx, asker| {
+                let token = &tokens[asker];
+                self.ask_all(Some(token), |body| cx.cancellable(token, body))
+            });
+            *got.lock().expect("no user code under the lock") = all;
         });
-        run.map_err(|error| format!("what is around the parts fails: {error}"))
+        (got.into_inner().expect("no user code under the lock"), run)
     }
 
     /// Each in a run of its own.
