@@ -312,13 +312,20 @@ pub(crate) fn large() -> Vec<Line> {
 }
 
 pub(crate) fn scale() -> Vec<Line> {
-    ["depth", "blocked_threads", "storage", "cycles", "programs"]
-        .map(|file| {
-            cargo(&format!(
-                "test --release -p dagwood-tests --test {file} -- --ignored --test-threads 1"
-            ))
-        })
-        .into()
+    [
+        "depth",
+        "blocked_threads",
+        "storage",
+        "cycles",
+        "programs",
+        "storms",
+    ]
+    .map(|file| {
+        cargo(&format!(
+            "test --release -p dagwood-tests --test {file} -- --ignored --test-threads 1"
+        ))
+    })
+    .into()
 }
 
 pub(crate) fn examples() -> Vec<Line> {

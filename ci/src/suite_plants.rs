@@ -200,6 +200,18 @@ pub(crate) const BROKEN: &[Broken] = &[
         "it was cancelled",
     ),
     broken(
+        "unmarked_part",
+        "cancelled_parts",
+        "f3_what_a_part_makes_of_it_is_not_remembered::on_fibers",
+        "what it gives does not count",
+    ),
+    broken(
+        "failure_of_a_part",
+        "cancelled_parts",
+        "f2_a_failed_task_of_a_part_fails_the_run_alone::on_fibers",
+        "assertion `left == right` failed",
+    ),
+    broken(
         "hasty_shutdown",
         "shutdown",
         "f4_who_refuses_to_end_is_left_behind::on_fibers",

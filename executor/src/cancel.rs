@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use crate::cx::Cx;
 use crate::error::{Error, Payload, Reason};
+use crate::plant;
+use crate::run::Run;
 use crate::sched::cancel::{Signal, UNWINDS};
 use crate::sched::graph::{Awaited, Frame, Subject};
 use crate::sched::wanted::{end_of, told};
@@ -114,8 +116,8 @@ impl<'db, D: 'static> Cx<'db, D> {
     /// Runs a part of this job that `token` cancels alone, and waits for all tasks that were spawned in it. The part is
     /// also cancelled with what is around it.
     ///
-    /// If it is cancelled inside of a query, that query is not remembered, whatever its provider makes of the error: its
-    /// own askers get it, too.
+    /// If it is cancelled inside of a query, that query is not remembered, whatever `body` or its provider makes of the
+    /// error: its own askers get it, too.
     ///
     /// # Errors
     ///
@@ -123,7 +125,7 @@ impl<'db, D: 'static> Cx<'db, D> {
     ///
     /// # Panics
     ///
-    /// As `body` does, or as a task that it spawned and that failed without anybody asking for its result.
+    /// As `body` does. (A task that failed without anybody asking for its result is a failure of the run, as elsewhere.)
     ///
     /// # Examples
     ///
@@ -149,7 +151,15 @@ impl<'db, D: 'static> Cx<'db, D> {
         if let Some(reason) = token.signal.reason().filter(|_| UNWINDS) {
             return Err(self.part_ended(Error::cancelled(reason)));
         }
-        let result = self.part(&token.signal, body);
+        let in_part = |part: &Run<'db, D>, cx: &Self| match plant::is("failure_of_a_part") {
+            true => part.root_in(cx, body),
+            false => part.root_of_part(self.run(), cx, body),
+        };
+        let (result, told) = self.part(&token.signal, in_part);
+        if let Some(error) = told.filter(|_| !plant::is("unmarked_part")) {
+            // Whatever the part makes of it.
+            self.part_ended(error);
+        }
         let is_own = token.signal.reason().is_some();
         result.or_else(|payload| match Error::raised_in(&payload) {
             Some(error) if is_own && error.is_cancelled() => Err(self.part_ended(error.clone())),
@@ -157,12 +167,13 @@ impl<'db, D: 'static> Cx<'db, D> {
         })
     }
 
-    /// Runs a part of this job that `signal` cancels alone.
+    /// Runs a part of this job that `signal` cancels alone: `body` is given it and its context. Also gives the error that
+    /// it was told to end with, if it was.
     pub(crate) fn part<T>(
         &self,
         signal: &Arc<Signal>,
-        body: impl FnOnce(&Self) -> T,
-    ) -> Result<T, Payload> {
+        body: impl FnOnce(&Run<'db, D>, &Self) -> Result<T, Payload>,
+    ) -> (Result<T, Payload>, Option<Error>) {
         let fiber = self.fiber();
         self.settle_item();
         let _watch = fiber.watch(signal);
@@ -174,12 +185,13 @@ impl<'db, D: 'static> Cx<'db, D> {
         let (result, cycle) = Frame::enter_as(fiber, &awaited, subject, || {
             // SAFETY: the part outlives the call.
             let cx = unsafe { self.in_part(&part) };
-            part.root_in(&cx, body)
+            body(&part, &cx)
         });
         fiber.enter_region(around);
         match cycle {
+            Some(told) if told.is_cancelled() => (result, Some(told)),
             Some(error) => error.raise(),
-            None => result,
+            None => (result, None),
         }
     }
 

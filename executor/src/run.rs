@@ -229,6 +229,55 @@ impl<'db, D> Run<'db, D> {
         cx: &Cx<'db, D>,
         body: impl FnOnce(&Cx<'db, D>) -> T,
     ) -> Result<T, Payload> {
+        let (result, cycle) = self.with_tasks(cx, body);
+        let value = result?;
+        let failed = std::mem::take(&mut *self.tasks.failed.lock());
+        let failed = failed.iter().filter_map(|failure| failure());
+        match cycle.or(failed.min_by_key(Error::to_string)) {
+            Some(error) => Err(failed_with(value, error)),
+            None => Ok(value),
+        }
+    }
+
+    /// The same of a part of the run `around`, of which it counts as a failure if a task failed: a query that was asked
+    /// for in the part, and might have been elsewhere, may have spawned it.
+    pub(crate) fn root_of_part<T>(
+        &self,
+        around: &Self,
+        cx: &Cx<'db, D>,
+        body: impl FnOnce(&Cx<'db, D>) -> T,
+    ) -> Result<T, Payload> {
+        let (result, cycle) = self.with_tasks(cx, body);
+        let is_cancelled = self.region.own_reason().is_some();
+        // What was cancelled is nobody's failure.
+        let value = result.inspect_err(|payload| {
+            let is_told = Error::raised_in(payload).is_some_and(Error::is_cancelled);
+            if !(is_told && is_cancelled) {
+                self.pass_failures_on(around, is_cancelled);
+            }
+        })?;
+        self.pass_failures_on(around, is_cancelled);
+        match cycle {
+            Some(error) => Err(failed_with(value, error)),
+            None => Ok(value),
+        }
+    }
+
+    /// Failures of tasks are those of the run around: unless they were told to end, and this one was cancelled.
+    fn pass_failures_on(&self, around: &Self, is_cancelled: bool) {
+        let mut failed = std::mem::take(&mut *self.tasks.failed.lock());
+        if is_cancelled {
+            failed.retain(|failure| !failure().is_some_and(|error| error.is_cancelled()));
+        }
+        around.tasks.failed.lock().append(&mut failed);
+    }
+
+    /// What `body` gives, when all tasks have ended; and the error of a cycle that the wait for one was part of.
+    fn with_tasks<T>(
+        &self,
+        cx: &Cx<'db, D>,
+        body: impl FnOnce(&Cx<'db, D>) -> T,
+    ) -> (Result<T, Payload>, Option<Error>) {
         let fiber = cx.fiber();
         if self.region.is_interruptible() {
             fiber.become_interruptible();
@@ -237,17 +286,14 @@ impl<'db, D> Run<'db, D> {
         let cycle = self.wait_for_open_tasks(fiber);
         self.task_ended();
         graph::wait_for_child(fiber, &self.tasks.all_done);
-        let value = result?;
-        let failed = std::mem::take(&mut *self.tasks.failed.lock());
-        let failed = failed.iter().filter_map(|failure| failure());
-        match cycle.or(failed.min_by_key(Error::to_string)) {
-            Some(error) => {
-                discard(value);
-                catch_unwind(AssertUnwindSafe(|| error.raise()))
-            }
-            None => Ok(value),
-        }
+        (result, cycle)
     }
+}
+
+/// What unwinds with `error` where `value` was to be given.
+fn failed_with<T>(value: T, error: Error) -> Payload {
+    discard(value);
+    error.into_payload()
 }
 
 /// The root job, in the frame of `run`.

@@ -160,12 +160,19 @@ pub fn run_under_seeds(name: &str, backend: Backend, workers: &[usize], body: fn
     }
 }
 
-/// `DAGWOOD_SEEDS` is a number of seeds, or `FIRST..END`.
 fn seeds() -> Range<u64> {
-    let Ok(text) = std::env::var("DAGWOOD_SEEDS") else {
-        return 0..2;
+    numbers_by_environment("DAGWOOD_SEEDS", 0..2)
+}
+
+/// What the environment variable says: so many numbers from zero on, or `FIRST..END`; else `usual`.
+pub fn numbers_by_environment(variable: &str, usual: Range<u64>) -> Range<u64> {
+    let Ok(text) = std::env::var(variable) else {
+        return usual;
     };
-    let number = |text: &str| text.parse().expect("DAGWOOD_SEEDS is N or FIRST..END");
+    let number = |text: &str| {
+        let number = text.parse();
+        number.unwrap_or_else(|_| panic!("{variable} is N or FIRST..END"))
+    };
     match text.split_once("..") {
         Some((first, end)) => number(first)..number(end),
         None => 0..number(&text),

@@ -13,7 +13,7 @@ mod program;
 mod random;
 pub mod refused;
 
-pub use bed::{Bed, run_scenario, run_under_seeds};
+pub use bed::{Bed, numbers_by_environment, run_scenario, run_under_seeds};
 pub use child::{child_process, is_emulated, limited_child_process, scaled};
 pub use count::Count;
 pub use dag::{Dag, Node, Outcome, Step};
@@ -21,7 +21,7 @@ pub use gate::{
     Gated, Meeting, OpenOnDrop, OsGate, at_once_from_tasks, at_once_from_threads, fail_quietly,
     open, panic_text,
 };
-pub use program::{Answers, Block, Op, Program};
+pub use program::{Answers, Asker, Block, Expected, Op, Program, Storm};
 pub use random::Random;
 
 /// Makes a module for each scenario, with one test for each backend of this build.

@@ -14,18 +14,33 @@ scenarios! {
     all [1, 3, 8]: c3_many_disjoint_cycles_at_once;
 }
 
-/// The length of the ring, and how often each member's provider ran.
+/// A member's key: what a cycle makes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum End {
+    Fails,
+    Recovers,
+}
+
+/// The length of the ring, the key of its members, and how often each member's provider ran.
 struct Ring {
     len: usize,
+    end: End,
     runs: [AtomicUsize; 3],
 }
 
 impl Ring {
-    fn new(len: usize) -> Self {
+    fn new(len: usize, end: End) -> Self {
         Ring {
             len,
+            end,
             runs: Default::default(),
         }
+    }
+
+    /// Of each length, with each end.
+    fn all() -> impl Iterator<Item = Ring> {
+        let with_each_end = |len| [End::Fails, End::Recovers].map(|end| Ring::new(len, end));
+        (1..=3).flat_map(with_each_end)
     }
 }
 
@@ -33,12 +48,13 @@ macro_rules! member {
     ($name:ident, $index:literal) => {
         /// A member of the ring.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        struct $name(u32);
+        struct $name(End);
 
         impl Query<Ring> for $name {
-            type Value = u32;
+            /// Its place, and the walk.
+            type Value = (usize, String);
 
-            fn provide(self, cx: &Cx<'_, Ring>) -> u32 {
+            fn provide(self, cx: &Cx<'_, Ring>) -> Self::Value {
                 cx.data().runs[$index].fetch_add(1, Ordering::SeqCst);
                 match ask(cx, ($index + 1) % cx.data().len) {
                     Ok(value) => value,
@@ -46,6 +62,10 @@ macro_rules! member {
                         panic!("the ask of a member does not return, not even with {error}")
                     }
                 }
+            }
+
+            fn recover(&self, cycle: &Error) -> Option<Self::Value> {
+                (self.0 == End::Recovers).then(|| ($index, cycle.to_string()))
             }
         }
     };
@@ -56,29 +76,35 @@ member!(Ant, 0);
 member!(Bee, 1);
 member!(Cat, 2);
 
-fn ask(cx: &Cx<'_, Ring>, member: usize) -> Result<u32, Error> {
+type Answer = Result<(usize, String), Error>;
+
+fn ask(cx: &Cx<'_, Ring>, member: usize) -> Answer {
+    let end = cx.data().end;
     match member {
-        0 => cx.try_get(Ant(0)),
-        1 => cx.try_get(Bee(0)),
-        _ => cx.try_get(Cat(0)),
+        0 => cx.try_get(Ant(end)),
+        1 => cx.try_get(Bee(end)),
+        _ => cx.try_get(Cat(end)),
     }
-    .copied()
+    .cloned()
 }
 
-/// What everybody says of a ring of that length.
-fn expected(len: usize) -> (&'static str, &'static [&'static str]) {
-    let members = &["Ant(0)", "Bee(0)", "Cat(0)"][..len];
-    let text = match len {
-        1 => "query cycle: Ant(0) -> Ant(0)",
-        2 => "query cycle: Ant(0) -> Bee(0) -> Ant(0)",
-        _ => "query cycle: Ant(0) -> Bee(0) -> Cat(0) -> Ant(0)",
-    };
-    (text, members)
+/// The members of a ring, as everybody says them.
+fn walk_of(ring: &Ring) -> Vec<String> {
+    let names = ["Ant", "Bee", "Cat"].iter().take(ring.len);
+    names
+        .map(|name| format!("{name}({:?})", ring.end))
+        .collect()
 }
 
-fn check(ring: &Ring, results: Vec<Result<u32, Error>>) {
-    let (text, members) = expected(ring.len);
-    for result in results {
+/// `results` are those of asks for these members.
+fn check(ring: &Ring, results: impl IntoIterator<Item = (usize, Answer)>) {
+    let members = walk_of(ring);
+    let text = format!("query cycle: {} -> {}", members.join(" -> "), members[0]);
+    for (member, result) in results {
+        if ring.end == End::Recovers {
+            assert_eq!(result.expect("all recover"), (member, text.clone()));
+            continue;
+        }
         let error = result.expect_err("all of them fail");
         assert!(error.is_cycle());
         assert_eq!(error.to_string(), text);
@@ -92,9 +118,11 @@ fn check(ring: &Ring, results: Vec<Result<u32, Error>>) {
 fn c1_entered_from_each_member_at_once_by_tasks(bed: &Bed) {
     let executor = bed.executor();
     for round in bed.numbers(1000) {
-        for len in 1..=3 {
-            let db = Database::new(Ring::new(len));
-            let start = |cx: &Cx<'_, Ring>, index: usize| ask(cx, (index + round as usize) % len);
+        for ring in Ring::all() {
+            let len = ring.len;
+            let db = Database::new(ring);
+            let member = |index: usize| (index + round as usize) % len;
+            let start = |cx: &Cx<'_, Ring>, index: usize| (member(index), ask(cx, member(index)));
             let results = at_once_from_tasks(&executor, &db, len, start);
             check(db.data(), results);
         }
@@ -104,22 +132,29 @@ fn c1_entered_from_each_member_at_once_by_tasks(bed: &Bed) {
 fn c1_entered_from_each_member_at_once_by_threads(bed: &Bed) {
     let executor = bed.executor();
     for round in bed.numbers(1000) {
-        for len in 1..=3 {
-            let db = Database::new(Ring::new(len));
-            let start = |cx: &Cx<'_, Ring>, index: usize| ask(cx, (index + round as usize) % len);
+        for ring in Ring::all() {
+            let len = ring.len;
+            let db = Database::new(ring);
+            let member = |index: usize| (index + round as usize) % len;
+            let start = |cx: &Cx<'_, Ring>, index: usize| (member(index), ask(cx, member(index)));
             let results = at_once_from_threads(&executor, &db, len, start);
-            check(db.data(), results.into_iter().map(|run| run?).collect());
+            let results = results
+                .into_iter()
+                .map(|run| run.expect("errors are held back"));
+            check(db.data(), results);
         }
     }
 }
 
 fn c1_entered_from_each_member_in_turn(bed: &Bed) {
     let executor = bed.executor();
-    for len in 1..=3 {
-        for first in 0..len {
-            let db = Database::new(Ring::new(len));
+    for first in 0..3 {
+        for ring in Ring::all().filter(|ring| first < ring.len) {
+            let len = ring.len;
+            let db = Database::new(ring);
             let asked = executor.run(&db, |cx| {
-                let results = (first..first + len).map(|index| ask(cx, index % len));
+                let members = (first..first + len).map(|index| index % len);
+                let results = members.map(|member| (member, ask(cx, member)));
                 results.collect::<Vec<_>>()
             });
             check(db.data(), asked.expect("errors are held back"));

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use dagwood::{Cx, Database, Event, Query};
+use dagwood::{CancelToken, Cx, Database, Event, Query};
 use dagwood_tests::{Bed, OpenOnDrop, open, scenarios};
 
 scenarios! {
@@ -16,6 +16,11 @@ scenarios! {
     all [1, 2, 4]: c8_through_a_scope;
     all [1, 2, 4]: c8_through_a_parallel_loop;
     all [1, 2, 4]: c8_two_tasks_that_wait_for_each_others_queries;
+    all [1, 2, 4]: c8_through_a_grandchild;
+    all [1, 2, 4]: c8_through_a_broadcast;
+    all [1, 2, 4]: c8_through_a_part_of_a_run;
+    all [1, 2, 4]: c8_through_a_cancellable_task;
+    all [1, 2, 4]: c8_through_a_task_that_another_waits_for;
 }
 
 /// In what order the branches of [`Fork::Root`] ask.
@@ -146,6 +151,16 @@ enum Way {
     Loop,
     /// Waits for two tasks, of which each asks for the query of the other's.
     Pair(u8),
+    /// Has a child that has one that asks for this query.
+    Grandchild,
+    /// Asks for this query on each worker.
+    Broadcast,
+    /// Asks for this query in a part of the run.
+    Part,
+    /// As `Task`, of a task that could be cancelled.
+    Cancellable,
+    /// Has a task that asks for this query, and waits in a child for one that waits for that.
+    Chain,
 }
 
 /// Asks for the way.
@@ -214,6 +229,34 @@ impl Query<Board> for Way {
                 };
                 cx.par_map(0..8_u32, item).into_iter().sum()
             }
+            Way::Grandchild => cx.scope(|cx, scope| {
+                scope.spawn(cx, |cx| {
+                    scope.spawn(cx, |cx| {
+                        cx.get(Way::Grandchild);
+                    });
+                });
+                1
+            }),
+            Way::Broadcast => {
+                let calls = cx.broadcast(|cx, _| *cx.get(Way::Broadcast));
+                calls.into_iter().sum()
+            }
+            Way::Part => {
+                let part = cx.cancellable(&CancelToken::new(), |cx| *cx.get(Way::Part));
+                part.expect("not cancelled")
+            }
+            Way::Cancellable => {
+                let task = cx.spawn_cancellable(|cx| *cx.get(Way::Cancellable));
+                *task.wait(cx)
+            }
+            Way::Chain => cx.scope(|cx, scope| {
+                scope.spawn(cx, |cx| {
+                    let asks = cx.spawn(|cx| *cx.get(Way::Chain));
+                    let waits = cx.spawn(move |cx| *asks.wait(cx));
+                    waits.wait(cx);
+                });
+                1
+            }),
             Way::Pair(side) => *cx.spawn(move |cx| *cx.get(Way::Pair(1 - side))).wait(cx),
         }
     }
@@ -298,4 +341,32 @@ fn c8_two_tasks_that_wait_for_each_others_queries(bed: &Bed) {
         let members = ["Way Pair(0)", "task", "Way Pair(1)", "task", "Way Pair(0)"];
         assert_eq!(walk_of(&text), members);
     }
+}
+
+fn c8_through_a_grandchild(bed: &Bed) {
+    let text = cycle_of(bed, Way::Grandchild);
+    assert_eq!(text, "query cycle: Way Grandchild -> Way Grandchild");
+}
+
+fn c8_through_a_broadcast(bed: &Bed) {
+    let text = cycle_of(bed, Way::Broadcast);
+    assert_eq!(text, "query cycle: Way Broadcast -> Way Broadcast");
+}
+
+fn c8_through_a_part_of_a_run(bed: &Bed) {
+    let text = cycle_of(bed, Way::Part);
+    assert_eq!(text, "query cycle: Way Part -> Way Part");
+}
+
+fn c8_through_a_cancellable_task(bed: &Bed) {
+    let text = cycle_of(bed, Way::Cancellable);
+    assert_eq!(
+        walk_of(&text),
+        ["Way Cancellable", "task", "Way Cancellable"]
+    );
+}
+
+fn c8_through_a_task_that_another_waits_for(bed: &Bed) {
+    let text = cycle_of(bed, Way::Chain);
+    assert!(walk_of(&text).starts_with(&["Way Chain", "task"]), "{text}");
 }

@@ -11,6 +11,7 @@ use crate::error::{Error, Reason, discard};
 use crate::query::Query;
 use crate::query::slot::Slot;
 use crate::query::table::Table;
+use crate::run::Run;
 use crate::sched::cancel::{Region, Signal, UNWINDS};
 use crate::sched::fiber::without_runs;
 
@@ -104,7 +105,8 @@ impl<'db, D: 'static> Iteration<'db, D> {
                 root.map_or(Ok(()), |root| self.decide_all(cx, root))
             };
             // What goes wrong goes wrong for who wants it; and it ends when that one goes.
-            let decided = || cx.part(&wanted.end, decide);
+            let in_part = |part: &Run<'db, D>, cx: &Cx<'db, D>| part.root_in(cx, decide);
+            let decided = || cx.part(&wanted.end, in_part).0;
             let tried = std::panic::catch_unwind(std::panic::AssertUnwindSafe(decided));
             if !matches!(tried, Ok(Ok(Ok(())))) {
                 without_runs(|| discard(tried));

@@ -166,15 +166,24 @@ impl Frame {
     /// Nothing that the queries on `fiber`, the current one, give from now on is remembered: it ends with `error`
     /// (cancel.md X3).
     pub(crate) fn cancel_queries(fiber: &FiberRecord, error: &Error) {
-        let frames = Frame::all_around(fiber).take_while(|frame| !frame.is_root());
-        // Who marked one has marked what is around it.
-        let is_marked = |frame: &&Frame| frame.cycle().is_some_and(Error::is_cancelled);
-        let frames = frames.take_while(|frame| !is_marked(frame));
-        let is_ended = |frame: &&Frame| matches!(frame.kind().role, Role::Work | Role::Fork);
-        for frame in frames.filter(is_ended) {
-            if frame.cycle().is_none() && !plant::is("cancelled_is_kept") {
+        for frame in Frame::all_around(fiber) {
+            if frame.cycle().is_some_and(Error::is_cancelled) {
+                // Who marked it has marked what is around it.
+                return;
+            }
+            let is_root = frame.is_root();
+            let is_ended = match frame.kind().role {
+                Role::Work | Role::Fork => true,
+                // Who has begun it tells of it, once it has ended.
+                Role::Part => is_root,
+                Role::Run | Role::Inside | Role::Wait => false,
+            };
+            if is_ended && frame.cycle().is_none() && !plant::is("cancelled_is_kept") {
                 // SAFETY: the fiber runs: only it reads or writes the field (graph.md G6).
                 unsafe { *frame.cycle.get() = Some(error.clone()) };
+            }
+            if is_root {
+                return;
             }
         }
     }
