@@ -169,7 +169,7 @@ impl<'db, D: 'static> Iteration<'db, D> {
         slot: &'db Slot<Q::Value>,
         key: &Q,
     ) -> Result<(), Error> {
-        if slot.is_ready() || slot.is_failed() {
+        if slot.is_decided() {
             return Ok(());
         }
         self.gate.awaited().set_owner(cx.fiber());

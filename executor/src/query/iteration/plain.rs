@@ -118,7 +118,7 @@ impl<Q: Query<D>, D: 'static> Inside<'_, '_, Q, D> {
         // SAFETY: by contract.
         let this = unsafe { inside.cast::<Self>().as_ref() };
         let slot = this.asked.slot;
-        if this.is_private || slot.is_ready() || slot.is_failed() {
+        if this.is_private || slot.is_decided() {
             // The claim is another's, or a cycle has ended it.
             return Waiters::none();
         }
@@ -169,7 +169,7 @@ impl<'db, D: 'static> Iteration<'db, D> {
         let ran = self.run_plain(cx, asked, asked.slot.awaited(), false);
         let failures = self.failures_since(cx, before);
         record(cx, asked.table, asked.slot);
-        let is_decided = asked.slot.is_ready() || asked.slot.is_failed();
+        let is_decided = asked.slot.is_decided();
         if self.has_given_up() && !is_decided {
             // SAFETY: the claim is ours, and no cycle has decided it.
             unsafe { asked.slot.abandon() }.wake();
