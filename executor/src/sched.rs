@@ -2,6 +2,7 @@
 
 pub(crate) mod attention;
 pub(crate) mod cancel;
+pub(crate) mod crowd;
 mod cycle;
 #[cfg(not(no_detection))]
 mod detection;

@@ -9,6 +9,7 @@ use super::slot::Slot;
 use super::table::{Measured, Table};
 use super::types::Types;
 use crate::plant;
+use crate::sched::crowd::Crowd;
 use crate::sync::{Mutex, ThreadBound};
 
 /// What queries read (`D`), and all their results so far.
@@ -45,6 +46,8 @@ pub struct Database<D> {
     gate: Slot<()>,
     /// What those who wait for the gate want.
     wanted: Mutex<Vec<Wanted<D>>>,
+    /// Those who wait for the gate.
+    crowd: Crowd,
     pub(crate) bound: ThreadBound,
 }
 
@@ -78,6 +81,7 @@ impl<D> Database<D> {
             is_recording: false,
             gate: Slot::empty(),
             wanted: Mutex::new(Vec::new()),
+            crowd: Crowd::new(),
             bound: ThreadBound::new(),
         }
     }
@@ -175,6 +179,11 @@ impl<D> Database<D> {
     /// be its data's, too.)
     pub(crate) fn identity(&self) -> usize {
         ptr::from_ref(&self.types).addr()
+    }
+
+    /// Those who wait for the gate.
+    pub(super) fn crowd(&self) -> &Crowd {
+        &self.crowd
     }
 
     /// What those who wait for the gate want.

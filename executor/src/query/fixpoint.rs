@@ -122,6 +122,10 @@ pub(super) fn ask<'db, Q: Query<D>, D: 'static>(
         let want = want.get_or_insert_with(|| Want::of(cx.run().region()));
         let wanted = Wanted::new(table, slot, want);
         cx.database().wanted().lock().push(wanted);
+        let is_over = || slot.is_decided() || gate.is_empty();
+        let Some(_waiting) = cx.database().crowd().join(cx.fiber(), gate.awaited(), is_over) else {
+            continue;
+        };
         let asked = Asked {
             table,
             slot,

@@ -3,6 +3,7 @@
 //! What one iteration keeps, and the order of its steps. Used by `fixpoint.rs`, which begins it, and by `ask.rs` for what
 //! providers ask for inside. Knows no type of query ([`Member`]) and no worker.
 
+mod bundles;
 mod member;
 mod order;
 mod plain;
@@ -14,7 +15,7 @@ use std::cell::{Cell, RefCell};
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use super::Query;
 use super::ask::record;
@@ -27,6 +28,7 @@ use crate::sched::fiber::{FiberRecord, without_runs};
 use crate::sched::graph::{Frame, Kind, Role, Subject};
 use crate::sched::wait::Waiters;
 use crate::sched::wanted::{end_of, told};
+use bundles::{Bundles, Read, distinct};
 use member::{Member, Typed};
 use plain::Plain;
 use plan::Walk;
@@ -41,7 +43,8 @@ pub(crate) struct Iteration<'db, D> {
     /// Those that were not evaluated yet, or not since they went back to the first round.
     fresh: RefCell<Vec<u32>>,
     /// Of each evaluation under way, the innermost last: whose provisional values it has read.
-    reads: RefCell<Vec<Vec<u32>>>,
+    reads: RefCell<Vec<Vec<Read>>>,
+    bundles: RefCell<Bundles>,
     plain: Plain,
     /// In what order they are decided.
     walk: RefCell<Walk>,
@@ -82,13 +85,13 @@ unsafe fn abandon_gate(gate: NonNull<()>) -> Waiters {
 struct Node<'db, D> {
     member: Rc<dyn Member<'db, D> + 'db>,
     /// Whose provisional values its last evaluation has read, in the order of the program.
-    reads: Vec<u32>,
+    reads: Vec<Read>,
     /// Whom outside of its group it has asked for first in a later round (X4).
     later: Vec<u32>,
     /// Members of its group that read it, or have in a round before.
     readers: Vec<u32>,
     /// Among whose readers it is, in order.
-    noted: Vec<u32>,
+    noted: Vec<Read>,
     /// The tasks that failed in its last evaluation.
     failures: Vec<Failure<'db>>,
     group: u32,
@@ -127,6 +130,7 @@ impl<'db, D: 'static> Iteration<'db, D> {
             numbers: RefCell::default(),
             fresh: RefCell::default(),
             reads: RefCell::default(),
+            bundles: RefCell::default(),
             plain: Plain::default(),
             walk: RefCell::default(),
             groups: Cell::new(0),
@@ -169,7 +173,7 @@ impl<'db, D: 'static> Iteration<'db, D> {
         slot: &'db Slot<Q::Value>,
         key: &Q,
     ) -> Result<(), Error> {
-        if slot.is_ready() || slot.is_failed() {
+        if slot.is_decided() {
             return Ok(());
         }
         self.gate.awaited().set_owner(cx.fiber());
@@ -181,7 +185,9 @@ impl<'db, D: 'static> Iteration<'db, D> {
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                 let root = self.node(table, slot, || key.clone());
                 self.decide_all(cx, root)?;
+                self.plain.forget();
                 self.decide_for_others(cx);
+                self.plain.forget();
                 Ok(())
             }))
         });
@@ -197,7 +203,7 @@ impl<'db, D: 'static> Iteration<'db, D> {
         key: Q,
     ) -> Result<Ready<'db, Q::Value>, Error> {
         let number = self.node(table, slot, || key);
-        self.note_reads(&[number]);
+        self.note_reads(&[Read::node(number)]);
         record(cx, table, slot);
         let provisional = self.nodes.borrow()[number as usize].member.provisional();
         // SAFETY: that of a node which is not done, of the type of its slot; it stays as it is while a provider runs, and
@@ -240,19 +246,14 @@ impl<'db, D: 'static> Iteration<'db, D> {
     }
 
     /// What was read since the beginning, in the order of the program, each once.
-    fn end_reads(&self) -> Vec<u32> {
-        let mut reads = self.reads.borrow_mut().pop().expect("it was begun");
-        if reads.len() > 1 {
-            let mut known = FxHashSet::default();
-            reads.retain(|read| known.insert(*read));
-        }
-        reads
+    fn end_reads(&self) -> Vec<Read> {
+        distinct(self.reads.borrow_mut().pop().expect("it was begun"))
     }
 
     /// The evaluation under way has read these.
-    fn note_reads(&self, numbers: &[u32]) {
-        if let Some(reads) = self.reads.borrow_mut().last_mut() {
-            reads.extend_from_slice(numbers);
+    fn note_reads(&self, reads: &[Read]) {
+        if let Some(around) = self.reads.borrow_mut().last_mut() {
+            around.extend_from_slice(reads);
         }
     }
 
@@ -291,13 +292,14 @@ impl<'db, D: 'static> Iteration<'db, D> {
     fn done(&self, number: u32) {
         let node = &mut self.nodes.borrow_mut()[number as usize];
         node.is_done = true;
+        self.bundles.borrow_mut().decide(number);
         self.forward(std::mem::take(&mut node.failures));
     }
 
     fn publish_next(&self, cx: &Cx<'db, D>, number: u32) {
         self.done(number);
         self.member(number).publish_next(cx.fiber());
-        self.plain.forget();
+        self.plain.end_round();
     }
 
     fn publish(&self, cx: &Cx<'db, D>, group: &[u32]) {
@@ -308,7 +310,7 @@ impl<'db, D: 'static> Iteration<'db, D> {
     }
 
     fn fail(&self, cx: &Cx<'db, D>, group: &[u32], error: &Error) {
-        self.plain.forget();
+        self.plain.end_round();
         for number in group {
             self.done(*number);
             self.member(*number).fail(cx.fiber(), error.clone());
@@ -318,7 +320,8 @@ impl<'db, D: 'static> Iteration<'db, D> {
 
 impl<D> Node<'_, D> {
     /// Whom it needs as far as is known.
-    fn needs(&self) -> impl Iterator<Item = u32> {
-        self.reads.iter().chain(&self.later).copied()
+    fn needs(&self) -> impl Iterator<Item = Read> {
+        let later = self.later.iter().copied().map(Read::node);
+        self.reads.iter().copied().chain(later)
     }
 }

@@ -227,6 +227,11 @@ impl<V> Slot<V> {
         self.awaited.list.is(Outcome::FAILED)
     }
 
+    /// Whether there is either.
+    pub(crate) fn is_decided(&self) -> bool {
+        self.is_ready() || self.is_failed()
+    }
+
     /// Whether there is a value.
     pub(crate) fn is_ready(&self) -> bool {
         self.awaited.list.outcome() == Some(Outcome::READY)

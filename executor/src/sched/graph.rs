@@ -72,6 +72,13 @@ pub(super) fn owner_of<'a>(awaited: &Awaited) -> Option<&'a FiberRecord> {
     unsafe { owner.as_ref() }
 }
 
+/// Whether a fiber does `awaited` now, and does not wait itself.
+#[cfg(any(feature = "fibers", feature = "threads"))]
+pub(super) fn is_being_done(awaited: &Awaited) -> bool {
+    let _guard = GRAPH.lock();
+    owner_of(awaited).is_some_and(|owner| owner.innermost().ask().is_null())
+}
+
 /// What `fiber` waits for, if it waits.
 pub(super) fn edge_of<'a>(fiber: &FiberRecord) -> Option<&'a Awaited> {
     // SAFETY: an edge is removed, under the lock that is held, before the fiber leaves the frame

@@ -2,11 +2,13 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dagwood_fibers::Segment;
 
 use super::cancel::Interrupt;
 use super::fiber::FiberRecord;
+use super::graph::Awaited;
 use super::job::{Job, JobRef};
 use super::slab::Chunk;
 use super::stats::Counters;
@@ -89,6 +91,10 @@ impl Worker {
     }
 
     pub(crate) fn point_before_wait(&self, _: &FiberRecord) {
+        match self.0 {}
+    }
+
+    pub(crate) fn lingers(&self, _: &FiberRecord, _: &Awaited, _: Duration, _: impl Fn() -> bool) -> bool {
         match self.0 {}
     }
 

@@ -5,6 +5,7 @@
 
 mod embedded;
 mod fibers;
+mod linger;
 mod points;
 mod records;
 mod search;

@@ -1,10 +1,10 @@
-//! Queries that ask for no fixpoint, asked for in an iteration: computed in place, and forgotten at the end of the round
-//! if a provisional value went into them (cycle.md X5, X6).
+//! Queries that ask for no fixpoint, asked for in an iteration: computed in place, and anew when a provisional value that
+//! went into them is another (cycle.md X5, X6).
 //!
 //! Used by `ask.rs` where its `Cx` belongs to an iteration.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::hash_map::Entry;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
@@ -12,6 +12,7 @@ use std::ptr::{self, NonNull};
 use rustc_hash::FxHashMap;
 
 use super::Iteration;
+use super::bundles::Read;
 use crate::cx::Cx;
 use crate::error::{Error, Payload, discard};
 use crate::query::Query;
@@ -23,12 +24,22 @@ use crate::sched::fiber::without_runs;
 use crate::sched::graph::{self, Awaited, Decide, Frame, Kind, Name, Role, Stopped, Subject};
 use crate::sched::wait::{Outcome, Waiters};
 
-/// What a query gave in this round.
+/// What a query gave.
 struct Memo {
     /// A `Slot<V>` that is ready, or why there is none.
     given: Result<Box<dyn Any>, Error>,
     /// Whose provisional values went into it.
-    reads: Vec<u32>,
+    read: Option<Read>,
+    good: Good,
+}
+
+/// How long a memo is good.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Good {
+    /// As long as what went into it is as it was at this time.
+    From(u64),
+    /// In this round.
+    In(u64),
 }
 
 /// The plain queries of an iteration, by the addresses of their slots.
@@ -37,13 +48,20 @@ pub(super) struct Plain {
     memos: RefCell<FxHashMap<*const (), Memo>>,
     /// Those that are computed here while another fiber has their claim.
     private: RefCell<FxHashMap<*const (), *const Awaited>>,
+    /// The number of the round.
+    round: Cell<u64>,
 }
 
 impl Plain {
-    /// Other values are there to be read, and nobody reads what came of the old ones: between evaluations.
+    /// Forgets all: between evaluations.
     pub(super) fn forget(&self) {
         let memos = std::mem::take(&mut *self.memos.borrow_mut());
         drop(memos);
+    }
+
+    /// Other values are there to be read: between evaluations.
+    pub(super) fn end_round(&self) {
+        self.round.set(self.round.get() + 1);
     }
 }
 
@@ -118,7 +136,7 @@ impl<Q: Query<D>, D: 'static> Inside<'_, '_, Q, D> {
         // SAFETY: by contract.
         let this = unsafe { inside.cast::<Self>().as_ref() };
         let slot = this.asked.slot;
-        if this.is_private || slot.is_ready() || slot.is_failed() {
+        if this.is_private || slot.is_decided() {
             // The claim is another's, or a cycle has ended it.
             return Waiters::none();
         }
@@ -147,7 +165,7 @@ struct Ran<V> {
     /// The error of the cycle that decided it meanwhile.
     cycle: Option<Error>,
     /// Whose provisional values it has read.
-    reads: Vec<u32>,
+    reads: Vec<Read>,
     /// What it asked for, if that is recorded.
     record: Option<Option<Box<Record>>>,
 }
@@ -169,7 +187,7 @@ impl<'db, D: 'static> Iteration<'db, D> {
         let ran = self.run_plain(cx, asked, asked.slot.awaited(), false);
         let failures = self.failures_since(cx, before);
         record(cx, asked.table, asked.slot);
-        let is_decided = asked.slot.is_ready() || asked.slot.is_failed();
+        let is_decided = asked.slot.is_decided();
         if self.has_given_up() && !is_decided {
             // SAFETY: the claim is ours, and no cycle has decided it.
             unsafe { asked.slot.abandon() }.wake();
@@ -206,11 +224,11 @@ impl<'db, D: 'static> Iteration<'db, D> {
         }
         let around = self.reads.borrow();
         let reads = around[around.len() - count..].iter().flatten().copied();
-        let reads: Vec<u32> = reads.collect();
+        let reads: Vec<Read> = reads.collect();
         drop(around);
         record(cx, asked.table, asked.slot);
         let given = without_runs(|| asked.as_member(cycle));
-        Some(self.keep(asked.slot, given, reads))
+        Some(self.keep(asked.slot, given, reads, self.in_this_round()))
     }
 
     /// Runs a provider that does `awaited`.
@@ -246,17 +264,37 @@ impl<'db, D: 'static> Iteration<'db, D> {
         }
     }
 
-    /// What is known of this round.
+    fn in_this_round(&self) -> Good {
+        Good::In(self.plain.round.get())
+    }
+
+    /// Whether a memo is what would be computed now.
+    fn is_good(&self, memo: &Memo) -> bool {
+        match (memo.good, memo.read) {
+            (Good::From(time), Some(read)) => self.bundles.borrow().is_as_at(read, time),
+            (good, _) => good == self.in_this_round(),
+        }
+    }
+
+    /// What is known with the values of now.
     pub(crate) fn known<V: 'static>(&self, slot: &Slot<V>) -> Option<Result<Ready<'db, V>, Error>> {
+        let place: *const () = ptr::from_ref(slot).cast();
         let memos = self.plain.memos.borrow();
-        let memo = memos.get(&ptr::from_ref(slot).cast())?;
-        self.note_reads(&memo.reads);
+        let memo = memos.get(&place)?;
+        if !self.is_good(memo) {
+            drop(memos);
+            let old = self.plain.memos.borrow_mut().remove(&place);
+            // No evaluation under way was given it, and none before can have kept it (cycle.md X7).
+            without_runs(|| discard(old));
+            return None;
+        }
+        self.note_reads(memo.read.as_slice());
         Some(match &memo.given {
             Ok(given) => {
                 let slot = given.downcast_ref::<Slot<V>>();
                 let slot = ptr::from_ref(slot.expect("a slot has one type"));
-                // SAFETY: forgotten only when no provider runs (`forget`), and a provider cannot keep what it read
-                // (cycle.md X7).
+                // SAFETY: dropped only when no provider runs (`forget`) or none that runs was given it (above), and a
+                // provider cannot keep what it read (cycle.md X7).
                 let slot: &'db Slot<V> = unsafe { &*slot };
                 Ok(slot.ready().expect("a memo is ready"))
             }
@@ -264,7 +302,7 @@ impl<'db, D: 'static> Iteration<'db, D> {
         })
     }
 
-    /// Keeps what came of a provider for the rest of the round, and gives it.
+    /// Keeps what came of a provider as long as it is what would be computed, and gives it.
     fn remember<Q: Query<D>>(
         &self,
         cx: &Cx<'db, D>,
@@ -292,7 +330,8 @@ impl<'db, D: 'static> Iteration<'db, D> {
                 Err(error.in_query(without_runs(|| name_of(asked.key)).text))
             }
         };
-        self.keep(asked.slot, given, reads)
+        let good = Good::From(self.bundles.borrow().clock());
+        self.keep(asked.slot, given, reads, good)
     }
 
     /// Keeps what a query is as a member of a cycle that provisional values have led to: those that any member has read.
@@ -301,7 +340,7 @@ impl<'db, D: 'static> Iteration<'db, D> {
         cx: &Cx<'db, D>,
         asked: &Asked<'_, 'db, Q, D>,
         cycle: Error,
-        mut reads: Vec<u32>,
+        mut reads: Vec<Read>,
     ) -> Result<Ready<'db, Q::Value>, Error> {
         if cycle.is_cancelled() {
             self.note_reads(&reads);
@@ -315,19 +354,20 @@ impl<'db, D: 'static> Iteration<'db, D> {
         reads.extend(around[around.len() - others..].iter().flatten());
         drop(around);
         let given = without_runs(|| asked.as_member(&cycle));
-        let kept = self.keep(asked.slot, given, reads);
+        let kept = self.keep(asked.slot, given, reads, self.in_this_round());
         if others > 0 {
             cycle.raise();
         }
         kept
     }
 
-    /// Keeps a result for the rest of the round, and gives it.
+    /// Keeps a result as long as it is good, and gives it.
     fn keep<V: Send + Sync + 'static>(
         &self,
         slot: &Slot<V>,
         given: Result<V, Error>,
-        reads: Vec<u32>,
+        reads: Vec<Read>,
+        good: Good,
     ) -> Result<Ready<'db, V>, Error> {
         let given = given.map(|value| {
             // SAFETY: made by `Box::into_raw`, just now.
@@ -335,8 +375,10 @@ impl<'db, D: 'static> Iteration<'db, D> {
             slot as Box<dyn Any>
         });
         let place = ptr::from_ref(slot).cast();
-        self.note_reads(&reads);
-        let memo = Memo { given, reads };
+        let read = self.bundles.borrow_mut().bundle(reads);
+        self.note_reads(read.as_slice());
+        let good = if read.is_some() { good } else { self.in_this_round() };
+        let memo = Memo { given, read, good };
         // Of a member of a cycle the first is kept, which may have been read: this one is the same.
         let mut memos = self.plain.memos.borrow_mut();
         let second = match memos.entry(place) {

@@ -2,7 +2,8 @@
 //!
 //! Used by `order.rs` for a set that has proved to be a group.
 
-use super::{Iteration, Step};
+use super::bundles::{Of, Read, Search};
+use super::{Iteration, Node, Step};
 use crate::cx::Cx;
 use crate::error::Error;
 use crate::sched::fiber::without_runs;
@@ -23,12 +24,12 @@ impl<'db, D: 'static> Iteration<'db, D> {
             }
             let advances = |number: &u32| self.member(*number).advance();
             let changed: Vec<u32> = evaluated.into_iter().filter(advances).collect();
-            self.plain.forget();
+            self.plain.end_round();
             if changed.is_empty() {
                 self.publish(cx, group);
                 return Ok(Step::On);
             }
-            evaluated = self.readers_of(&changed);
+            evaluated = self.readers_of(&changed, self.groups.get());
             if self.evaluate_round(cx, &evaluated)? == Step::Blocked {
                 self.restart(group);
                 return Ok(Step::Blocked);
@@ -44,23 +45,36 @@ impl<'db, D: 'static> Iteration<'db, D> {
         let mut nodes = self.nodes.borrow_mut();
         for member in group {
             nodes[*member as usize].readers.clear();
+            nodes[*member as usize].noted.clear();
         }
         for member in group {
             let reads = nodes[*member as usize].reads.clone();
-            for read in &reads {
-                nodes[*read as usize].readers.push(*member);
-            }
-            let noted = &mut nodes[*member as usize].noted;
-            *noted = reads;
-            noted.sort_unstable();
+            self.note_readings(&mut nodes, *member, reads);
         }
     }
 
-    /// Who reads any of these, each once, in the order of their numbers.
-    fn readers_of(&self, changed: &[u32]) -> Vec<u32> {
+    /// Notes that a member has read these, which it is not noted for yet.
+    fn note_readings(&self, nodes: &mut [Node<'db, D>], member: u32, reads: Vec<Read>) {
+        let group = nodes[member as usize].group;
+        for read in &reads {
+            match read.of() {
+                Of::Node(read) => nodes[read as usize].readers.push(member),
+                Of::Bundle(read) => {
+                    self.bundles.borrow_mut().note_reader(read, member, group);
+                }
+            }
+        }
+        let noted = &mut nodes[member as usize].noted;
+        noted.extend(reads);
+        noted.sort_unstable();
+    }
+
+    /// Who reads any of these, which have changed, each once, in the order of their numbers.
+    fn readers_of(&self, changed: &[u32], group: u32) -> Vec<u32> {
+        let mut readers = self.bundles.borrow_mut().change(changed, group);
         let nodes = self.nodes.borrow();
-        let readers = |number: &u32| nodes[*number as usize].readers.iter().copied();
-        let mut readers: Vec<u32> = changed.iter().flat_map(readers).collect();
+        let direct = |number: &u32| nodes[*number as usize].readers.iter().copied();
+        readers.extend(changed.iter().flat_map(direct));
         readers.sort_unstable();
         readers.dedup();
         readers
@@ -69,27 +83,24 @@ impl<'db, D: 'static> Iteration<'db, D> {
     /// Evaluates these members of a group. Blocked: one needs what is undecided and of another group.
     fn evaluate_round(&self, cx: &Cx<'db, D>, numbers: &[u32]) -> Result<Step, Error> {
         let mut step = Step::On;
+        let mut search = Search::default();
         for number in numbers {
             self.evaluate(cx, *number)?;
             let nodes = &mut *self.nodes.borrow_mut();
             let node = &nodes[*number as usize];
-            let is_new = |read: &&u32| node.noted.binary_search(read).is_err();
-            let new: Vec<u32> = node.reads.iter().filter(is_new).copied().collect();
-            let group = node.group;
-            let is_inside = |read: &&u32| nodes[**read as usize].group == group;
+            let is_new = |read: &&Read| node.noted.binary_search(read).is_err();
+            let new: Vec<Read> = node.reads.iter().filter(is_new).copied().collect();
+            let is_outside = |need: u32| self.is_undecided_outside(nodes, need, *number);
+            let bundles = self.bundles.borrow();
+            let outside = |read: &Read| search.first(&bundles, *read, is_outside);
             // What it asked for after the first one outside, whose first value it has read, it may not need at all.
-            if let Some(outside) = new.iter().find(|read| !is_inside(read)) {
-                nodes[*number as usize].later.push(*outside);
+            let first = new.iter().find_map(outside);
+            drop(bundles);
+            if let Some(outside) = first {
+                nodes[*number as usize].later.push(outside);
                 step = Step::Blocked;
-                continue;
-            }
-            for read in &new {
-                nodes[*read as usize].readers.push(*number);
-            }
-            if !new.is_empty() {
-                let noted = &mut nodes[*number as usize].noted;
-                noted.extend(new);
-                noted.sort_unstable();
+            } else if !new.is_empty() {
+                self.note_readings(nodes, *number, new);
             }
         }
         Ok(step)
@@ -97,7 +108,8 @@ impl<'db, D: 'static> Iteration<'db, D> {
 
     /// Goes back to first values: with what it was found to need, the group may be a part of a larger one.
     fn restart(&self, group: &[u32]) {
-        self.plain.forget();
+        self.plain.end_round();
+        self.bundles.borrow_mut().change(group, 0);
         for number in group {
             self.member(*number).restart();
             self.fresh.borrow_mut().push(*number);

@@ -62,7 +62,7 @@ impl<D: 'static> Wanted<D> {
             let table: &'db Table<Q, D> = unsafe { &*table.cast() };
             // SAFETY: by contract.
             let known: &'db Slot<Q::Value> = unsafe { &*slot.cast() };
-            if known.is_ready() || known.is_failed() {
+            if known.is_decided() {
                 return None;
             }
             // SAFETY: a slot of this table, which somebody has asked for.
