@@ -3,8 +3,12 @@
 //! | to | use |
 //! | --- | --- |
 //! | change a value, one at a time | [`Mutex`] |
+//! | change a value, or read it many at a time | [`RwLock`] |
 //! | make a value once | [`OnceCell`] |
 //! | do something so many at a time | [`Semaphore`] |
+//! | wait until a value under a mutex is as wanted | [`Condvar`] |
+//! | go on when so many have come | [`Barrier`] |
+//! | hand values over, so many at a time | [`channel`] |
 //!
 //! Each wait takes the [`Cx`](crate::Cx) of the job, and comes in two forms: one that unwinds the job where it cannot wait (as
 //! [`Cx::get`](crate::Cx::get)), and one, `checked_`, that gives the [`Error`](crate::Error). Threads outside an executor, and code without a
@@ -21,11 +25,19 @@
 //! *Locks and results.* What a query reads under a lock is seen by no record, and which job comes first is the
 //! schedule's choice: keep in locks what no result shows (caches, pools, counters), or what is the same in any order.
 
+mod barrier;
+mod channel;
+mod condvar;
 mod mutex;
 mod once_cell;
+mod rwlock;
 mod semaphore;
 mod wait;
 
+pub use barrier::Barrier;
+pub use channel::{Receiver, SendError, Sender, channel};
+pub use condvar::Condvar;
 pub use mutex::{Mutex, MutexGuard};
 pub use once_cell::OnceCell;
+pub use rwlock::{ReadGuard, RwLock, WriteGuard};
 pub use semaphore::{Semaphore, SemaphorePermit};

@@ -9,8 +9,6 @@ use crate::locks::wait::{Thing, begin_wait};
 use crate::plant;
 use crate::sched::fiber::FiberRecord;
 use crate::sched::holder;
-use crate::sched::line::Place;
-use crate::sched::lock::Entered;
 use crate::sched::permits::Permits;
 use crate::sync::ThreadBound;
 
@@ -174,15 +172,8 @@ impl Semaphore {
 
     #[cold]
     fn wait(&self, fiber: &FiberRecord, count: usize) -> Result<SemaphorePermit<'_>, Error> {
-        let place = Place::new(fiber, None, count);
-        // SAFETY: below it waits until it is called, or leaves, before the place goes.
-        let entered = unsafe { self.permits.enter(&place) };
-        if entered == Entered::Waits
-            && let Err(error) = self.thing.wait(fiber, &place)
-        {
-            self.permits.leave(&place);
-            return Err(error);
-        }
+        self.thing
+            .wait_for_permits(fiber, &self.permits, count, false)?;
         Ok(self.permit(count))
     }
 

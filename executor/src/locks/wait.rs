@@ -11,7 +11,8 @@ use crate::sched::fiber::FiberRecord;
 use crate::sched::graph::{self, Kind, Name, Role, Subject};
 use crate::sched::holder;
 use crate::sched::line::Place;
-use crate::sched::lock::Lock;
+use crate::sched::lock::{Entered, Lock};
+use crate::sched::permits::Permits;
 use crate::sync::HAS_THREADS;
 
 /// That a lock is held, until it is dropped. It stays on its OS thread.
@@ -62,7 +63,7 @@ impl<'l> Held<'l> {
     /// Gives it back to all who wait (lock.md K7).
     pub(super) fn give_back_to_all(self) {
         self.let_go();
-        self.lock.give_back_to_all(self.holder);
+        self.lock.give_back_to_all();
         std::mem::forget(self);
     }
 
@@ -138,22 +139,54 @@ impl Thing {
         format!("the {} made at {}", self.what, self.made_at)
     }
 
-    /// Suspends `fiber`, the current one, until the place at which it stands in a line is called.
+    /// Whether `fiber`, the current one, may begin to wait.
     ///
     /// # Errors
     ///
-    /// Nothing else runs that could call it (the sequential backend); or as for [`graph::wait_in_line`]. The caller takes the
-    /// place out of the line.
-    pub(super) fn wait(&self, fiber: &FiberRecord, place: &Place) -> Result<(), Error> {
-        if !can_others_run(fiber) {
+    /// Nothing else runs that could end the wait (the sequential backend), and no `other_threads` do; or as for
+    /// [`graph::may_wait_in_line`].
+    pub(super) fn may_wait(&self, fiber: &FiberRecord, other_threads: bool) -> Result<(), Error> {
+        if !other_threads && !can_others_run(fiber) {
             return Err(Error::deadlock(format!(
                 "a job waits for {}, and nothing else runs",
                 self.name()
             )));
         }
+        graph::may_wait_in_line(fiber)
+    }
+
+    /// Suspends `fiber`, the current one, until the place at which it stands in a line is called.
+    ///
+    /// # Errors
+    ///
+    /// As for [`graph::wait_in_line`]. The caller takes the place out of the line.
+    pub(super) fn wait(&self, fiber: &FiberRecord, place: &Place) -> Result<(), Error> {
         // SAFETY: `describe_thing` takes a living one.
         let what = unsafe { Subject::new(THING, self) };
         graph::wait_in_line(fiber, place, what)
+    }
+
+    /// Takes so many permits for `fiber`, the current one, which waits if need be.
+    ///
+    /// # Errors
+    ///
+    /// As for [`may_wait`](Self::may_wait) and [`wait`](Self::wait).
+    pub(super) fn wait_for_permits(
+        &self,
+        fiber: &FiberRecord,
+        permits: &Permits,
+        count: usize,
+        other_threads: bool,
+    ) -> Result<(), Error> {
+        self.may_wait(fiber, other_threads)?;
+        let place = Place::new(fiber, None, count);
+        // SAFETY: below it waits until it is called, or leaves, before the place goes.
+        let entered = unsafe { permits.enter(&place) };
+        if entered == Entered::Taken {
+            return Ok(());
+        }
+        let waited = self.wait(fiber, &place);
+        waited.inspect_err(|_| permits.leave(&place))
     }
 }
 

@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::ptr;
 
 use super::fiber::FiberRecord;
-use super::wait::{Outcome, WaitList, Waiters};
+use super::wait::{Outcome, WaitList, Waiters, link};
 
 /// The place of one who waits, in its frame.
 #[repr(C)]
@@ -20,6 +20,8 @@ pub(crate) struct Place {
     beside: *const FiberRecord,
     /// How much of it is wanted (permits), or how often the waiter was called in vain (locks).
     pub(super) amount: usize,
+    /// What lies beside it in its frame, for whoever calls it; or null.
+    pub(crate) parcel: *const (),
     // The rest is the line's, under its lock.
     next: Cell<*const Place>,
     before: Cell<*const Place>,
@@ -37,9 +39,18 @@ impl Place {
             list: WaitList::new(ptr::null()),
             fiber,
             amount,
+            parcel: ptr::null(),
             next: Cell::new(ptr::null()),
             before: Cell::new(ptr::null()),
             is_in: Cell::new(false),
+        }
+    }
+
+    /// The same, with something beside it.
+    pub(crate) fn with_parcel(fiber: &FiberRecord, parcel: *const ()) -> Self {
+        Place {
+            parcel,
+            ..Place::new(fiber, None, 0)
         }
     }
 }
@@ -48,6 +59,7 @@ impl Place {
 pub(crate) struct Line {
     first: *const Place,
     last: *const Place,
+    len: usize,
 }
 
 // SAFETY: the places are touched only under the lock that the line lies in, and stay where they are (N2).
@@ -58,7 +70,13 @@ impl Line {
         Line {
             first: ptr::null(),
             last: ptr::null(),
+            len: 0,
         }
+    }
+
+    /// How many stand in it.
+    pub(crate) fn len(&self) -> usize {
+        self.len
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -86,6 +104,7 @@ impl Line {
             None => self.first = place,
         }
         self.last = place;
+        self.len += 1;
     }
 
     /// Puts a place at the front.
@@ -103,16 +122,25 @@ impl Line {
             None => self.last = place,
         }
         self.first = place;
+        self.len += 1;
     }
 
     /// Calls the first: takes it out and closes its place, which may be gone after this. Its fiber must be woken, once the
-    /// line's lock is given back (N3).
-    pub(crate) fn call_first(&mut self) -> Option<Waiters> {
+    /// line's lock is given back (N3). `false`: nobody waits.
+    pub(crate) fn call_first(&mut self, called: &mut Called) -> bool {
         let first = self.first;
         // SAFETY: null, or in the line (N2).
-        let place = unsafe { first.as_ref() }?;
+        let Some(place) = (unsafe { first.as_ref() }) else {
+            return false;
+        };
         self.take_out(place);
-        Some(place.list.close(Outcome::READY))
+        called.add(place.list.close(Outcome::READY));
+        true
+    }
+
+    /// Calls all.
+    pub(crate) fn call_all(&mut self, called: &mut Called) {
+        while self.call_first(called) {}
     }
 
     /// Takes a place out again. `false`: it was called.
@@ -140,6 +168,7 @@ impl Line {
     fn take_out(&mut self, place: &Place) {
         let (before, next) = (place.before.get(), place.next.get());
         place.is_in.set(false);
+        self.len -= 1;
         // SAFETY: null, or in the line (N2).
         match unsafe { before.as_ref() } {
             Some(before) => before.next.set(next),
@@ -153,17 +182,37 @@ impl Line {
     }
 }
 
-/// Those who were called, to be woken after the line's lock was given back (N3).
+/// Those who were called, to be woken after the line's lock was given back (N3): linked as the waiters of a list are.
 #[must_use = "whoever was called must be woken"]
-pub(crate) struct Called(pub(super) Option<Waiters>);
+pub(crate) struct Called {
+    first: *const FiberRecord,
+    last: *const FiberRecord,
+}
 
 impl Called {
     /// Nobody.
-    pub(crate) const NOBODY: Called = Called(None);
-
-    pub(crate) fn wake(self) {
-        if let Some(waiters) = self.0 {
-            waiters.wake();
+    pub(crate) fn nobody() -> Called {
+        Called {
+            first: ptr::null(),
+            last: ptr::null(),
         }
+    }
+
+    /// Adds the waiter of a place, if it has listed itself there already.
+    fn add(&mut self, waiters: Waiters) {
+        if waiters.0.is_null() {
+            return;
+        }
+        // SAFETY: null, or not woken yet: its record stays, and its link is ours (wait.md W3).
+        match unsafe { self.last.as_ref() } {
+            Some(last) => link(last, waiters.0),
+            None => self.first = waiters.0,
+        }
+        self.last = waiters.0;
+    }
+
+    /// Wakes them, in the order in which they were called.
+    pub(crate) fn wake(self) {
+        Waiters(self.first).wake();
     }
 }

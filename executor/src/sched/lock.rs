@@ -71,7 +71,9 @@ impl Waiting {
         let first = self.line.first();
         let kept_for = first.filter(|first| first.amount >= CALLS_MAX);
         self.kept_for = kept_for.map_or(ptr::null(), |first| first.fiber);
-        Called(self.line.call_first())
+        let mut called = Called::nobody();
+        self.line.call_first(&mut called);
+        called
     }
 }
 
@@ -151,21 +153,16 @@ impl Lock {
     }
 
     /// Gives it back and calls all who wait: what they wait for is there (K7).
-    pub(crate) fn give_back_to_all(&self, holder: *const FiberRecord) {
-        self.give_back(holder);
-        loop {
-            let mut waiting = self.waiting.lock();
-            let Some(called) = waiting.line.call_first() else {
-                return;
-            };
-            let word = self.word.0.load(Ordering::Relaxed);
-            // The word is queued: it changes under this lock alone (K3).
-            self.word
-                .0
-                .store(waiting.word(address_in(word)), Ordering::Release);
-            drop(waiting);
-            called.wake();
-        }
+    pub(crate) fn give_back_to_all(&self) {
+        let mut called = Called::nobody();
+        let mut waiting = self.waiting.lock();
+        waiting.line.call_all(&mut called);
+        // Release: as in `give_back`. It is held, so it is kept for nobody.
+        self.word
+            .0
+            .store(waiting.word(ptr::null()), Ordering::Release);
+        drop(waiting);
+        called.wake();
     }
 
     /// Takes it for `holder`, or puts `place` into the line: behind the others, or, if it was called before, in front (K3).
@@ -217,7 +214,7 @@ impl Lock {
         if ptr::eq(waiting.kept_for, place.fiber) {
             waiting.kept_for = ptr::null();
         }
-        let mut called = Called::NOBODY;
+        let mut called = Called::nobody();
         let word = self.word.0.load(Ordering::Relaxed);
         if is_queued(word) {
             let holder = address_in(word);

@@ -105,38 +105,34 @@ impl Permits {
     /// Adds so many, and hands over what is there to the first in the line, as long as it is enough.
     #[cold]
     fn hand_over(&self, more: usize) {
-        let mut more = more;
-        while self.hand_over_once(std::mem::take(&mut more)) {}
-    }
-
-    /// Gives whether somebody was called: then there may be enough for the next, too.
-    fn hand_over_once(&self, more: usize) -> bool {
+        let mut called = Called::nobody();
         let mut line = self.line.lock();
-        let mut word = self.word.load(Ordering::Relaxed);
-        while word & QUEUED == 0 {
-            // Nobody waits any more.
-            let now = sum(word >> 1, more) << 1;
-            match self
+        let mut count = loop {
+            let word = self.word.load(Ordering::Relaxed);
+            let now = sum(word >> 1, more) << 1 | word & QUEUED;
+            // Release: as in `give_back`.
+            if self
                 .word
                 .compare_exchange(word, now, Ordering::Release, Ordering::Relaxed)
+                .is_ok()
             {
-                Ok(_) => return false,
-                Err(now) => word = now,
+                if now & QUEUED == 0 {
+                    return;
+                }
+                break now >> 1;
             }
+        };
+        while let Some(wanted) = line.first().map(|first| first.amount)
+            && wanted <= count
+        {
+            count -= wanted;
+            line.call_first(&mut called);
         }
-        let count = sum(word >> 1, more);
-        let wanted = line.first().map(|first| first.amount);
-        let handed = wanted.filter(|wanted| *wanted <= count);
-        let called = Called(handed.and_then(|_| line.call_first()));
         let mark = usize::from(!line.is_empty()) * QUEUED;
-        // Release: as in `give_back`. With the mark it changes under the line's lock alone (P1).
-        self.word.store(
-            (count - handed.unwrap_or(0)) << 1 | mark,
-            Ordering::Release,
-        );
+        // Release: as above. With the mark it changes under the line's lock alone (P1).
+        self.word.store(count << 1 | mark, Ordering::Release);
         drop(line);
         called.wake();
-        handed.is_some()
     }
 
     /// Leaves the line with nothing (P2).

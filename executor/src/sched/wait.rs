@@ -324,7 +324,7 @@ unsafe fn owner_in(word: *mut FiberRecord) -> *const FiberRecord {
 
 /// The waiters of a closed list, first come first.
 #[must_use = "every waiter must be woken"]
-pub(crate) struct Waiters(*const FiberRecord);
+pub(crate) struct Waiters(pub(super) *const FiberRecord);
 
 impl Waiters {
     /// Nobody.

@@ -94,7 +94,7 @@ impl Guarded {
                     false => Ordering::Release,
                 };
                 self.is_set.store(1, order);
-                self.lock.give_back_to_all(&fiber);
+                self.lock.give_back_to_all();
             }
         }
         self.read()

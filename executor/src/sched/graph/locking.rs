@@ -6,9 +6,8 @@ use std::ptr;
 
 use super::deadlock::{Closes, closes};
 use super::edge::set_edge;
-use super::giving_up::GivenUpFor;
 use super::waits::{check_cancelled, check_unwinding, point_before_wait, suspend};
-use super::{Ask, Awaited, Subject, WaitKind, wait_without_edge};
+use super::{Ask, Awaited, Subject, WaitKind};
 use crate::error::Error;
 use crate::plant;
 use crate::sched::detection::{self, GRAPH};
@@ -125,12 +124,29 @@ fn leave_edge(fiber: &FiberRecord) -> Result<(), Error> {
     }
 }
 
+/// Whether `fiber`, the current one, may begin to wait in a line; a point for a schedule.
+///
+/// # Errors
+///
+/// It would be a destructor's wait during an unwind, or the fiber's work is cancelled.
+pub(crate) fn may_wait_in_line(fiber: &FiberRecord) -> Result<(), Error> {
+    check_unwinding()?;
+    check_cancelled(fiber)?;
+    point_before_wait(fiber);
+    Ok(())
+}
+
 /// Suspends `fiber`, which stands at `place` in a line, until it is called: without an edge, for nobody is known to call it.
 ///
 /// # Errors
 ///
-/// As for [`wait_for_lock`], save the deadlock: the caller takes the place out of the line, or gives back what it was handed.
+/// Its work is cancelled, or no stack is left to go on with: the caller takes the place out of the line, or gives back what
+/// it was handed.
 pub(crate) fn wait_in_line(fiber: &FiberRecord, place: &Place, what: Subject) -> Result<(), Error> {
-    debug_assert_eq!(fiber.given_up.get(), GivenUpFor::Nothing);
-    wait_without_edge(fiber, awaited(&place.list), what)
+    let ask = Ask::new(fiber, awaited(&place.list), what, WaitKind::Ask);
+    // SAFETY: the current fiber, which suspends if it was listed; its record outlives it.
+    match unsafe { place.list.list(fiber) } {
+        Ok(_) => suspend(fiber, &ask),
+        Err(_) => Ok(()),
+    }
 }
