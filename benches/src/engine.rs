@@ -43,6 +43,8 @@ pub(crate) enum Engine {
     Salsa,
     /// `salsa`, keys being pairs of numbers.
     SalsaTuple,
+    /// `parking_lot`'s mutex, between OS threads.
+    ParkingLot,
     /// Plain nested calls.
     Calls,
     /// A plain single-threaded memo or loop.
@@ -96,6 +98,7 @@ impl Engine {
         Engine::Papaya,
         Engine::Salsa,
         Engine::SalsaTuple,
+        Engine::ParkingLot,
         Engine::Calls,
         Engine::Plain,
         Engine::Tarjan,
@@ -125,6 +128,7 @@ impl Engine {
             Engine::Papaya => "papaya",
             Engine::Salsa => "salsa",
             Engine::SalsaTuple => "salsa-tuple",
+            Engine::ParkingLot => "parking-lot",
             Engine::Calls => "calls",
             Engine::Plain => "plain",
             Engine::Tarjan => "tarjan",
@@ -167,6 +171,7 @@ impl Engine {
             Engine::Papaya => "papaya as a memo: a floor, it can neither wait nor record",
             Engine::Salsa => "the peer salsa, keys being ids that are ready-made",
             Engine::SalsaTuple => "the peer salsa, keys being pairs of numbers",
+            Engine::ParkingLot => "parking_lot's mutex, between OS threads",
             Engine::Calls => "plain nested function calls, no library",
             Engine::Plain => "a plain single-threaded memo or loop, no library",
             Engine::Tarjan => {
@@ -207,7 +212,8 @@ impl Engine {
             | Engine::Dashmap
             | Engine::Papaya
             | Engine::Salsa
-            | Engine::SalsaTuple => Kind::Peer,
+            | Engine::SalsaTuple
+            | Engine::ParkingLot => Kind::Peer,
             Engine::Calls
             | Engine::Plain
             | Engine::Tarjan

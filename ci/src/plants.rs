@@ -135,6 +135,38 @@ pub(crate) const PLANTS: &[Plant] = &[
             "latch::a_token_without_the_flag_ends_no_wait",
         ],
     ),
+    // lock.md K2: whoever gives a lock back publishes nothing.
+    plant(
+        "lock_release",
+        RACE,
+        &["lock::one_at_a_time_holds_the_lock"],
+    ),
+    // lock.md K3: a waiter does not say that somebody waits.
+    plant(
+        "lock_unqueued",
+        HANG,
+        &["lock::one_at_a_time_holds_the_lock"],
+    ),
+    // lock.md K5: the lock is kept for nobody.
+    plant(
+        "lock_unkept",
+        "it is kept",
+        &["lock::who_was_called_in_vain_is_the_next"],
+    ),
+    // lock.md K6: who was called and leaves keeps the call.
+    plant(
+        "lock_kept_call",
+        HANG,
+        &["lock::who_leaves_gives_the_call_on"],
+    ),
+    // lock.md K7: the flag of a once-cell publishes nothing.
+    plant(
+        "lock_unset",
+        RACE,
+        &["lock::a_cell_is_set_once_and_all_see_it"],
+    ),
+    // lock.md P1: a waiter for permits does not say that somebody waits.
+    plant("permit_lost", HANG, &["lock::permits_are_handed_over"]),
     // wait.md W4: the inbox publishes nothing.
     plant(
         "ready_release",
@@ -245,7 +277,7 @@ mod tests {
     fn the_plants_are_those_of_the_models() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../executor/tests/model");
         let name = Regex::new(
-            r#""((?:attention|claim|idle|join|latch|ready|rest|stand|sweep|wait)_\w+)""#,
+            r#""((?:attention|claim|idle|join|latch|lock|permit|ready|rest|stand|sweep|wait)_\w+)""#,
         )
         .expect("a regex");
         let mut planted = BTreeSet::new();

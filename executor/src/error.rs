@@ -59,6 +59,8 @@ enum Cause {
     },
     /// A wait that nobody can end.
     NeverSet(String),
+    /// The waits of a circle with a lock on it.
+    Deadlock(String),
     /// For now there is no fiber to go on with, or no stack to go deeper.
     Exhausted(String),
     /// A destructor would have to wait during an unwind.
@@ -131,6 +133,10 @@ impl Error {
         Self::new(Cause::NeverSet(what))
     }
 
+    pub(crate) fn deadlock(waits: String) -> Self {
+        Self::new(Cause::Deadlock(waits))
+    }
+
     pub(crate) fn setup(message: impl Into<String>) -> Self {
         Self::new(Cause::Setup(message.into()))
     }
@@ -195,6 +201,7 @@ impl Error {
         matches!(
             *self.cause,
             Cause::Exhausted(_)
+                | Cause::Deadlock(_)
                 | Cause::Unwinding
                 | Cause::LeftOver
                 | Cause::Cut
@@ -314,10 +321,11 @@ impl Error {
         matches!(*self.cause, Cause::Cancelled(Reason::Shutdown))
     }
 
-    /// Whether it was a wait that nobody can end any more. So far only the sequential backend tells: of an event that is
-    /// not set, where nothing else runs that could set it. (A wait for one's own result is a [cycle](Self::is_cycle).)
+    /// Whether it was a wait that nobody can end any more: for a [lock](crate::locks) whose holder waits, in the end, for
+    /// the one that asks; or, on the sequential backend, for what is not there, where nothing else runs that could bring it. (A wait for one's own
+    /// result is a [cycle](Self::is_cycle).) Which deadlock there is is a matter of the schedule, so nothing of it is remembered.
     pub fn is_deadlock(&self) -> bool {
-        matches!(*self.cause, Cause::NeverSet(_))
+        matches!(*self.cause, Cause::NeverSet(_) | Cause::Deadlock(_))
     }
 
     /// The failed queries from the one where it happened out to the one that was asked.
@@ -357,6 +365,7 @@ impl fmt::Display for Error {
             }
             Cause::Panic { message, .. } => write!(f, "panicked: {message}")?,
             Cause::NeverSet(what) => write!(f, "{what} is awaited, and nobody can set it any more")?,
+            Cause::Deadlock(waits) => write!(f, "deadlock: {waits}")?,
             Cause::Exhausted(what) => f.write_str(what)?,
             Cause::Unwinding => f.write_str("a destructor that runs during an unwind cannot wait")?,
             Cause::LeftOver => f.write_str("the query that asked is decided by a cycle already")?,

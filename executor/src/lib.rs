@@ -89,6 +89,7 @@ mod indexed;
 mod join;
 mod line;
 mod local;
+pub mod locks;
 mod par;
 mod part;
 mod plant;

@@ -26,6 +26,8 @@ mod idle;
 mod join;
 #[path = "model/latch.rs"]
 mod latch;
+#[path = "model/lock.rs"]
+mod lock;
 #[path = "model/pool.rs"]
 mod pool;
 #[path = "model/ready.rs"]

@@ -3,13 +3,13 @@
 //! Used by `mod.rs`, which explains the fields. It must not know how a workload does its job.
 
 use super::{
-    Measure, Workload, closure, coarse, depth, fork_join, grid, hits, idle, integrate, loops,
-    matmul, misses, nqueens, provider, rust_source, shared, skynet, spawn, suspended, switch,
+    Measure, Workload, closure, coarse, depth, fork_join, grid, hits, idle, integrate, lock,
+    loops, matmul, misses, nqueens, provider, rust_source, shared, skynet, spawn, suspended, switch,
     tree_sum, trickle, uts, wake, wavefront,
 };
 use crate::engine::Engine::{
     CacheLine, Calls, Capacity, Chili, Context, ContextMxcsr, Corosensei, DagwoodRayonCore,
-    Dashmap, Fibers, Forte, Papaya, Park, Plain, Rayon, RayonBlocking, Salsa, SalsaTuple,
+    Dashmap, Fibers, Forte, Papaya, Park, ParkingLot, Plain, Rayon, RayonBlocking, Salsa, SalsaTuple,
     Sequential, Shards, Tarjan, Threads,
 };
 use crate::{mechanisms, vintage};
@@ -433,6 +433,18 @@ pub(crate) static ALL: &[Workload] = &[
         baseline: CacheLine,
         engines: &[Fibers, Threads, CacheLine, Park],
         load: wake::load,
+        ..FORKS
+    },
+    Workload {
+        name: "lock",
+        about: "a counter behind one lock: with 1 worker nobody else wants it, with more all do all the time",
+        unit: "round",
+        size_means: "rounds",
+        default_size: 1_000_000,
+        sizes: 1..=1_000_000_000,
+        baseline: ParkingLot,
+        engines: &[Fibers, Threads, Sequential, ParkingLot],
+        load: lock::load,
         ..FORKS
     },
     Workload {

@@ -13,6 +13,7 @@ mod hits;
 mod idle;
 mod integrate;
 mod job;
+mod lock;
 mod loops;
 mod matmul;
 mod meeting;

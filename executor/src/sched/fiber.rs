@@ -6,6 +6,7 @@
 mod current;
 mod deaf;
 mod ending;
+mod holding;
 mod nested;
 
 use std::cell::{Cell, UnsafeCell};
@@ -91,6 +92,8 @@ pub(crate) struct FiberRecord {
     is_deaf: Cell<bool>,
     /// How often its job was told that the executor shuts down.
     refusals: Cell<u16>,
+    /// How many locks' words name it (lock.md K1). Touched on its OS thread alone.
+    locks: Cell<usize>,
     /// While it rests in a wait: which (rest.md).
     rest: Rest<Ask>,
     /// What it works for, to see whether that is cancelled; null for a thread outside. Written by the fiber, read by
@@ -176,6 +179,7 @@ impl FiberRecord {
             refuses_runs: Cell::new(false),
             is_deaf: Cell::new(false),
             refusals: Cell::new(0),
+            locks: Cell::new(0),
             lent: Cell::new(ptr::null()),
             cycle: UnsafeCell::new(None),
             next: Cell::new(ptr::null()),

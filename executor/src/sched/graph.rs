@@ -3,9 +3,11 @@
 //! Used by everything that waits. Knows nothing of queries: an awaited thing says by its [`Kind`]
 //! what it is called and how a cycle's error is put into it.
 
+mod deadlock;
 mod edge;
 mod frame;
 mod giving_up;
+mod locking;
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod looks;
 mod subject;
@@ -23,6 +25,7 @@ pub(crate) use self::giving_up::GivenUpFor;
 pub(crate) use self::giving_up::{GivenUp, give_up};
 #[cfg(any(feature = "fibers", feature = "threads"))]
 pub(super) use self::looks::{names_of_ready, seen_wait, undisturbed_by_looks};
+pub(crate) use self::locking::{may_wait_in_line, wait_for_lock, wait_in_line};
 pub(crate) use self::subject::{Decide, Kind, Name, Role, Subject};
 pub(super) use self::waits::Ask;
 pub(crate) use self::waits::{
@@ -31,6 +34,7 @@ pub(crate) use self::waits::{
 
 /// The head of everything that a fiber can wait for: who does it, and is it done. Zeroed memory is
 /// one that nobody does yet, and that [`WaitList::reopen`] opens.
+#[repr(transparent)]
 pub(crate) struct Awaited {
     pub(crate) list: WaitList,
 }

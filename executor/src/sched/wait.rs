@@ -32,14 +32,14 @@ impl Outcome {
     fn from_word(word: *mut FiberRecord) -> Option<Outcome> {
         match word.addr() & KIND {
             WAITER if !word.is_null() => None,
-            OPEN => None,
+            OPEN | QUEUED => None,
             number => Some(Outcome(number)),
         }
     }
 }
 
 /// What a word is stands in the low bits: the number of an outcome, or one of the next two. The rest is an address.
-const KIND: usize = 7;
+pub(super) const KIND: usize = 7;
 
 /// It is open, and the address is that of the newest waiter. (Null is [`Outcome::EMPTY`].)
 const WAITER: usize = 0;
@@ -47,14 +47,17 @@ const WAITER: usize = 0;
 /// It is open without waiters, and the address is that of its owner, or null.
 const OPEN: usize = 4;
 
+/// It is a lock's (lock.md): the address is that of the holder, or null, and those who wait stand in a line elsewhere.
+pub(super) const QUEUED: usize = 5;
+
 /// An open list without waiters.
-fn open(owner: *const FiberRecord) -> *mut FiberRecord {
+pub(super) fn open(owner: *const FiberRecord) -> *mut FiberRecord {
     const { assert!(align_of::<FiberRecord>() > KIND) };
     owner.cast_mut().map_addr(|address| address | OPEN)
 }
 
 /// The address in a word.
-fn address_in(word: *mut FiberRecord) -> *mut FiberRecord {
+pub(super) fn address_in(word: *mut FiberRecord) -> *mut FiberRecord {
     word.map_addr(|address| address & !KIND)
 }
 
@@ -76,7 +79,7 @@ pub(super) fn link(fiber: &FiberRecord, next: *const FiberRecord) {
 }
 
 /// A word that is open (with its owner, or the waiters so far) or closed with an outcome.
-pub(crate) struct WaitList(AtomicPtr<FiberRecord>);
+pub(crate) struct WaitList(pub(super) AtomicPtr<FiberRecord>);
 
 impl WaitList {
     /// An open list. `owner` does what is waited for; null: nobody yet, or nobody is known to.
@@ -321,7 +324,7 @@ unsafe fn owner_in(word: *mut FiberRecord) -> *const FiberRecord {
 
 /// The waiters of a closed list, first come first.
 #[must_use = "every waiter must be woken"]
-pub(crate) struct Waiters(*const FiberRecord);
+pub(crate) struct Waiters(pub(super) *const FiberRecord);
 
 impl Waiters {
     /// Nobody.

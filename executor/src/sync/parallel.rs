@@ -5,6 +5,9 @@ pub(crate) use std::sync::atomic::{
     AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
 };
 
+/// Whether another thread can end a wait.
+pub(crate) const HAS_THREADS: bool = true;
+
 /// Ties a value to the thread that made it, in the sequential build. Here: nothing.
 #[derive(Debug, Default)]
 pub(crate) struct ThreadBound;

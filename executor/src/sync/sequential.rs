@@ -54,6 +54,20 @@ impl AtomicUsize {
     pub(crate) fn fetch_sub(&self, less: usize, _: Ordering) -> usize {
         self.0.replace(self.0.get().wrapping_sub(less))
     }
+
+    pub(crate) fn compare_exchange(
+        &self,
+        current: usize,
+        new: usize,
+        _: Ordering,
+        _: Ordering,
+    ) -> Result<usize, usize> {
+        if self.0.get() == current {
+            Ok(self.0.replace(new))
+        } else {
+            Err(self.0.get())
+        }
+    }
 }
 
 /// Orders nothing: there is one thread.
@@ -127,6 +141,9 @@ impl<T> Mutex<T> {
         self.0.borrow_mut()
     }
 }
+
+/// Whether another thread can end a wait.
+pub(crate) const HAS_THREADS: bool = false;
 
 /// Ties a value to the thread that made it: what keeps the cells above on one thread.
 #[derive(Debug)]

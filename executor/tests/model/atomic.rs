@@ -101,6 +101,10 @@ impl AtomicUsize {
                 Err(now)
             };
         }
+        // Of permits, whose orders say so.
+        if success == Ordering::Relaxed && is_planted("permit_lost") {
+            return Ok(current);
+        }
         self.inner.compare_exchange(current, new, success, failure)
     }
 }
@@ -157,7 +161,12 @@ impl<T> AtomicPtr<T> {
             }
             return Err(now);
         }
+        // A lock's, by one that waits.
+        if success == Ordering::Acquire && new.addr() & 7 == 5 && is_planted("lock_unqueued") {
+            return Ok(current);
+        }
         let success = weakened("claim_release", success, Ordering::Release);
+        let success = weakened("lock_release", success, Ordering::Release);
         self.inner.compare_exchange(current, new, success, failure)
     }
 

@@ -8,6 +8,12 @@ pub(crate) mod fiber;
 pub(crate) mod idle;
 #[path = "../../src/sched/latch.rs"]
 pub(crate) mod latch;
+#[path = "../../src/sched/line.rs"]
+pub(crate) mod line;
+#[path = "../../src/sched/lock.rs"]
+pub(crate) mod lock;
+#[path = "../../src/sched/permits.rs"]
+pub(crate) mod permits;
 #[path = "../../src/sched/posted.rs"]
 pub(crate) mod posted;
 #[path = "../../src/sched/ready.rs"]

@@ -15,7 +15,7 @@ impl FiberRecord {
     }
 
     /// The fiber whose stack this is.
-    pub(super) fn outermost(&self) -> &FiberRecord {
+    pub(in crate::sched) fn outermost(&self) -> &FiberRecord {
         match self.wake {
             // SAFETY: the outer fiber runs us, so it is alive.
             Wake::Outer(outer) => unsafe { &*outer }.outermost(),

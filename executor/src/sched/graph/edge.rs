@@ -5,13 +5,15 @@
 
 use std::ptr;
 
+use super::deadlock::{Closes, closes};
 use super::waits::Ask;
-use super::{Awaited, Frame, WaitKind, edge_of, owner_of};
+use super::{Awaited, Frame, WaitKind};
 use crate::error::Error;
 use crate::plant;
 use crate::sched::cycle::Cycle;
 use crate::sched::detection::{self, GRAPH};
 use crate::sched::fiber::FiberRecord;
+use crate::sched::holder;
 use crate::sched::wait::Waiters;
 use crate::sync::Ordering;
 
@@ -36,7 +38,16 @@ pub(super) enum Added {
 pub(super) unsafe fn add_edge(fiber: &FiberRecord, awaited: &Awaited, ask: &mut Ask) -> Added {
     let guard = GRAPH.lock();
     let mut woken = None;
-    if detection::IS_ON && is_cycle(fiber, awaited) {
+    let closed = match detection::IS_ON {
+        true => closes(fiber, awaited, ask.kind),
+        false => Closes::Nothing,
+    };
+    if let Closes::Deadlock(deadlock) = closed {
+        match deadlock.end(fiber) {
+            Ok(waiters) => woken = waiters,
+            Err(error) => return Added::CalledBack(error),
+        }
+    } else if let Closes::Cycle = closed {
         let cycle = Cycle::collect(fiber, awaited, ask.kind);
         let ended = match (cycle.left_over(), cycle.cut()) {
             (Some(left_over), _) => left_over.end(fiber),
@@ -54,8 +65,7 @@ pub(super) unsafe fn add_edge(fiber: &FiberRecord, awaited: &Awaited, ask: &mut 
     // SAFETY: the caller's contract.
     let added = match unsafe { awaited.list.list_owned(fiber) } {
         Ok(before) => {
-            fiber.edge.set(awaited);
-            fiber.wait_kind.set(ask.kind);
+            set_edge(fiber, awaited, ask.kind);
             ask.listed(fiber, awaited, before);
             Added::Waiting
         }
@@ -98,8 +108,21 @@ pub(super) unsafe fn end_wait(fiber: &FiberRecord, awaited: &Awaited, ask: &mut 
             Err(_) => Ended::Done,
         },
     };
-    fiber.edge.set(ptr::null());
+    set_edge(fiber, ptr::null(), ask.kind);
     ended
+}
+
+/// The edge of `fiber`, the current one; and, if it is an OS thread's, of the record by which that holds locks. The
+/// graph's lock is held.
+pub(super) fn set_edge(fiber: &FiberRecord, edge: *const Awaited, kind: WaitKind) {
+    fiber.edge.set(edge);
+    fiber.wait_kind.set(kind);
+    if fiber.worker().is_none()
+        && let Some(beside) = holder::beside(fiber)
+    {
+        beside.edge.set(edge);
+        beside.wait_kind.set(kind);
+    }
 }
 
 /// Runs `body` on an inner record of this same stack, while `outer` waits for `awaited`, which
@@ -125,26 +148,6 @@ pub(crate) fn with_inner(
         // A cancellation is none: whoever ran `body` tells of it.
         let cycle = Frame::innermost_cycle(outer);
         cycle.filter(|cycle| !cycle.is_cancelled()).cloned()
-    }
-}
-
-/// Whether an edge from `fiber` to `first` would close a cycle. The lock is held.
-fn is_cycle(fiber: &FiberRecord, first: &Awaited) -> bool {
-    let mut awaited = first;
-    loop {
-        let Some(owner) = owner_of(awaited) else {
-            return false;
-        };
-        if ptr::eq(owner, fiber) {
-            return true;
-        }
-        if owner.is_called_back() {
-            return false;
-        }
-        match edge_of(owner) {
-            Some(next) => awaited = next,
-            None => return false,
-        }
     }
 }
 

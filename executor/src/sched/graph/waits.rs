@@ -105,7 +105,7 @@ pub(crate) fn wait_without_edge(
 }
 
 /// A point for a schedule, which the closer may use to come first.
-fn point_before_wait(fiber: &FiberRecord) {
+pub(super) fn point_before_wait(fiber: &FiberRecord) {
     fiber
         .worker()
         .inspect(|worker| worker.point_before_wait(fiber));
@@ -153,7 +153,7 @@ fn wait_listed(fiber: &FiberRecord, awaited: &Awaited, mut ask: Ask) -> Result<(
 /// # Errors
 ///
 /// It was given up.
-fn suspend(fiber: &FiberRecord, ask: &Ask) -> Result<(), Error> {
+pub(super) fn suspend(fiber: &FiberRecord, ask: &Ask) -> Result<(), Error> {
     fiber.begin_rest(ask);
     if wanted::reason_of(fiber).is_some() {
         // It is wanted as far as it can tell; once it stands still, others, and its own worker, can tell better.
@@ -187,7 +187,7 @@ pub(crate) enum Stopped {
 
 impl Stopped {
     fn of(error: Error) -> Stopped {
-        if error.is_exhausted() || error.is_cancelled() {
+        if error.is_exhausted() || error.is_cancelled() || error.is_deadlock() {
             Stopped::Refused(error)
         } else if error.is_cut() {
             Stopped::Cut
@@ -206,6 +206,8 @@ pub(crate) enum WaitKind {
     Ask,
     /// An ask in an iteration, which can be cut (G9).
     Iterated,
+    /// For a lock: the edge is one to the whole of it (lock.md).
+    Lock,
 }
 
 impl WaitKind {
@@ -216,7 +218,7 @@ impl WaitKind {
 }
 
 /// An ask must not wait in a destructor that an unwind runs.
-fn check_unwinding() -> Result<(), Error> {
+pub(super) fn check_unwinding() -> Result<(), Error> {
     if std::thread::panicking() && !plant::is("wait_while_unwinding") {
         Err(Error::unwinding())
     } else {
@@ -225,7 +227,7 @@ fn check_unwinding() -> Result<(), Error> {
 }
 
 /// Cancelled work does not begin to wait (cancel.md X2).
-fn check_cancelled(fiber: &FiberRecord) -> Result<(), Error> {
+pub(super) fn check_cancelled(fiber: &FiberRecord) -> Result<(), Error> {
     match end_of(fiber) {
         Some(error) => Err(wanted::told(fiber, error)),
         None => Ok(()),
@@ -245,7 +247,12 @@ pub(in crate::sched) struct Ask {
 }
 
 impl Ask {
-    fn new(fiber: &FiberRecord, awaited: &Awaited, what: Subject, kind: WaitKind) -> Self {
+    pub(super) fn new(
+        fiber: &FiberRecord,
+        awaited: &Awaited,
+        what: Subject,
+        kind: WaitKind,
+    ) -> Self {
         let is_timed = fiber
             .host()
             .worker()

@@ -196,8 +196,13 @@ impl Worker {
         // SAFETY: alive: it is freed below.
         let record = unsafe { fiber.as_ref() };
         let home = record.home;
-        // SAFETY: made in `add_spare`, and on no list any more.
-        graph::retire(|| unsafe { self.records.take(fiber, home) });
+        if record.record.locks_held() > 0 {
+            // SAFETY: it has ended; who walks to it holds the lock.
+            graph::retire(|| unsafe { FiberRecord::become_nobody(fiber.cast().as_ptr()) });
+        } else {
+            // SAFETY: made in `add_spare`, and on no list any more.
+            graph::retire(|| unsafe { self.records.take(fiber, home) });
+        }
         self.pool().release_fiber();
     }
 

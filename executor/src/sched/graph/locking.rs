@@ -1,0 +1,152 @@
+//! How a fiber waits for a lock, or in a line (lock.md).
+//!
+//! Used by the public locks. Knows the edge that a wait for a lock has, and not who is called.
+
+use std::ptr;
+
+use super::deadlock::{Closes, closes};
+use super::edge::set_edge;
+use super::waits::{check_cancelled, check_unwinding, point_before_wait, suspend};
+use super::{Ask, Awaited, Subject, WaitKind};
+use crate::error::Error;
+use crate::plant;
+use crate::sched::detection::{self, GRAPH};
+use crate::sched::fiber::FiberRecord;
+use crate::sched::holder;
+use crate::sched::line::Place;
+use crate::sched::lock::{Entered, Lock};
+use crate::sched::wait::{WaitList, Waiters};
+
+/// What a list is to the graph.
+fn awaited(list: &WaitList) -> &Awaited {
+    // SAFETY: transparent.
+    unsafe { &*ptr::from_ref(list).cast::<Awaited>() }
+}
+
+/// Takes `lock` for `fiber`, the current one, which waits if need be; `is_over` says that it need not any more. Gives whether
+/// it was taken.
+///
+/// # Errors
+///
+/// The wait would be part of a deadlock, or a destructor's during an unwind; or the fiber's work is cancelled, or no stack is left to go on with.
+pub(crate) fn wait_for_lock(
+    fiber: &FiberRecord,
+    lock: &Lock,
+    what: Subject,
+    is_over: impl Fn() -> bool,
+) -> Result<bool, Error> {
+    check_unwinding()?;
+    check_cancelled(fiber)?;
+    let mut calls = 0;
+    while !is_over() {
+        point_before_wait(fiber);
+        let place = Place::new(fiber, holder::beside(fiber), calls);
+        match enter(fiber, lock, &place) {
+            Step::Taken => return Ok(true),
+            Step::Called => (),
+            Step::Deadlock(error) => return Err(error),
+            Step::Listed => {
+                let ask = Ask::new(fiber, awaited(&place.list), what, WaitKind::Lock);
+                let waited = suspend(fiber, &ask);
+                let ended = leave_edge(fiber);
+                if let Err(error) = waited.and(ended) {
+                    lock.leave(&place);
+                    return Err(error);
+                }
+            }
+        }
+        if !plant::is("uncounted_calls") {
+            calls += 1;
+        }
+    }
+    Ok(false)
+}
+
+/// What came of stepping into the line.
+enum Step {
+    Taken,
+    /// It must suspend.
+    Listed,
+    /// It was called at once.
+    Called,
+    Deadlock(Error),
+}
+
+fn enter(fiber: &FiberRecord, lock: &Lock, place: &Place) -> Step {
+    let guard = GRAPH.lock();
+    let holder = holder::of(fiber);
+    // SAFETY: whoever steps into the line suspends and was called, or leaves, before the place goes.
+    if let Entered::Taken = unsafe { lock.enter(holder, place) } {
+        return Step::Taken;
+    }
+    let edge = ptr::from_ref(lock).cast::<Awaited>();
+    let mut woken: Option<Waiters> = None;
+    if detection::IS_ON {
+        match closes(fiber, edge, WaitKind::Lock) {
+            Closes::Nothing | Closes::Cycle => (),
+            Closes::Deadlock(deadlock) => match deadlock.end(fiber) {
+                Ok(waiters) => woken = waiters,
+                Err(error) => {
+                    drop(guard);
+                    lock.leave(place);
+                    return Step::Deadlock(error);
+                }
+            },
+        }
+    }
+    set_edge(fiber, edge, WaitKind::Lock);
+    // SAFETY: the current fiber, which suspends if it was listed; its record outlives it.
+    let listed = unsafe { place.list.list(fiber) };
+    if listed.is_err() {
+        set_edge(fiber, ptr::null(), WaitKind::Lock);
+    }
+    drop(guard);
+    woken.into_iter().for_each(Waiters::wake);
+    if listed.is_ok() {
+        Step::Listed
+    } else {
+        Step::Called
+    }
+}
+
+/// After the wait: the edge goes.
+///
+/// # Errors
+///
+/// It was called back from a deadlock.
+fn leave_edge(fiber: &FiberRecord) -> Result<(), Error> {
+    let _guard = GRAPH.lock();
+    set_edge(fiber, ptr::null(), WaitKind::Lock);
+    // SAFETY: the lock is held.
+    match unsafe { &mut *fiber.cycle.get() }.take() {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
+/// Whether `fiber`, the current one, may begin to wait in a line; a point for a schedule.
+///
+/// # Errors
+///
+/// It would be a destructor's wait during an unwind, or the fiber's work is cancelled.
+pub(crate) fn may_wait_in_line(fiber: &FiberRecord) -> Result<(), Error> {
+    check_unwinding()?;
+    check_cancelled(fiber)?;
+    point_before_wait(fiber);
+    Ok(())
+}
+
+/// Suspends `fiber`, which stands at `place` in a line, until it is called: without an edge, for nobody is known to call it.
+///
+/// # Errors
+///
+/// Its work is cancelled, or no stack is left to go on with: the caller takes the place out of the line, or gives back what
+/// it was handed.
+pub(crate) fn wait_in_line(fiber: &FiberRecord, place: &Place, what: Subject) -> Result<(), Error> {
+    let ask = Ask::new(fiber, awaited(&place.list), what, WaitKind::Ask);
+    // SAFETY: the current fiber, which suspends if it was listed; its record outlives it.
+    match unsafe { place.list.list(fiber) } {
+        Ok(_) => suspend(fiber, &ask),
+        Err(_) => Ok(()),
+    }
+}

@@ -1,0 +1,90 @@
+//! Who holds a lock, as the lock's word names it (lock.md K1): a fiber's record, or that of an OS thread that is on no fiber.
+//!
+//! Used by locks. What a word may still name is never freed.
+
+use std::cell::Cell;
+use std::ptr;
+
+use super::fiber::FiberRecord;
+use super::graph;
+
+/// The record of an OS thread, for locks that it takes outside of fibers; null before the first. On the heap: a leaked
+/// guard outlives the thread.
+struct OfThread(Cell<*const FiberRecord>);
+
+thread_local! {
+    static OF_THREAD: OfThread = const { OfThread(Cell::new(ptr::null())) };
+}
+
+impl Drop for OfThread {
+    fn drop(&mut self) {
+        let record = self.0.get();
+        // SAFETY: null, or made by `make`, and freed here alone.
+        let is_free = unsafe { record.as_ref() }.is_some_and(|record| record.locks_held() == 0);
+        if is_free {
+            // SAFETY: made from a box; no lock names it, and nobody walks to it while the graph's lock is held.
+            graph::retire(|| unsafe { Box::from_raw(record.cast_mut()) });
+        }
+    }
+}
+
+fn make() -> *const FiberRecord {
+    Box::into_raw(Box::new(FiberRecord::of_thread()))
+}
+
+/// That of the calling OS thread. Never inlined: the thread-local's address must not be kept over a switch.
+#[inline(never)]
+fn of_thread<'a>() -> &'a FiberRecord {
+    let record = OF_THREAD.try_with(|own| {
+        if own.0.get().is_null() {
+            own.0.set(make());
+        }
+        own.0.get()
+    });
+    // While the thread's locals are dropped there may be none any more: then one that stays.
+    let record = record.unwrap_or_else(|_| make());
+    // SAFETY: alive as long as this thread runs its own code.
+    unsafe { &*record }
+}
+
+/// The same, if there is one; null else.
+#[inline(never)]
+fn known_of_thread() -> *const FiberRecord {
+    OF_THREAD.try_with(|own| own.0.get()).unwrap_or(ptr::null())
+}
+
+/// Who holds what `fiber`, the current one, takes.
+#[inline]
+pub(crate) fn of(fiber: &FiberRecord) -> &FiberRecord {
+    if fiber.worker().is_some() {
+        fiber
+    } else {
+        of_nested(fiber)
+    }
+}
+
+#[cold]
+fn of_nested(fiber: &FiberRecord) -> &FiberRecord {
+    let outermost = fiber.outermost();
+    match outermost.worker() {
+        Some(_) => outermost,
+        None => of_thread(),
+    }
+}
+
+/// The current fiber, or the record of the calling OS thread if it is on none.
+pub(crate) fn here<'a>() -> &'a FiberRecord {
+    // SAFETY: null, or the fiber that runs this, which outlives the call.
+    let current = unsafe { super::fiber::current().as_ref() };
+    current.unwrap_or_else(of_thread)
+}
+
+/// The record by which the OS thread of `fiber`, the current one, holds locks, if it is another one.
+pub(super) fn beside(fiber: &FiberRecord) -> Option<&FiberRecord> {
+    if fiber.is_on_worker() {
+        return None;
+    }
+    // SAFETY: null, or alive as long as this thread runs its own code.
+    let known = unsafe { known_of_thread().as_ref() };
+    known.filter(|known| !ptr::eq(*known, fiber))
+}
