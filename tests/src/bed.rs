@@ -80,6 +80,16 @@ impl Bed {
         }
     }
 
+    /// As [`numbers`](Self::numbers), but a quarter of them in a build that is not optimised, where each takes long: the
+    /// gate has both builds.
+    pub fn numbers_for_long(&self, count: usize) -> Range<u64> {
+        self.numbers(if cfg!(debug_assertions) {
+            count.div_ceil(4)
+        } else {
+            count
+        })
+    }
+
     /// So many numbers to make random things from: fewer under seeds, and others under each.
     pub fn numbers(&self, count: usize) -> Range<u64> {
         let count = self.scaled(count) as u64;
