@@ -9,6 +9,7 @@ scenarios! {
     all [1, 4]: c7_a_plain_query_is_kept_while_others_are_decided;
     all [1, 4]: c7_a_plain_query_is_kept_over_rounds;
     all [1, 4]: c1_a_chain_of_plain_queries_beside_a_ring;
+    all [1, 2, 4]: c7_random_programs_with_plain_queries_between;
 }
 
 /// How many there are, and how often a plain query was computed.
@@ -148,4 +149,138 @@ fn c1_a_chain_of_plain_queries_beside_a_ring(bed: &Bed) {
     assert_eq!(sum.expect("it ends"), len);
     // Against first values, when all have changed, and against results.
     assert!(runs(&db) <= 3 * (len + 1), "{} runs", runs(&db));
+}
+
+/// One step of a provider: asks, unless it is not to without a bit that it has not found.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    asked: Var,
+    only_with: Option<u32>,
+}
+
+/// A query of a random program, which gives a set of bits: a node with a bit of its own, or a plain query, which asks for no
+/// plain query before itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Var {
+    Node(u32),
+    Plain(u32),
+}
+
+impl Var {
+    /// What its steps come to, if `ask` says what others give. More answers never give less.
+    fn value(self, program: &Program, mut ask: impl FnMut(Var) -> u64) -> u64 {
+        let (steps, first) = match self {
+            Var::Node(number) => (&program.nodes[number as usize], 1 << number),
+            Var::Plain(number) => (&program.plains[number as usize], 0),
+        };
+        steps.iter().fold(first, |set, step| {
+            let is_asked = step.only_with.is_none_or(|bit| set & 1 << bit != 0);
+            if is_asked { set | ask(step.asked) } else { set }
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Program {
+    nodes: Vec<Vec<Step>>,
+    plains: Vec<Vec<Step>>,
+}
+
+impl Program {
+    fn new(seed: u64) -> Self {
+        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        let mut below = move |bound: u32| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 33) as u32 % bound
+        };
+        let (nodes, plains) = (2 + below(40), 1 + below(20));
+        let mut steps = |least_plain: u32| {
+            let count = 1 + below(4);
+            let step = |_| Step {
+                asked: if least_plain < plains && below(2) == 0 {
+                    Var::Plain(least_plain + below(plains - least_plain))
+                } else {
+                    Var::Node(below(nodes))
+                },
+                only_with: (below(3) == 0).then(|| below(nodes)),
+            };
+            (0..count).map(step).collect::<Vec<_>>()
+        };
+        Program {
+            nodes: (0..nodes).map(|_| steps(0)).collect(),
+            plains: (0..plains).map(|number| steps(number + 1)).collect(),
+        }
+    }
+
+    fn vars(&self) -> Vec<Var> {
+        let nodes = (0..self.nodes.len() as u32).map(Var::Node);
+        nodes.chain((0..self.plains.len() as u32).map(Var::Plain)).collect()
+    }
+
+    /// The least values that agree with each other, found by trying again and again.
+    fn least(&self) -> Vec<u64> {
+        let vars = self.vars();
+        let place = |var| match var {
+            Var::Node(number) => number as usize,
+            Var::Plain(number) => self.nodes.len() + number as usize,
+        };
+        let mut values = vec![0; vars.len()];
+        loop {
+            let value = |var: &Var| var.value(self, |asked| values[place(asked)]);
+            let next: Vec<u64> = vars.iter().map(value).collect();
+            if next == values {
+                return values;
+            }
+            values = next;
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct NodeSet(u32);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct PlainSet(u32);
+
+fn set_of(cx: &Cx<'_, Program>, var: Var) -> u64 {
+    match var {
+        Var::Node(number) => *cx.get(NodeSet(number)),
+        Var::Plain(number) => *cx.get(PlainSet(number)),
+    }
+}
+
+impl Query<Program> for NodeSet {
+    type Value = u64;
+    const FIXPOINT: Option<Fixpoint<Self, u64>> = Some(Fixpoint::new(|_| 0));
+
+    fn provide(self, cx: &Cx<'_, Program>) -> u64 {
+        Var::Node(self.0).value(cx.data(), |asked| set_of(cx, asked))
+    }
+}
+
+impl Query<Program> for PlainSet {
+    type Value = u64;
+
+    fn provide(self, cx: &Cx<'_, Program>) -> u64 {
+        Var::Plain(self.0).value(cx.data(), |asked| set_of(cx, asked))
+    }
+}
+
+/// What they give is what one finds by trying, though groups turn out to be larger in later rounds, and plain queries that
+/// many have read are kept as long as they can be.
+fn c7_random_programs_with_plain_queries_between(bed: &Bed) {
+    let executor = bed.executor();
+    for seed in 1..=bed.scaled(1000) as u64 {
+        let program = Program::new(seed);
+        let (least, vars) = (program.least(), program.vars());
+        let db = Database::new(program);
+        let start = seed as usize % vars.len();
+        let given = executor.run(&db, |cx| {
+            set_of(cx, vars[start]);
+            cx.par_map(0..vars.len(), |cx, place| set_of(cx, vars[place]))
+        });
+        assert_eq!(given.expect("no cycle of plain ones"), least, "program {seed}");
+    }
 }
