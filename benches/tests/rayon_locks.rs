@@ -35,7 +35,7 @@ fn inner_loop() -> u32 {
 }
 
 /// Runs `round` again and again on rayon's own threads, in a process that ends with [`HANGS`] if one of them comes to no end.
-fn on_rayon(round: impl Fn() + Send + 'static) {
+fn on_rayon(round: impl Fn() + Send + Sync + 'static) {
     let rounds: &'static AtomicUsize = Box::leak(Box::new(AtomicUsize::new(0)));
     let pool = rayon::ThreadPoolBuilder::new().num_threads(3);
     let pool = pool.build().expect("a pool can be made");
@@ -82,14 +82,18 @@ fn on_dagwood(item: impl Fn(&Cx<'_, ()>) + Sync) {
         let executor = builder.build().expect("an executor can be made");
         let db = Database::new(());
         for _ in 0..20 {
-            let run = executor.run(&db, |cx| cx.par_for_each(0..OUTER as usize, |cx, _| item(cx)));
+            let run = executor.run(&db, |cx| {
+                cx.par_for_each(0..OUTER as usize, |cx, _| item(cx))
+            });
             run.expect("it ends");
         }
     }
 }
 
 fn our_inner_loop(cx: &Cx<'_, ()>) -> u32 {
-    cx.par_map(0..INNER as usize, |_, item| item as u32).into_iter().sum()
+    cx.par_map(0..INNER as usize, |_, item| item as u32)
+        .into_iter()
+        .sum()
 }
 
 /// rayon#592: who waits inside the inner loop takes another outer item, which wants the same lock.

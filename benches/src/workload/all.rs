@@ -3,14 +3,14 @@
 //! Used by `mod.rs`, which explains the fields. It must not know how a workload does its job.
 
 use super::{
-    Measure, Workload, closure, coarse, depth, fork_join, grid, hits, idle, integrate, lock,
-    loops, matmul, misses, nqueens, provider, rust_source, shared, skynet, spawn, suspended, switch,
+    Measure, Workload, closure, coarse, depth, fork_join, grid, hits, idle, integrate, lock, loops,
+    matmul, misses, nqueens, provider, rust_source, shared, skynet, spawn, suspended, switch,
     tree_sum, trickle, uts, wake, wavefront,
 };
 use crate::engine::Engine::{
     CacheLine, Calls, Capacity, Chili, Context, ContextMxcsr, Corosensei, DagwoodRayonCore,
-    Dashmap, Fibers, Forte, Papaya, Park, ParkingLot, Plain, Rayon, RayonBlocking, Salsa, SalsaTuple,
-    Sequential, Shards, Tarjan, Threads,
+    Dashmap, Fibers, Forte, Papaya, Park, ParkingLot, Plain, Rayon, RayonBlocking, Salsa,
+    SalsaTuple, Sequential, Shards, Tarjan, Threads,
 };
 use crate::{mechanisms, vintage};
 
