@@ -45,6 +45,8 @@ pub(crate) enum Engine {
     SalsaTuple,
     /// `parking_lot`'s mutex, between OS threads.
     ParkingLot,
+    /// std's bounded channel, between OS threads.
+    StdChannel,
     /// Plain nested calls.
     Calls,
     /// A plain single-threaded memo or loop.
@@ -99,6 +101,7 @@ impl Engine {
         Engine::Salsa,
         Engine::SalsaTuple,
         Engine::ParkingLot,
+        Engine::StdChannel,
         Engine::Calls,
         Engine::Plain,
         Engine::Tarjan,
@@ -129,6 +132,7 @@ impl Engine {
             Engine::Salsa => "salsa",
             Engine::SalsaTuple => "salsa-tuple",
             Engine::ParkingLot => "parking-lot",
+            Engine::StdChannel => "std-channel",
             Engine::Calls => "calls",
             Engine::Plain => "plain",
             Engine::Tarjan => "tarjan",
@@ -172,6 +176,7 @@ impl Engine {
             Engine::Salsa => "the peer salsa, keys being ids that are ready-made",
             Engine::SalsaTuple => "the peer salsa, keys being pairs of numbers",
             Engine::ParkingLot => "parking_lot's mutex, between OS threads",
+            Engine::StdChannel => "std's bounded channel, between OS threads, no library",
             Engine::Calls => "plain nested function calls, no library",
             Engine::Plain => "a plain single-threaded memo or loop, no library",
             Engine::Tarjan => {
@@ -221,7 +226,8 @@ impl Engine {
             | Engine::Context
             | Engine::ContextMxcsr
             | Engine::CacheLine
-            | Engine::Park => Kind::Bare,
+            | Engine::Park
+            | Engine::StdChannel => Kind::Bare,
             Engine::Capacity => Kind::Machine,
         }
     }

@@ -290,6 +290,48 @@ pub(crate) const BROKEN: &[Broken] = &[
         "assertion failed: done",
     ),
     broken(
+        "unseen_deadlock",
+        "locks",
+        "w5_two_locks_crosswise_are_a_deadlock::on_fibers",
+        HANGS,
+    ),
+    broken(
+        "unseen_deadlock",
+        "locks",
+        "w5_a_lock_held_over_a_join_whose_half_wants_it::on_threads",
+        HANGS,
+    ),
+    broken(
+        "uncounted_calls",
+        "locks",
+        "w5_nobody_is_passed_over_for_ever::on_fibers",
+        HANGS,
+    ),
+    broken(
+        "filled_again",
+        "once_cells",
+        "w6_a_cell_whose_initialiser_runs_a_parallel_loop::under_seeds_on_fibers",
+        "made once",
+    ),
+    broken(
+        "lost_permit",
+        "once_cells",
+        "w5_permits_are_never_more_than_there_are::on_fibers",
+        HANGS,
+    ),
+    broken(
+        "open_channel",
+        "handing_over",
+        "w5_a_pipeline_of_channels::on_fibers",
+        HANGS,
+    ),
+    broken(
+        "borrowed_over_a_wait",
+        "worker_locals",
+        "x2_a_wait_while_it_is_used_names_both_places::on_fibers",
+        HANGS,
+    ),
+    broken(
         "young_last",
         "scope_order",
         "s2_children_depth_first::on_fibers",

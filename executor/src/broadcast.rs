@@ -67,6 +67,9 @@ impl<'db, D: 'static> Cx<'db, D> {
         if std::thread::panicking() && !plant::is("wait_while_unwinding") {
             Error::unwinding().raise();
         }
+        if let Some(place) = self.fiber().must_not_suspend() {
+            Error::no_suspend(place, "a broadcast").raise();
+        }
         self.settle_item();
         let level = self.note_fork();
         let (results, failure) = self.call_on_each(worker, &body, level);

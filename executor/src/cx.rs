@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::marker::PhantomData;
-use std::panic::resume_unwind;
+use std::panic::{Location, resume_unwind};
 use std::ptr;
 
 use crate::error::Error;
@@ -285,7 +285,9 @@ impl<'db, D> Cx<'db, D> {
     #[cold]
     fn attend(&self) {
         let fiber = self.fiber();
-        if let Some(worker) = fiber.worker() {
+        if let Some(worker) = fiber.worker()
+            && fiber.must_not_suspend().is_none()
+        {
             self.settle_item();
             worker.attend(fiber);
         }
@@ -445,6 +447,39 @@ impl<'db, D> Cx<'db, D> {
     #[inline]
     pub fn deepen<R>(&self, body: impl FnOnce(&Self) -> R) -> R {
         self.with_room(|| body(self))
+    }
+
+    /// Runs a part of the job that must not wait, since what it uses belongs to the thread, or to the worker, and others would
+    /// see it: a wait inside is an error that [is refused](Error::is_refused), and names this place and what was to be awaited.
+    ///
+    /// What is there already is no wait; a query that is computed here and now is none; and what forks inside, with `join`,
+    /// `scope` and loops, keeps all branches to itself. ([`yield_now`](Self::yield_now) is no wait either: others run meanwhile. A fork through `rayon-core` may be
+    /// taken by others, and is then waited for before it gives the error.)
+    ///
+    /// # Panics
+    ///
+    /// If `body` does, or it cannot go on because something inside was refused.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = dagwood::Executor::builder().workers(2).build()?;
+    /// # let db = dagwood::Database::new(());
+    /// let event = dagwood::Event::named("an event");
+    /// executor.run(&db, |cx| {
+    ///     cx.no_suspend(|cx| {
+    ///         assert_eq!(cx.join(|_| 1, |_| 2), (1, 2));
+    ///         assert!(event.try_wait(cx).is_err(), "nobody has set it");
+    ///         event.set(3).expect("set once");
+    ///         assert_eq!(*event.wait(cx), 3);
+    ///     });
+    /// })?;
+    /// # Ok::<(), dagwood::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn no_suspend<R>(&self, body: impl FnOnce(&Self) -> R) -> R {
+        let place = Location::caller();
+        self.fiber().without_suspending(place, || body(self))
     }
 
     /// Lets other work of this worker go first: fibers that are ready to go on, or, if there are

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex};
 
 /// A panic's payload.
@@ -61,6 +61,8 @@ enum Cause {
     NeverSet(String),
     /// The waits of a circle with a lock on it.
     Deadlock(String),
+    /// A wait where it was said that there is none: where, and for what.
+    NoSuspend(String),
     /// For now there is no fiber to go on with, or no stack to go deeper.
     Exhausted(String),
     /// A destructor would have to wait during an unwind.
@@ -137,6 +139,12 @@ impl Error {
         Self::new(Cause::Deadlock(waits))
     }
 
+    pub(crate) fn no_suspend(place: &Location<'_>, what: &str) -> Self {
+        Self::new(Cause::NoSuspend(format!(
+            "cannot wait for {what}: what began at {place} must not suspend"
+        )))
+    }
+
     pub(crate) fn setup(message: impl Into<String>) -> Self {
         Self::new(Cause::Setup(message.into()))
     }
@@ -202,6 +210,7 @@ impl Error {
             *self.cause,
             Cause::Exhausted(_)
                 | Cause::Deadlock(_)
+                | Cause::NoSuspend(_)
                 | Cause::Unwinding
                 | Cause::LeftOver
                 | Cause::Cut
@@ -328,6 +337,12 @@ impl Error {
         matches!(*self.cause, Cause::NeverSet(_) | Cause::Deadlock(_))
     }
 
+    /// Whether it was a wait where [`Cx::no_suspend`](crate::Cx::no_suspend) allows none. Whether one must wait is a matter of the
+    /// schedule, so nothing of it is remembered.
+    pub fn is_refused(&self) -> bool {
+        matches!(*self.cause, Cause::NoSuspend(_))
+    }
+
     /// The failed queries from the one where it happened out to the one that was asked.
     pub fn query_stack(&self) -> impl Iterator<Item = &str> {
         let mut queries = Vec::new();
@@ -366,7 +381,7 @@ impl fmt::Display for Error {
             Cause::Panic { message, .. } => write!(f, "panicked: {message}")?,
             Cause::NeverSet(what) => write!(f, "{what} is awaited, and nobody can set it any more")?,
             Cause::Deadlock(waits) => write!(f, "deadlock: {waits}")?,
-            Cause::Exhausted(what) => f.write_str(what)?,
+            Cause::NoSuspend(what) | Cause::Exhausted(what) => f.write_str(what)?,
             Cause::Unwinding => f.write_str("a destructor that runs during an unwind cannot wait")?,
             Cause::LeftOver => f.write_str("the query that asked is decided by a cycle already")?,
             Cause::Cut => f.write_str("the wait is part of an iteration")?,

@@ -138,6 +138,11 @@ impl Executor {
         self.engine.workers()
     }
 
+    /// A number that no other living executor has.
+    pub(crate) fn identity(&self) -> usize {
+        self.engine.identity()
+    }
+
     /// What has happened so far, if [`Builder::statistics`] is on.
     pub fn statistics(&self) -> Statistics {
         self.engine.statistics()

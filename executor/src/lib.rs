@@ -10,8 +10,10 @@
 //! | fork | [`Cx::join`], [`Cx::par_map`], [`Cx::par_for_each`], [`Cx::scope`] |
 //! | make a graph of tasks | [`Cx::spawn`] and [`Task`] |
 //! | wait for something else | [`Event`] |
+//! | share what changes | [`locks`] |
 //! | stop | [`Executor::run_cancellable`], [`Executor::run_with_deadline`], [`Cx::cancellable`], [`Executor::shutdown`] |
-//! | bind a value to the running work | [`FiberLocal`] |
+//! | bind a value to the running work, or keep one for each worker | [`FiberLocal`], [`WorkerLocal`] |
+//! | say that there is no wait | [`Cx::no_suspend`] |
 //! | see who waits for what | [`Executor::waiters`], [`Builder::watchdog`] |
 //! | see why there is no result | [`Error`] |
 //! | see a race again | [`Schedule`]: one worker at a time, in an order that a seed says |
@@ -57,8 +59,8 @@
 //!
 //! While a fiber waits (in `get`, `join`, `scope`, a task or an event) its thread runs other
 //! fibers. A `std` or `parking_lot` lock that is held over a wait blocks the thread for whoever
-//! takes it next, and a thread-local that is set around a wait is seen by others: keep locks short,
-//! and use [`FiberLocal`].
+//! takes it next, and a thread-local that is set around a wait is seen by others: use [`locks`] and
+//! [`FiberLocal`].
 
 #![cfg_attr(
     not(any(feature = "fibers", feature = "threads")),
@@ -108,6 +110,7 @@ mod task;
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod timer;
 mod waiters;
+mod worker_local;
 
 pub use cancel::CancelToken;
 pub use cx::Cx;
@@ -129,6 +132,7 @@ pub use stacks::StackFaults;
 pub use stacks::{Guards, Stacks};
 pub use task::Task;
 pub use waiters::{Holder, SilentWorker, WaitReport, Waiter};
+pub use worker_local::WorkerLocal;
 
 /// The README's example, kept running.
 #[cfg(doctest)]

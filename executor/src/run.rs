@@ -376,6 +376,9 @@ where
     let here = unsafe { current().as_ref() };
     let thread = here.is_none().then(FiberRecord::of_thread);
     let fiber = here.or(thread.as_ref()).expect("one of the two");
+    if let Some(place) = fiber.must_not_suspend() {
+        return Err(Error::no_suspend(place, "a run of another executor"));
+    }
     let root = Root::new(run, body, ptr::null());
     // SAFETY: `root` stays in this frame until it is closed (the wait below does not unwind); it is
     // injected once; body and result are `Send`, and so is a reference to the run (its counters are

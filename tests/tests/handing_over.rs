@@ -32,7 +32,10 @@ fn w5_readers_and_writers_over_a_parallel_loop(bed: &Bed) {
                 if item % 4 == 0 {
                     let mut pair = lock.write(cx);
                     pair.0 += 1;
-                    let more: usize = cx.par_map(0..16_usize, |_, part| part / 15).into_iter().sum();
+                    let more: usize = cx
+                        .par_map(0..16_usize, |_, part| part / 15)
+                        .into_iter()
+                        .sum();
                     pair.1 += more;
                 } else {
                     let pair = lock.read(cx);
@@ -168,9 +171,14 @@ fn w5_a_closed_channel_gives_back_what_is_sent(bed: &Bed) {
         sender.send(cx, Box::new(1)).expect("there is room");
         let other = receiver.clone();
         drop(receiver);
-        sender.send(cx, Box::new(2)).expect("there is another receiver");
+        sender
+            .send(cx, Box::new(2))
+            .expect("there is another receiver");
         drop(other);
-        assert_eq!(sender.send(cx, Box::new(3)).map_err(|error| *error.0), Err(3));
+        assert_eq!(
+            sender.send(cx, Box::new(3)).map_err(|error| *error.0),
+            Err(3)
+        );
         let (sender, receiver) = channel(1);
         sender.send(cx, 4).expect("there is room");
         drop(sender);
@@ -287,12 +295,17 @@ fn w5_nobody_can_end_a_wait_on_the_sequential_backend(bed: &Bed) {
         let mutex = Mutex::new(());
         let condvar = Condvar::new();
         let untold = condvar.checked_wait(cx, mutex.lock(cx)).map(drop);
-        let alone = Barrier::new(2).checked_wait(cx).expect_err("nobody else comes");
+        let alone = Barrier::new(2)
+            .checked_wait(cx)
+            .expect_err("nobody else comes");
         assert!(mutex.try_lock().is_some(), "it was given back");
         vec![empty, full, untold.expect_err("nobody tells"), alone]
     });
     for error in told.expect("the run goes on") {
         assert!(error.is_deadlock(), "{error}");
-        assert!(error.to_string().ends_with("and nothing else runs"), "{error}");
+        assert!(
+            error.to_string().ends_with("and nothing else runs"),
+            "{error}"
+        );
     }
 }

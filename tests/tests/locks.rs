@@ -93,10 +93,15 @@ fn w5_a_lock_taken_twice_is_a_deadlock(bed: &Bed) {
         assert!(mutex.try_lock().is_none());
         second
     });
-    let error = twice.expect("the run goes on").expect_err("it cannot wait for itself");
+    let error = twice
+        .expect("the run goes on")
+        .expect_err("it cannot wait for itself");
     assert!(error.is_deadlock(), "{error}");
     let text = error.to_string();
-    assert!(text.starts_with("deadlock: a job waits for the mutex made at "), "{text}");
+    assert!(
+        text.starts_with("deadlock: a job waits for the mutex made at "),
+        "{text}"
+    );
     assert!(text.contains("locks.rs"), "{text}");
     // And it is free again.
     let run = executor.run(&db, |cx| *mutex.lock(cx) += 1);
@@ -110,7 +115,12 @@ fn w5_a_lock_taken_twice_is_a_deadlock(bed: &Bed) {
 }
 
 /// Takes both locks, the one of this number first, when both hold one.
-fn crosswise(cx: &Cx<'_, ()>, locks: &[Mutex<u32>; 2], both: &Meeting, number: usize) -> Result<(), Error> {
+fn crosswise(
+    cx: &Cx<'_, ()>,
+    locks: &[Mutex<u32>; 2],
+    both: &Meeting,
+    number: usize,
+) -> Result<(), Error> {
     let mut first = locks[number].lock(cx);
     both.meet(cx);
     let mut second = locks[1 - number].checked_lock(cx)?;
@@ -132,10 +142,21 @@ fn w5_two_locks_crosswise_are_a_deadlock(bed: &Bed) {
             )
         });
         let (left, right) = results.expect("the run goes on");
-        assert!(is_deadlock(&left) ^ is_deadlock(&right), "{left:?}, {right:?}");
+        assert!(
+            is_deadlock(&left) ^ is_deadlock(&right),
+            "{left:?}, {right:?}"
+        );
         let error = left.and(right).expect_err("one of them");
-        assert_eq!(error.to_string().matches("waits for the mutex").count(), 2, "{error}");
-        assert_eq!(locks.map(Mutex::into_inner), [1, 1], "the other one goes on");
+        assert_eq!(
+            error.to_string().matches("waits for the mutex").count(),
+            2,
+            "{error}"
+        );
+        assert_eq!(
+            locks.map(Mutex::into_inner),
+            [1, 1],
+            "the other one goes on"
+        );
     }
 }
 
@@ -153,7 +174,9 @@ fn w5_a_lock_held_over_a_join_whose_half_wants_it(bed: &Bed) {
             };
             cx.join(|cx| begun.wait(cx), half).1
         });
-        let error = wanted.expect("the run goes on").expect_err("its holder waits for it");
+        let error = wanted
+            .expect("the run goes on")
+            .expect_err("its holder waits for it");
         assert!(error.is_deadlock(), "{error}");
         assert!(mutex.try_lock().is_some());
     }
@@ -194,10 +217,19 @@ fn w5_a_lock_and_a_query_are_a_deadlock(bed: &Bed) {
             cx.join(holder, |cx| cx.try_get(Locks).copied())
         });
         let (left, right) = run.expect("the run goes on");
-        assert!(is_deadlock(&left), "{left:?}: computes it itself, or waits for who waits for it");
+        assert!(
+            is_deadlock(&left),
+            "{left:?}: computes it itself, or waits for who waits for it"
+        );
         // The other one either met the deadlock or computed it anew.
         assert!(is_deadlock(&right) || right.is_ok_and(|value| value == 0));
-        assert_eq!(*executor.run(&db, |cx| *cx.get(Locks)).as_ref().expect("nothing is remembered"), 0);
+        assert_eq!(
+            *executor
+                .run(&db, |cx| *cx.get(Locks))
+                .as_ref()
+                .expect("nothing is remembered"),
+            0
+        );
     }
 }
 
@@ -281,7 +313,10 @@ fn f5_who_unwinds_gives_the_lock_back(bed: &Bed) {
         let failed = catch_unwind(AssertUnwindSafe(|| executor.run(&db, fails)));
         failed.map(|_| ()).expect_err("it panicked");
     }
-    assert_eq!(executor.run(&db, |cx| *mutex.lock(cx)).expect("it is free"), 3);
+    assert_eq!(
+        executor.run(&db, |cx| *mutex.lock(cx)).expect("it is free"),
+        3
+    );
 }
 
 fn f5_who_is_cancelled_gives_the_lock_back(bed: &Bed) {
@@ -369,7 +404,9 @@ fn f5_a_leaked_guard_outlives_its_executor(bed: &Bed) {
             guard.map(|value| *value)
         })
     });
-    let error = waited.and_then(|waited| waited).expect_err("it cannot be had");
+    let error = waited
+        .and_then(|waited| waited)
+        .expect_err("it cannot be had");
     assert!(error.is_cancelled(), "{error}");
 }
 
@@ -383,7 +420,10 @@ struct LocksOnDrop<'t, 'db, 'm> {
 impl Drop for LocksOnDrop<'_, '_, '_> {
     fn drop(&mut self) {
         assert!(thread::panicking());
-        let value = self.mutex.checked_lock(self.cx).map(|value: MutexGuard<'_, u32>| *value);
+        let value = self
+            .mutex
+            .checked_lock(self.cx)
+            .map(|value: MutexGuard<'_, u32>| *value);
         let value = value.map_err(|error| error.to_string());
         self.seen.lock(self.cx).push(value);
         assert!(thread::panicking());

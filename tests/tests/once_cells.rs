@@ -51,7 +51,10 @@ fn w6_an_initialiser_that_comes_back_is_a_deadlock(bed: &Bed) {
             let error = again.expect_err("it waits for itself");
             assert!(error.is_deadlock(), "{error}");
             let text = error.to_string();
-            assert!(text.contains("a job waits for the once-cell made at "), "{text}");
+            assert!(
+                text.contains("a job waits for the once-cell made at "),
+                "{text}"
+            );
             2
         })
     });
@@ -91,7 +94,9 @@ fn w10_threads_outside_and_jobs_fill_one_cell(bed: &Bed) {
         };
         thread::scope(|scope| {
             for _ in 0..3 {
-                scope.spawn(|| assert_eq!(*cell.get_or_init_blocking(make).expect("no deadlock"), 9));
+                scope.spawn(|| {
+                    assert_eq!(*cell.get_or_init_blocking(make).expect("no deadlock"), 9)
+                });
             }
             let run = executor.run(&db, |cx| {
                 cx.par_for_each(0..8, |cx, _| {
@@ -128,8 +133,15 @@ fn f5_an_initialiser_that_unwinds_leaves_the_cell_to_the_next(bed: &Bed) {
         })
     });
     let seen = seen.expect("the failure is caught");
-    assert_eq!(seen.iter().filter(|value| value.is_none()).count(), 1, "{seen:?}");
-    assert_eq!(seen.iter().flatten().filter(|value| **value == 3).count(), 7);
+    assert_eq!(
+        seen.iter().filter(|value| value.is_none()).count(),
+        1,
+        "{seen:?}"
+    );
+    assert_eq!(
+        seen.iter().flatten().filter(|value| **value == 3).count(),
+        7
+    );
 }
 
 fn f5_a_cancelled_initialiser_leaves_the_cell_to_the_next(bed: &Bed) {
@@ -175,14 +187,20 @@ fn w5_permits_are_never_more_than_there_are(bed: &Bed) {
     });
     run.expect("it ends");
     assert_eq!(semaphore.available(), 3, "all came back");
-    semaphore.try_acquire_many(3).expect("they are there").forget();
+    semaphore
+        .try_acquire_many(3)
+        .expect("they are there")
+        .forget();
     // Nothing else runs on the sequential backend; elsewhere another job brings one.
     let last = executor.run(&db, |cx| {
         let wants = |cx: &Cx<'_, ()>| semaphore.checked_acquire(cx).map(drop);
         cx.join(wants, |_| semaphore.add_permits(1)).0
     });
     let last = last.expect("the run goes on");
-    assert_eq!(last.is_err_and(|error| error.is_deadlock()), bed.is_sequential());
+    assert_eq!(
+        last.is_err_and(|error| error.is_deadlock()),
+        bed.is_sequential()
+    );
 }
 
 fn w5_nobody_overtakes_who_wants_many_permits(bed: &Bed) {

@@ -3,14 +3,14 @@
 //! Used by `mod.rs`, which explains the fields. It must not know how a workload does its job.
 
 use super::{
-    Measure, Workload, closure, coarse, depth, fork_join, grid, hits, idle, integrate, lock,
-    loops, matmul, misses, nqueens, provider, rust_source, shared, skynet, spawn, suspended, switch,
-    tree_sum, trickle, uts, wake, wavefront,
+    Measure, Workload, closure, coarse, depth, fork_join, grid, hits, idle, integrate, lock, loops,
+    matmul, misses, nqueens, pipeline, provider, rust_source, shared, skynet, spawn, suspended,
+    switch, tree_sum, trickle, uts, wake, wavefront,
 };
 use crate::engine::Engine::{
     CacheLine, Calls, Capacity, Chili, Context, ContextMxcsr, Corosensei, DagwoodRayonCore,
-    Dashmap, Fibers, Forte, Papaya, Park, ParkingLot, Plain, Rayon, RayonBlocking, Salsa, SalsaTuple,
-    Sequential, Shards, Tarjan, Threads,
+    Dashmap, Fibers, Forte, Papaya, Park, ParkingLot, Plain, Rayon, RayonBlocking, Salsa,
+    SalsaTuple, Sequential, Shards, StdChannel, Tarjan, Threads,
 };
 use crate::{mechanisms, vintage};
 
@@ -445,6 +445,18 @@ pub(crate) static ALL: &[Workload] = &[
         baseline: ParkingLot,
         engines: &[Fibers, Threads, Sequential, ParkingLot],
         load: lock::load,
+        ..FORKS
+    },
+    Workload {
+        name: "pipeline",
+        about: "numbers through three stages, by channels with room for 64: what a wait for the next stage costs",
+        unit: "item",
+        size_means: "items",
+        default_size: 200_000,
+        sizes: 1..=1_000_000_000,
+        baseline: StdChannel,
+        engines: &[Fibers, Threads, StdChannel, Plain],
+        load: pipeline::load,
         ..FORKS
     },
     Workload {

@@ -21,6 +21,7 @@ mod memo_engines;
 mod memos;
 mod misses;
 mod nqueens;
+mod pipeline;
 mod provider;
 mod ring;
 mod rust_source;

@@ -1,8 +1,8 @@
 //! What hangs or overflows on rayon's own threads, by the number of rayon's issue, on the backend that pools run on by default
 //! (`DAGWOOD_RAYON_BACKEND` says another).
 //!
-//! Not here: #592, #1205 and #1251 with a lock that is awaited, for which dagwood has no lock of its own yet (one of `std`
-//! blocks the worker's thread, and its holder may be one of that worker's fibers); #1142 and #1311, which are about
+//! Not here: #592, #1205 and #1251 with a lock that is awaited, which must be one of `dagwood::locks` (one of `std`
+//! blocks the worker's thread, and its holder may be one of that worker's fibers): `benches/tests/rayon_locks.rs`; #1142 and #1311, which are about
 //! rayon's `par_bridge` and which its own test `par_bridge_recursion` is for (the gate's step `rayon`).
 #![cfg(any(feature = "fibers", feature = "threads"))]
 

@@ -227,7 +227,8 @@ impl<T> RwLock<T> {
 
     #[cold]
     fn wait(&self, fiber: &FiberRecord, count: usize) -> Result<Taken<'_>, Error> {
-        self.thing.wait_for_permits(fiber, &self.permits, count, HAS_THREADS)?;
+        self.thing
+            .wait_for_permits(fiber, &self.permits, count, HAS_THREADS)?;
         Ok(self.taken(count))
     }
 }

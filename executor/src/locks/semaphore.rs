@@ -149,9 +149,7 @@ impl Semaphore {
     /// can see.
     pub fn try_acquire_many(&self, count: usize) -> Option<SemaphorePermit<'_>> {
         self.check();
-        self.permits
-            .try_take(count)
-            .then(|| self.permit(count))
+        self.permits.try_take(count).then(|| self.permit(count))
     }
 
     /// Adds so many permits.

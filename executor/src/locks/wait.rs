@@ -152,7 +152,7 @@ impl Thing {
                 self.name()
             )));
         }
-        graph::may_wait_in_line(fiber)
+        graph::may_wait_in_line(fiber, self.subject())
     }
 
     /// Suspends `fiber`, the current one, until the place at which it stands in a line is called.
@@ -161,9 +161,12 @@ impl Thing {
     ///
     /// As for [`graph::wait_in_line`]. The caller takes the place out of the line.
     pub(super) fn wait(&self, fiber: &FiberRecord, place: &Place) -> Result<(), Error> {
+        graph::wait_in_line(fiber, place, self.subject())
+    }
+
+    fn subject(&self) -> Subject {
         // SAFETY: `describe_thing` takes a living one.
-        let what = unsafe { Subject::new(THING, self) };
-        graph::wait_in_line(fiber, place, what)
+        unsafe { Subject::new(THING, self) }
     }
 
     /// Takes so many permits for `fiber`, the current one, which waits if need be.

@@ -8,8 +8,10 @@ mod deaf;
 mod ending;
 mod holding;
 mod nested;
+mod no_suspend;
 
 use std::cell::{Cell, UnsafeCell};
+use std::panic::Location;
 use std::ptr;
 
 use dagwood_fibers::RawSuspender;
@@ -93,7 +95,9 @@ pub(crate) struct FiberRecord {
     /// How often its job was told that the executor shuts down.
     refusals: Cell<u16>,
     /// How many locks' words name it (lock.md K1). Touched on its OS thread alone.
-    locks: Cell<usize>,
+    locks: Cell<u32>,
+    /// The size of the segments that it goes on on, in KiB.
+    segment_kib: u32,
     /// While it rests in a wait: which (rest.md).
     rest: Rest<Ask>,
     /// What it works for, to see whether that is cancelled; null for a thread outside. Written by the fiber, read by
@@ -107,8 +111,8 @@ pub(crate) struct FiberRecord {
     /// The record of the iteration that runs on it, or null. Written by the fiber, and looked through under the graph's
     /// lock, or by its worker.
     inner: AtomicPtr<FiberRecord>,
-    /// The size of the segments that it goes on on.
-    segment_bytes: usize,
+    /// Where it was said that it does not wait (`fiber/no_suspend.rs`), or null.
+    no_suspend: Cell<*const Location<'static>>,
     /// Below this address little is left of the stack that it runs on now.
     limit: Cell<usize>,
     /// Why it is called back from its wait: a cycle. Read and written under the graph's lock.
@@ -163,7 +167,7 @@ impl FiberRecord {
             attention,
             suspender: Cell::new(None),
             limit: Cell::new(0),
-            segment_bytes,
+            segment_kib: u32::try_from(segment_bytes >> 10).expect("less than four TiB"),
             own: LineStart,
             forks: ForkList::new(),
             frames: Cell::new(ptr::null()),
@@ -180,6 +184,7 @@ impl FiberRecord {
             is_deaf: Cell::new(false),
             refusals: Cell::new(0),
             locks: Cell::new(0),
+            no_suspend: Cell::new(ptr::null()),
             lent: Cell::new(ptr::null()),
             cycle: UnsafeCell::new(None),
             next: Cell::new(ptr::null()),
@@ -271,7 +276,7 @@ impl FiberRecord {
 
     /// The size of the segments that it goes on on.
     pub(crate) fn segment_bytes(&self) -> usize {
-        self.segment_bytes
+        (self.segment_kib as usize) << 10
     }
 
     /// From now on the fiber, the current one, runs on a stack with this limit (attention.md A4).

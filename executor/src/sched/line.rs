@@ -29,11 +29,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    pub(crate) fn new(
-        fiber: &FiberRecord,
-        beside: Option<&FiberRecord>,
-        amount: usize,
-    ) -> Self {
+    pub(crate) fn new(fiber: &FiberRecord, beside: Option<&FiberRecord>, amount: usize) -> Self {
         Place {
             beside: beside.map_or(ptr::null(), ptr::from_ref),
             list: WaitList::new(ptr::null()),

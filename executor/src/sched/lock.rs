@@ -197,12 +197,11 @@ impl Lock {
             self.word.0.store(waiting.word(holder), Ordering::Relaxed);
             return Entered::Taken;
         }
-        // SAFETY: by contract.
-        unsafe {
-            match place.amount {
-                0 => waiting.line.push(place),
-                _ => waiting.line.push_first(place),
-            }
+        match place.amount {
+            // SAFETY: by contract.
+            0 => unsafe { waiting.line.push(place) },
+            // SAFETY: as above.
+            _ => unsafe { waiting.line.push_first(place) },
         }
         Entered::Waits
     }

@@ -54,6 +54,10 @@ impl Worker {
         match self.0 {}
     }
 
+    pub(crate) fn index(&self) -> usize {
+        match self.0 {}
+    }
+
     pub(crate) fn workers(&self) -> usize {
         match self.0 {}
     }

@@ -15,9 +15,15 @@ use crate::plant;
 /// a process has.
 const SEGMENT_BYTES_MIN: usize = 1 << 20;
 
-/// The size of the segments of fibers with stacks of `stack_bytes`.
+/// The most: fibers' records keep the size in KiB, in 32 bits.
+const SEGMENT_BYTES_MAX: usize = (u32::MAX as usize).saturating_mul(KIB) / KIB * KIB;
+
+const KIB: usize = 1 << 10;
+
+/// The size of the segments of fibers with stacks of `stack_bytes`: whole KiB.
 pub(crate) fn segment_bytes(stack_bytes: usize) -> usize {
-    stack_bytes.max(SEGMENT_BYTES_MIN)
+    let bytes = stack_bytes.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
+    bytes.next_multiple_of(KIB)
 }
 
 /// What must be left of a stack for whoever begins something on it: an eighth, but at least 64 KiB

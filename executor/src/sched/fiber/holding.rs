@@ -9,7 +9,9 @@ impl FiberRecord {
     /// A lock's word is about to name it. It is the current fiber, or around it, or the OS thread's own.
     #[inline]
     pub(crate) fn hold(&self) {
-        self.locks.set(self.locks.get() + 1);
+        let held = self.locks.get().checked_add(1);
+        self.locks
+            .set(held.expect("four billion leaked guards are too many"));
     }
 
     /// A lock's word names it no more. Called on its OS thread: guards do not leave that.
@@ -19,7 +21,7 @@ impl FiberRecord {
     }
 
     /// How many locks' words name it: when its work has ended, those whose guards were leaked.
-    pub(in crate::sched) fn locks_held(&self) -> usize {
+    pub(in crate::sched) fn locks_held(&self) -> u32 {
         self.locks.get()
     }
 

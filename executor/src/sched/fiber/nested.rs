@@ -6,12 +6,18 @@ use std::ptr;
 
 use super::{FiberRecord, Wake};
 use crate::plant;
+use crate::sched::pool::Worker;
 use crate::sync::Ordering;
 
 impl FiberRecord {
     /// Whether others can run while it waits, though it is the record of a run of its own.
     pub(crate) fn is_on_worker(&self) -> bool {
         self.outermost().worker().is_some()
+    }
+
+    /// Which worker of its executor runs it; 0 in a sequential run.
+    pub(crate) fn worker_index(&self) -> usize {
+        self.host().worker().map_or(0, Worker::index)
     }
 
     /// The fiber whose stack this is.

@@ -6,7 +6,7 @@ use std::ptr;
 
 use super::deadlock::{Closes, closes};
 use super::edge::set_edge;
-use super::waits::{check_cancelled, check_unwinding, point_before_wait, suspend};
+use super::waits::{check_allowed, check_cancelled, check_unwinding, point_before_wait, suspend};
 use super::{Ask, Awaited, Subject, WaitKind};
 use crate::error::Error;
 use crate::plant;
@@ -36,6 +36,7 @@ pub(crate) fn wait_for_lock(
     is_over: impl Fn() -> bool,
 ) -> Result<bool, Error> {
     check_unwinding()?;
+    check_allowed(fiber, what)?;
     check_cancelled(fiber)?;
     let mut calls = 0;
     while !is_over() {
@@ -129,8 +130,9 @@ fn leave_edge(fiber: &FiberRecord) -> Result<(), Error> {
 /// # Errors
 ///
 /// It would be a destructor's wait during an unwind, or the fiber's work is cancelled.
-pub(crate) fn may_wait_in_line(fiber: &FiberRecord) -> Result<(), Error> {
+pub(crate) fn may_wait_in_line(fiber: &FiberRecord, what: Subject) -> Result<(), Error> {
     check_unwinding()?;
+    check_allowed(fiber, what)?;
     check_cancelled(fiber)?;
     point_before_wait(fiber);
     Ok(())

@@ -2,6 +2,7 @@
 //!
 //! Used by everything that waits. Knows the edge it adds, and not what else is in the graph.
 
+use std::panic::Location;
 use std::ptr::{self, NonNull};
 use std::time::Instant;
 
@@ -10,7 +11,7 @@ use super::giving_up::GivenUpFor;
 use super::{Awaited, Subject, owner_of};
 use crate::error::Error;
 use crate::plant;
-use crate::sched::fiber::FiberRecord;
+use crate::sched::fiber::{FiberRecord, without_runs};
 use crate::sched::wanted::{self, Foreign, end_of};
 
 /// Suspends `fiber` until `awaited` was closed; `what` is its name for reports.
@@ -47,6 +48,7 @@ fn wait_in_ask(
         return Ok(());
     }
     check_unwinding().map_err(Stopped::Refused)?;
+    check_allowed(fiber, what).map_err(Stopped::Refused)?;
     check_cancelled(fiber).map_err(Stopped::Refused)?;
     wait_on_edge(fiber, awaited, what, kind).map_err(Stopped::of)
 }
@@ -57,6 +59,10 @@ fn wait_in_ask(
 /// Gives the error of a cycle that this wait was part of: raise it.
 pub(crate) fn wait_for_child(fiber: &FiberRecord, awaited: &Awaited) -> Option<Error> {
     let mut cycle = None;
+    if awaited.list.outcome().is_none() {
+        // It cannot be left: it is told afterwards.
+        cycle = check_allowed(fiber, Subject::CHILD).err();
+    }
     while awaited.list.outcome().is_none() {
         // Once a cycle is decided the child goes on; it may run into another.
         let waited = wait_on_edge(fiber, awaited, Subject::CHILD, WaitKind::Child);
@@ -93,6 +99,7 @@ pub(crate) fn wait_without_edge(
     let mut ask = Ask::new(fiber, awaited, what, WaitKind::Ask);
     while awaited.list.outcome().is_none() {
         check_unwinding()?;
+        check_allowed(fiber, what)?;
         check_cancelled(fiber)?;
         point_before_wait(fiber);
         // SAFETY: the current fiber, which suspends if it was listed; its record outlives it.
@@ -187,7 +194,8 @@ pub(crate) enum Stopped {
 
 impl Stopped {
     fn of(error: Error) -> Stopped {
-        if error.is_exhausted() || error.is_cancelled() || error.is_deadlock() {
+        if error.is_exhausted() || error.is_cancelled() || error.is_deadlock() || error.is_refused()
+        {
             Stopped::Refused(error)
         } else if error.is_cut() {
             Stopped::Cut
@@ -224,6 +232,21 @@ pub(super) fn check_unwinding() -> Result<(), Error> {
     } else {
         Ok(())
     }
+}
+
+/// What has said that it does not wait, does not.
+pub(super) fn check_allowed(fiber: &FiberRecord, what: Subject) -> Result<(), Error> {
+    match fiber.must_not_suspend() {
+        Some(place) => Err(refusal(place, what)),
+        None => Ok(()),
+    }
+}
+
+#[cold]
+fn refusal(place: &'static Location<'static>, what: Subject) -> Error {
+    let what = without_runs(|| what.name());
+    let what = what.map_or_else(|| "what was forked".to_owned(), |name| name.text);
+    Error::no_suspend(place, &what)
 }
 
 /// Cancelled work does not begin to wait (cancel.md X2).
