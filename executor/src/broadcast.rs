@@ -9,7 +9,7 @@ use crate::part::{Given, Taken, Work};
 use crate::plant;
 use crate::query::record::Branches;
 use crate::run::Run;
-use crate::sched::fiber::FiberRecord;
+use crate::sched::fiber::{Deaf, FiberRecord};
 use crate::sched::pool::Worker;
 
 /// The call of one worker.
@@ -19,6 +19,7 @@ struct Call<'b, 'db, D, B> {
     worker: usize,
     /// Whether what it asks for is recorded.
     is_recorded: bool,
+    deaf: Deaf,
     body: &'b B,
 }
 
@@ -31,9 +32,9 @@ where
     fn run(self, fiber: &FiberRecord) -> Self::Done {
         // SAFETY: the current fiber; run and bindings outlive the broadcast, which waits for us.
         let cx = unsafe { Cx::new(self.run, fiber, self.locals) };
-        cx.with_recorder(self.is_recorded, |cx| {
-            catch_unwind(AssertUnwindSafe(|| (self.body)(cx, self.worker)))
-        })
+        let call = |cx: &_| catch_unwind(AssertUnwindSafe(|| (self.body)(cx, self.worker)));
+        let call = || cx.with_recorder(self.is_recorded, call);
+        self.deaf.during(fiber, call)
     }
 }
 
@@ -105,6 +106,7 @@ impl<'db, D: 'static> Cx<'db, D> {
                 locals: self.locals(),
                 worker: index,
                 is_recorded: self.recorder().is_some(),
+                deaf: Deaf::of(self.fiber()),
                 body,
             };
             // SAFETY: body and run are `Sync`, results are `Send`, and all calls are taken below.

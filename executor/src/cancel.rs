@@ -125,7 +125,8 @@ impl<'db, D: 'static> Cx<'db, D> {
     ///
     /// # Panics
     ///
-    /// As `body` does. (A task that failed without anybody asking for its result is a failure of the run, as elsewhere.)
+    /// As `body` does. (A task that failed without anybody asking for its result is a failure of the run, as elsewhere;
+    /// of a part that was cancelled it is nobody's.)
     ///
     /// # Examples
     ///

@@ -8,15 +8,15 @@
 //! | do something so many at a time | [`Semaphore`] |
 //! | wait until a value under a mutex is as wanted | [`Condvar`] |
 //! | go on when so many have come | [`Barrier`] |
-//! | hand values over, so many at a time | [`channel`] |
+//! | hand values over, so many at a time | [`channel()`] |
 //!
 //! Each wait takes the [`Cx`](crate::Cx) of the job, and comes in two forms: one that unwinds the job where it cannot wait (as
 //! [`Cx::get`](crate::Cx::get)), and one, `checked_`, that gives the [`Error`](crate::Error). Threads outside an executor, and code without a
 //! context, use the `_blocking` form: on a thread outside it blocks, on a job's fiber it suspends that.
 //!
-//! *Who is next.* Whoever waits longest is called when a lock is given back; but whoever comes first takes it, so that a
-//! lock does not stand idle while the one that was called waits for its thread. Who was called in vain four times is
-//! the next for certain.
+//! *Who is next.* Of a mutex and a once-cell whoever waits longest is called when it is given back; but whoever comes first
+//! takes it, so that it does not stand idle while the one that was called waits for its thread. Who was called in vain four
+//! times is the next for certain. All others serve in the order of arrival: nobody overtakes.
 //!
 //! *Deadlocks.* A circle of waits with a [`Mutex`] or a [`OnceCell`] on it is found when it closes, through joins, tasks,
 //! queries and threads outside: one wait on it ends with an error that [is a deadlock](crate::Error::is_deadlock). It is not recovered

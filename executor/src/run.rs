@@ -239,7 +239,7 @@ impl<'db, D> Run<'db, D> {
         }
     }
 
-    /// The same of a part of the run `around`, of which it counts as a failure if a task failed: a query that was asked
+    /// The same of a part of the run `around`. That a task failed counts as a failure of that one: a query that was asked
     /// for in the part, and might have been elsewhere, may have spawned it.
     pub(crate) fn root_of_part<T>(
         &self,
@@ -248,28 +248,16 @@ impl<'db, D> Run<'db, D> {
         body: impl FnOnce(&Cx<'db, D>) -> T,
     ) -> Result<T, Payload> {
         let (result, cycle) = self.with_tasks(cx, body);
-        let is_cancelled = self.region.own_reason().is_some();
-        // What was cancelled is nobody's failure.
-        let value = result.inspect_err(|payload| {
-            let is_told = Error::raised_in(payload).is_some_and(Error::is_cancelled);
-            if !(is_told && is_cancelled) {
-                self.pass_failures_on(around, is_cancelled);
-            }
-        })?;
-        self.pass_failures_on(around, is_cancelled);
+        let mut failed = std::mem::take(&mut *self.tasks.failed.lock());
+        // Of what was cancelled they are nobody's: who was to ask for a result may have been told to end before.
+        if self.region.own_reason().is_none() {
+            around.tasks.failed.lock().append(&mut failed);
+        }
+        let value = result?;
         match cycle {
             Some(error) => Err(failed_with(value, error)),
             None => Ok(value),
         }
-    }
-
-    /// Failures of tasks are those of the run around: unless they were told to end, and this one was cancelled.
-    fn pass_failures_on(&self, around: &Self, is_cancelled: bool) {
-        let mut failed = std::mem::take(&mut *self.tasks.failed.lock());
-        if is_cancelled {
-            failed.retain(|failure| !failure().is_some_and(|error| error.is_cancelled()));
-        }
-        around.tasks.failed.lock().append(&mut failed);
     }
 
     /// What `body` gives, when all tasks have ended; and the error of a cycle that the wait for one was part of.

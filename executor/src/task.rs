@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::cancel::{CancelOnDrop, CancelToken};
 use crate::cx::Cx;
 use crate::error::{Error, discard};
-use crate::sched::fiber::FiberRecord;
+use crate::sched::fiber::{Deaf, FiberRecord};
 use crate::sched::graph::{self, Frame, Stopped};
 use crate::sched::wanted::{end_of, told};
 use crate::spawned::{SendPtr, SpawnedJob, TaskCell, start_or_publish, with_room_to_start};
@@ -69,11 +69,13 @@ impl<'db, D: 'static> Cx<'db, D> {
         let run = SendPtr(self.run());
         self.run().task_spawned(&cell);
         let own = Arc::clone(&cell);
+        let deaf = Deaf::of(self.fiber());
         let body = Box::new(move |fiber: &FiberRecord| {
             let run = run;
             // SAFETY: the run does not return before `task_ended`.
             let run = unsafe { &*run.0 };
-            if own.fill(fiber, run, ptr::null(), body) {
+            let fill = || own.fill(fiber, run, ptr::null(), body);
+            if deaf.or_of(fiber).during(fiber, fill) {
                 let failed = Arc::clone(&own);
                 run.task_failed(Box::new(move || failed.unobserved_failure()));
             }

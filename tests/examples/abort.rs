@@ -14,6 +14,7 @@ struct Data {
     never: Event<u32>,
     token: CancelToken,
     runs: AtomicUsize,
+    has_looked: Event<()>,
 }
 
 /// Waits by a `try_` form, and makes a value of the error.
@@ -25,6 +26,16 @@ enum Node {
     /// Asks for it by `get`: is not disturbed.
     Gets,
     Plain,
+    /// Is cancelled, and looks in a task that runs elsewhere.
+    Spawns,
+    /// Is cancelled, and looks on each worker.
+    Broadcasts,
+}
+
+/// Whether this job is told to end.
+fn look(cx: &Cx<'_, Data>) -> Result<u32, String> {
+    cx.check_cancelled().map_err(|error| error.to_string())?;
+    Ok(5)
 }
 
 impl Query<Data> for Node {
@@ -41,6 +52,23 @@ impl Query<Data> for Node {
                 cx.get(Node::Plain).clone()
             }
             Node::Plain => Ok(4),
+            Node::Spawns => {
+                cx.data().token.cancel();
+                let task = cx.spawn(|cx| {
+                    let looked = look(cx);
+                    let _ = cx.data().has_looked.set(());
+                    looked
+                });
+                cx.data().has_looked.wait(cx);
+                task.wait(cx).clone()
+            }
+            Node::Broadcasts => {
+                cx.data().token.cancel();
+                cx.broadcast(|cx, _| look(cx))
+                    .into_iter()
+                    .max()
+                    .expect("one worker at least")
+            }
         }
     }
 }
@@ -55,6 +83,7 @@ fn database() -> Database<Data> {
         never: Event::named("what nobody sets"),
         token: CancelToken::new(),
         runs: AtomicUsize::new(0),
+        has_looked: Event::named("who looks"),
     })
 }
 
@@ -98,6 +127,16 @@ fn the_rest_is_not_disturbed(backend: Backend) {
     assert_eq!(run.expect("it came to its end"), (Ok(4), (1, 2), true));
 }
 
+/// Nor is what that gives away: tasks, and calls of a broadcast.
+fn what_is_given_away_is_not_disturbed(backend: Backend) {
+    for node in [Node::Spawns, Node::Broadcasts] {
+        let (executor, db) = (executor(backend), database());
+        let token = db.data().token.clone();
+        let run = executor.run_cancellable(&db, &token, |cx| cx.get(node).clone());
+        assert_eq!(run.expect("it came to its end"), Ok(5), "{node:?}");
+    }
+}
+
 fn deadlines_and_shutdown(backend: Backend) {
     let (executor, db) = (executor(backend), database());
     let run = executor.run_with_deadline(&db, Duration::from_millis(5), |cx| {
@@ -130,6 +169,7 @@ fn main() {
             waits_are_ended(backend);
         }
         the_rest_is_not_disturbed(backend);
+        what_is_given_away_is_not_disturbed(backend);
         deadlines_and_shutdown(backend);
         println!("{backend}: as it should be");
     }

@@ -113,10 +113,16 @@ fn w3_few_have_a_fiber_of_those_who_wait_for_an_iteration(bed: &Bed) {
     let (waiting, later) = with_a_crowd(&executor, 0, count, ask, |steps| {
         steps.until_asked(count);
         let waiting = executor.statistics().suspended_peak as usize;
-        (waiting, start.elapsed().as_millis() as usize * executor.workers())
+        (
+            waiting,
+            start.elapsed().as_millis() as usize * executor.workers(),
+        )
     });
     let most = CROWD + 2 * executor.workers() + later;
-    assert!(waiting <= most, "{waiting} wait, {later} may have come later");
+    assert!(
+        waiting <= most,
+        "{waiting} wait, {later} may have come later"
+    );
 }
 
 /// Each of the crowd computes what the iteration needs.
@@ -125,6 +131,8 @@ fn c7_an_iteration_needs_what_lies_below_a_crowd(bed: &Bed) {
     let count = 2 * CROWD;
     let ask = |cx: &Cx<'_, Steps>, number| *cx.get(Sum(number));
     for asked in [CROWD, CROWD + 20] {
-        with_a_crowd(&executor, count, count, ask, |steps| steps.until_asked(asked));
+        with_a_crowd(&executor, count, count, ask, |steps| {
+            steps.until_asked(asked)
+        });
     }
 }

@@ -216,7 +216,9 @@ impl Program {
 
     fn vars(&self) -> Vec<Var> {
         let nodes = (0..self.nodes.len() as u32).map(Var::Node);
-        nodes.chain((0..self.plains.len() as u32).map(Var::Plain)).collect()
+        nodes
+            .chain((0..self.plains.len() as u32).map(Var::Plain))
+            .collect()
     }
 
     /// The least values that agree with each other, found by trying again and again.
@@ -281,6 +283,10 @@ fn c7_random_programs_with_plain_queries_between(bed: &Bed) {
             set_of(cx, vars[start]);
             cx.par_map(0..vars.len(), |cx, place| set_of(cx, vars[place]))
         });
-        assert_eq!(given.expect("no cycle of plain ones"), least, "program {seed}");
+        assert_eq!(
+            given.expect("no cycle of plain ones"),
+            least,
+            "program {seed}"
+        );
     }
 }

@@ -63,8 +63,10 @@ fn f3_a_hundred_thousand_random_programs_while_much_is_cancelled() {
     /// A worker keeps 64 spare ones.
     const FIBERS_MAX: usize = 4 * 64 + 4;
     static FIRST: AtomicU64 = AtomicU64::new(0);
+    static END: AtomicU64 = AtomicU64::new(0);
 
     let all = numbers_by_environment("DAGWOOD_STORMS", 0..100_000);
+    END.store(all.end, Ordering::SeqCst);
     for backend in Executor::backends() {
         if *backend == Backend::Sequential {
             continue;
@@ -74,7 +76,7 @@ fn f3_a_hundred_thousand_random_programs_while_much_is_cancelled() {
             run_scenario(&format!("storms from {first} on"), *backend, &[4], |bed| {
                 let first = FIRST.load(Ordering::SeqCst);
                 let executor = bed.executor();
-                for number in first..first + AT_ONCE {
+                for number in first..first + AT_ONCE.min(END.load(Ordering::SeqCst) - first) {
                     check_storms(&executor, false, number..number + 1);
                     assert_eq!(Program::living(), 0, "storm {number}: values are left");
                     let waiters = executor.waiters();

@@ -11,6 +11,7 @@ use dagwood_tests::{Bed, open, scenarios};
 
 scenarios! {
     pools [1, 2]: w3_a_report_names_waiters_and_what_they_wait_for;
+    pools [1, 2]: w3_a_report_names_who_does_forks_and_tasks;
     all [1]: w3_a_report_of_nobody;
     pools [1, 2] unseeded "a clock says when": w3_an_answer_that_comes_too_late;
     pools [1, 2] unseeded "a clock says when": w3_the_watchdog_reports_that_nothing_goes_on;
@@ -89,6 +90,80 @@ fn w3_a_report_names_waiters_and_what_they_wait_for(bed: &Bed) {
         assert_eq!(run.join().expect("no panic").expect("a value"), (2, 2));
     });
     assert!(executor.waiters().is_empty());
+}
+
+/// How one waits for what another does, which waits for the gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Join,
+    Scope,
+    Loop,
+    Task,
+}
+
+/// What waits is begun elsewhere before this comes to its own wait.
+fn wait_for_waiter(cx: &Cx<'_, Event<()>>, way: Way) {
+    let begun = Arc::new(Event::named("the beginning"));
+    let waits = |cx: &Cx<'_, Event<()>>, begun: &Event<()>| {
+        open(begun);
+        cx.data().wait(cx);
+    };
+    match way {
+        Way::Join => {
+            cx.join(|cx| begun.wait(cx), |cx| waits(cx, &begun));
+        }
+        Way::Scope => cx.scope(|cx, scope| {
+            scope.spawn(cx, |cx| waits(cx, &begun));
+            begun.wait(cx);
+        }),
+        Way::Loop => cx.par_for_each(0..2_usize, |cx, item| match item {
+            0 => *begun.wait(cx),
+            _ => waits(cx, &begun),
+        }),
+        Way::Task => {
+            let begins = Arc::clone(&begun);
+            let task = cx.spawn(move |cx| waits(cx, &begins));
+            begun.wait(cx);
+            task.wait(cx);
+        }
+    }
+}
+
+fn w3_a_report_names_who_does_forks_and_tasks(bed: &Bed) {
+    let executor = bed.executor();
+    for way in [Way::Join, Way::Scope, Way::Loop, Way::Task] {
+        let db = Database::new(Event::named("the gate"));
+        thread::scope(|scope| {
+            let run = scope.spawn(|| executor.run(&db, |cx| wait_for_waiter(cx, way)));
+            let is_it = |report: &WaitReport| {
+                report.len() == 2
+                    && report
+                        .iter()
+                        .all(|waiter| waiter.awaited() != "the beginning")
+            };
+            let report = report_when(&executor, is_it);
+            let is_at_gate = |waiter: &&dagwood::Waiter| waiter.awaited() == "the gate";
+            let at_gate = report.iter().position(|waiter| is_at_gate(&waiter));
+            let at_gate = at_gate.unwrap_or_else(|| panic!("{way:?}: {report}"));
+            let other = report.iter().find(|waiter| !is_at_gate(waiter));
+            let other = other.unwrap_or_else(|| panic!("{way:?}: {report}"));
+            assert_eq!(other.holder(), Holder::Waiter(at_gate), "{way:?}: {report}");
+            let is_named = match way {
+                Way::Task => other.awaited().starts_with("task at "),
+                _ => other.awaited() == "what it forked",
+            };
+            assert!(is_named, "{way:?}: {report}");
+            let (text, dot) = (report.to_string(), report.to_dot());
+            let line = format!("waits for {}, which fiber {at_gate} does", other.awaited());
+            assert!(text.contains(&line), "{text}");
+            let edge = format!("-> f{at_gate} [label=\"{}\"];", other.awaited());
+            assert!(dot.contains(&edge), "{dot}");
+            let gate = format!("a{at_gate} [label=\"the gate\", shape=box];");
+            assert!(dot.contains(&gate), "{dot}");
+            open(db.data());
+            run.join().expect("no panic").expect("it ends");
+        });
+    }
 }
 
 fn w3_a_report_of_nobody(bed: &Bed) {

@@ -112,7 +112,12 @@ fn x2_what_forks_where_nothing_waits_keeps_it(bed: &Bed) {
             cx.no_suspend(|cx| {
                 let thread = thread::current().id();
                 let check = |_: &Cx<'_, ()>| assert_eq!(thread::current().id(), thread);
-                cx.join(|cx| drop(cx.join(check, check)), check);
+                cx.join(
+                    |cx| {
+                        cx.join(check, check);
+                    },
+                    check,
+                );
                 cx.par_for_each(0..100, |cx, _| check(cx));
                 cx.scope(|cx, scope| {
                     for _ in 0..10 {

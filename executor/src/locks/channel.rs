@@ -114,7 +114,7 @@ impl<T> State<T> {
     /// The line is one of the two of this state, which is locked; the parcel is used before that ends.
     unsafe fn first_of<'p>(line: &Line) -> Option<&'p Parcel<T>> {
         let parcel = line.first()?.parcel.cast::<Parcel<T>>();
-        // SAFETY: beside a place in the line (`Channel::wait`).
+        // SAFETY: beside a place in the line (`Channel::send`, `recv`).
         Some(unsafe { &*parcel })
     }
 

@@ -123,7 +123,11 @@ pub(super) fn ask<'db, Q: Query<D>, D: 'static>(
         let wanted = Wanted::new(table, slot, want);
         cx.database().wanted().lock().push(wanted);
         let is_over = || slot.is_decided() || gate.is_empty();
-        let Some(_waiting) = cx.database().crowd().join(cx.fiber(), gate.awaited(), is_over) else {
+        let Some(_waiting) = cx
+            .database()
+            .crowd()
+            .join(cx.fiber(), gate.awaited(), is_over)
+        else {
             continue;
         };
         let asked = Asked {

@@ -44,7 +44,12 @@ impl Crowd {
         let waiting = self.0.load(Ordering::Relaxed);
         if waiting >= SMALL
             && let Some(worker) = fiber.worker()
-            && worker.lingers(fiber, awaited, FOR_EACH_SMALL * (waiting / SMALL) as u32, is_over)
+            && worker.lingers(
+                fiber,
+                awaited,
+                FOR_EACH_SMALL * (waiting / SMALL) as u32,
+                is_over,
+            )
         {
             return None;
         }

@@ -98,7 +98,13 @@ impl Worker {
         match self.0 {}
     }
 
-    pub(crate) fn lingers(&self, _: &FiberRecord, _: &Awaited, _: Duration, _: impl Fn() -> bool) -> bool {
+    pub(crate) fn lingers(
+        &self,
+        _: &FiberRecord,
+        _: &Awaited,
+        _: Duration,
+        _: impl Fn() -> bool,
+    ) -> bool {
         match self.0 {}
     }
 

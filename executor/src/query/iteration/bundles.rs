@@ -288,14 +288,21 @@ mod tests {
         let mut bundles = Bundles::default();
         let len = 100_000;
         let first = chain(&mut bundles, len);
-        let stored: usize = bundles.bundles.iter().map(|bundle| bundle.reads.len()).sum();
+        let stored: usize = bundles
+            .bundles
+            .iter()
+            .map(|bundle| bundle.reads.len())
+            .sum();
         assert_eq!(stored, 2 * len as usize);
         assert_eq!(chain(&mut bundles, len), first);
         assert_eq!(bundles.bundles.len(), len as usize);
         let mut search = Search::default();
         // The last one is read first.
         assert_eq!(search.first(&bundles, first, |_| true), Some(len));
-        assert_eq!(Search::default().first(&bundles, first, |node| node == 0), Some(0));
+        assert_eq!(
+            Search::default().first(&bundles, first, |node| node == 0),
+            Some(0)
+        );
         assert_eq!(search.found.len(), len as usize);
     }
 

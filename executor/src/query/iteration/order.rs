@@ -28,9 +28,7 @@ impl<D: 'static> Graph for Needs<'_, '_, D> {
     fn edges(&self, number: u32) -> Vec<u32> {
         let numbers = |reads: &mut dyn Iterator<Item = Read>| reads.map(Read::number).collect();
         match Read::from_number(number).of() {
-            Of::Node(node) => {
-                numbers(&mut self.iteration.nodes.borrow()[node as usize].needs())
-            }
+            Of::Node(node) => numbers(&mut self.iteration.nodes.borrow()[node as usize].needs()),
             Of::Bundle(place) => {
                 let bundles = self.iteration.bundles.borrow();
                 numbers(&mut bundles.reads(place).iter().copied())
@@ -111,7 +109,9 @@ impl<'db, D: 'static> Iteration<'db, D> {
         let is_outside = |need: u32| self.is_undecided_outside(&nodes, need, group[0]);
         let bundles = self.bundles.borrow();
         let mut search = Search::default();
-        let mut needs = group.iter().flat_map(|member| nodes[*member as usize].needs());
+        let mut needs = group
+            .iter()
+            .flat_map(|member| nodes[*member as usize].needs());
         needs.any(|need| search.first(&bundles, need, is_outside).is_some())
     }
 
@@ -144,9 +144,10 @@ impl<'db, D: 'static> Iteration<'db, D> {
     fn needs_itself(&self, node: u32) -> bool {
         let bundles = self.bundles.borrow();
         let mut search = Search::default();
-        let mut is_itself =
-            |need| search.first(&bundles, need, |need| need == node).is_some();
-        self.nodes.borrow()[node as usize].needs().any(&mut is_itself)
+        let mut is_itself = |need| search.first(&bundles, need, |need| need == node).is_some();
+        self.nodes.borrow()[node as usize]
+            .needs()
+            .any(&mut is_itself)
     }
 
     /// Evaluates those members again that have read a first value of what is decided now. Blocked: it is another group.

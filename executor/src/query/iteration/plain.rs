@@ -377,7 +377,11 @@ impl<'db, D: 'static> Iteration<'db, D> {
         let place = ptr::from_ref(slot).cast();
         let read = self.bundles.borrow_mut().bundle(reads);
         self.note_reads(read.as_slice());
-        let good = if read.is_some() { good } else { self.in_this_round() };
+        let good = if read.is_some() {
+            good
+        } else {
+            self.in_this_round()
+        };
         let memo = Memo { given, read, good };
         // Of a member of a cycle the first is kept, which may have been read: this one is the same.
         let mut memos = self.plain.memos.borrow_mut();

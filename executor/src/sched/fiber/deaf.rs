@@ -17,6 +17,11 @@ impl Deaf {
     }
 
     #[inline]
+    pub(crate) fn or_of(self, _: &FiberRecord) -> Self {
+        self
+    }
+
+    #[inline]
     pub(crate) fn during<R>(self, _: &FiberRecord, body: impl FnOnce() -> R) -> R {
         body()
     }
@@ -32,6 +37,11 @@ impl Deaf {
     /// As the running job of `giver`, the current fiber, is.
     pub(crate) fn of(giver: &FiberRecord) -> Self {
         Deaf(giver.is_deaf())
+    }
+
+    /// The same if not what runs on `fiber`, the current one, is: for what may be begun on top of a wait for it.
+    pub(crate) fn or_of(self, fiber: &FiberRecord) -> Self {
+        Deaf(self.0 || fiber.is_deaf())
     }
 
     /// Runs the part on `fiber`, the current one.
