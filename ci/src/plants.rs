@@ -167,6 +167,12 @@ pub(crate) const PLANTS: &[Plant] = &[
     ),
     // lock.md P1: a waiter for permits does not say that somebody waits.
     plant("permit_lost", HANG, &["lock::permits_are_handed_over"]),
+    // lock.md P2: who hands permits over has not seen what others did who gave some back.
+    plant(
+        "permit_acquire",
+        RACE,
+        &["lock::who_is_called_comes_after_all_who_gave_back"],
+    ),
     // wait.md W4: the inbox publishes nothing.
     plant(
         "ready_release",

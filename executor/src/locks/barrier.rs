@@ -113,8 +113,7 @@ impl Barrier {
         // SAFETY: below it waits until it is called, or is taken out.
         unsafe { line.push(&place) };
         drop(line);
-        let waited = self.thing.wait(fiber, &place);
-        waited.inspect_err(|_| {
+        self.thing.wait(fiber, &place, || {
             self.line.lock().remove(&place);
         })?;
         Ok(false)

@@ -189,11 +189,9 @@ impl<T> Channel<T> {
         // SAFETY: below it waits until it is called, or is taken out; so does the parcel.
         unsafe { state.sending.push(&place) };
         drop(state);
-        let waited = self.thing.wait(fiber, &place);
-        if let Err(error) = waited {
+        self.thing.wait(fiber, &place, || {
             self.state.lock().sending.remove(&place);
-            return Err(error);
-        }
+        })?;
         // Nobody took it: there are no receivers any more.
         let left = parcel.into_inner();
         Ok(left.map_or(Ok(()), |value| Err(SendError(value))))
@@ -227,10 +225,9 @@ impl<T> Channel<T> {
         // SAFETY: below it waits until it is called, or is taken out; so does the parcel.
         unsafe { state.receiving.push(&place) };
         drop(state);
-        let waited = self.thing.wait(fiber, &place);
-        if waited.is_err() {
+        let waited = self.thing.wait(fiber, &place, || {
             self.state.lock().receiving.remove(&place);
-        }
+        });
         // What was handed over just then is not lost: the error comes again at the next wait.
         match (parcel.into_inner(), waited) {
             (None, Err(error)) => Err(error),

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::locks::mutex::MutexGuard;
 use crate::locks::wait::{Thing, begin_wait};
 use crate::sched::fiber::FiberRecord;
+use crate::plant;
 use crate::sched::holder;
 use crate::sched::line::{Called, Line, Place};
 use crate::sync::{Mutex, ThreadBound};
@@ -108,7 +109,7 @@ impl Condvar {
         begin_wait(cx);
         let mutex = guard.mutex;
         self.wait_here(cx.fiber(), guard)?;
-        mutex.checked_lock(cx)
+        self.told(mutex.checked_lock(cx))
     }
 
     /// The same without a context: a thread outside blocks, a job's fiber waits.
@@ -122,7 +123,7 @@ impl Condvar {
     ) -> Result<MutexGuard<'m, T>, Error> {
         let mutex = guard.mutex;
         self.wait_here(holder::here(), guard)?;
-        mutex.lock_blocking()
+        self.told(mutex.lock_blocking())
     }
 
     /// Tells the one that waits longest, if one does.
@@ -149,13 +150,21 @@ impl Condvar {
         unsafe { self.line.lock().push(&place) };
         // Whoever changes the value from now on finds us in the line.
         drop(guard);
-        let waited = self.thing.wait(fiber, &place);
-        waited.inspect_err(|_| {
+        self.thing.wait(fiber, &place, || {
             let was_called = !self.line.lock().remove(&place);
             if was_called {
                 self.notify_one();
             }
         })
+    }
+
+    /// What came of taking the mutex again. Who was told and cannot have it lets another be told: what it was told of is
+    /// still there.
+    fn told<T>(&self, taken: Result<T, Error>) -> Result<T, Error> {
+        if taken.is_err() && !plant::is("untold_condvar") {
+            self.notify_one();
+        }
+        taken
     }
 
     fn check(&self) {

@@ -159,9 +159,14 @@ impl Thing {
     ///
     /// # Errors
     ///
-    /// As for [`graph::wait_in_line`]. The caller takes the place out of the line.
-    pub(super) fn wait(&self, fiber: &FiberRecord, place: &Place) -> Result<(), Error> {
-        graph::wait_in_line(fiber, place, self.subject())
+    /// As for [`graph::wait_in_line`]: then `leave` takes the place out of the line.
+    pub(super) fn wait(
+        &self,
+        fiber: &FiberRecord,
+        place: &Place,
+        leave: impl FnOnce(),
+    ) -> Result<(), Error> {
+        graph::wait_in_line(fiber, place, self.subject(), leave)
     }
 
     fn subject(&self) -> Subject {
@@ -188,8 +193,7 @@ impl Thing {
         if entered == Entered::Taken {
             return Ok(());
         }
-        let waited = self.wait(fiber, &place);
-        waited.inspect_err(|_| permits.leave(&place))
+        self.wait(fiber, &place, || permits.leave(&place))
     }
 }
 

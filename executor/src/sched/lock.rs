@@ -102,10 +102,11 @@ impl Lock {
     #[inline]
     pub(crate) fn try_take(&self, holder: *const FiberRecord) -> bool {
         let free = ptr::null_mut();
-        // Acquire: pairs with the Release of `give_back`, and of `call_next`.
+        // Acquire: pairs with the Release of `give_back`, and of `call_next`. Release: pairs with the Acquire of who walks
+        // from the word to the holder's record, which may be new.
         self.word
             .0
-            .compare_exchange(free, open(holder), Ordering::Acquire, Ordering::Relaxed)
+            .compare_exchange(free, open(holder), Ordering::AcqRel, Ordering::Relaxed)
             .is_ok()
     }
 
@@ -118,8 +119,8 @@ impl Lock {
         let word = self.word.0.load(Ordering::Relaxed);
         let is_free = is_queued(word) && address_in(word).is_null() && waiting.kept_for.is_null();
         if is_free {
-            // Relaxed: whoever held it last gave it back under this lock (K3).
-            self.word.0.store(waiting.word(holder), Ordering::Relaxed);
+            // Release: as in `try_take`. No Acquire: whoever held it last gave it back under this lock (K3).
+            self.word.0.store(waiting.word(holder), Ordering::Release);
         }
         is_free
     }
@@ -178,11 +179,11 @@ impl Lock {
                 true => (open(holder), Entered::Taken),
                 false => (queued(address_in(word)), Entered::Waits),
             };
-            // Acquire: pairs with the Release of `give_back`.
+            // As in `try_take`.
             match self
                 .word
                 .0
-                .compare_exchange(word, to, Ordering::Acquire, Ordering::Relaxed)
+                .compare_exchange(word, to, Ordering::AcqRel, Ordering::Relaxed)
             {
                 Ok(_) if entered == Entered::Taken => return entered,
                 Ok(_) => word = to,
@@ -193,8 +194,8 @@ impl Lock {
         let is_its = !is_kept || ptr::eq(waiting.kept_for, place.fiber);
         if address_in(word).is_null() && is_its {
             waiting.kept_for = ptr::null();
-            // Relaxed: whoever held it last gave it back under this lock (K3).
-            self.word.0.store(waiting.word(holder), Ordering::Relaxed);
+            // Release: as in `try_take`. No Acquire: whoever held it last gave it back under this lock (K3).
+            self.word.0.store(waiting.word(holder), Ordering::Release);
             return Entered::Taken;
         }
         match place.amount {

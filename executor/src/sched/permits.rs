@@ -110,10 +110,11 @@ impl Permits {
         let mut count = loop {
             let word = self.word.load(Ordering::Relaxed);
             let now = sum(word >> 1, more) << 1 | word & QUEUED;
-            // Release: as in `give_back`.
+            // Release: as in `give_back`. Acquire: pairs with that of others who gave some back, on whose behalf those who
+            // are called go on, too.
             if self
                 .word
-                .compare_exchange(word, now, Ordering::Release, Ordering::Relaxed)
+                .compare_exchange(word, now, Ordering::AcqRel, Ordering::Relaxed)
                 .is_ok()
             {
                 if now & QUEUED == 0 {

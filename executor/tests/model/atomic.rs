@@ -105,6 +105,11 @@ impl AtomicUsize {
         if success == Ordering::Relaxed && is_planted("permit_lost") {
             return Ok(current);
         }
+        // Of permits that are handed over.
+        let success = match success {
+            Ordering::AcqRel if is_planted("permit_acquire") => Ordering::Release,
+            as_asked => as_asked,
+        };
         self.inner.compare_exchange(current, new, success, failure)
     }
 }
@@ -162,7 +167,7 @@ impl<T> AtomicPtr<T> {
             return Err(now);
         }
         // A lock's, by one that waits.
-        if success == Ordering::Acquire && new.addr() & 7 == 5 && is_planted("lock_unqueued") {
+        if new.addr() & 7 == 5 && is_planted("lock_unqueued") {
             return Ok(current);
         }
         let success = weakened("claim_release", success, Ordering::Release);

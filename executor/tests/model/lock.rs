@@ -234,3 +234,24 @@ fn permits_are_handed_over() {
         assert_eq!((guarded.read(), guarded.permits.count()), (3, 2));
     });
 }
+
+/// P2: two have a permit each and read; one writes who needs both, and is called by the one that comes last.
+#[test]
+fn who_is_called_comes_after_all_who_gave_back() {
+    explore(|| {
+        let guarded = Guarded::new(2);
+        let readers = [0, 1].map(|_| {
+            assert!(guarded.permits.try_take(1));
+            let guarded = Arc::clone(&guarded);
+            thread::spawn(move || {
+                guarded.read();
+                guarded.permits.give_back(1);
+            })
+        });
+        guarded.use_permits(2);
+        for reader in readers {
+            reader.join().expect("it ends");
+        }
+        assert_eq!((guarded.read(), guarded.permits.count()), (1, 2));
+    });
+}

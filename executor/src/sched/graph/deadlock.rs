@@ -88,14 +88,21 @@ struct Hop<'w> {
 }
 
 impl<'w> Hop<'w> {
-    /// What `waiter` waits for, if it waits.
+    /// What `waiter` waits for, if it waits. Who was called to a lock waits no more, though it has not run yet and its edge
+    /// stands: another may hold the lock by then. (It walks itself if it steps into the line again.)
     fn of(waiter: &'w FiberRecord) -> Option<Hop<'w>> {
         let awaited = waiter.edge.get();
-        (!awaited.is_null()).then(|| Hop {
+        if awaited.is_null() {
+            return None;
+        }
+        let hop = Hop {
             waiter,
             awaited,
             kind: waiter.wait_kind.get(),
-        })
+        };
+        let is_in_line = |lock: &Lock| lock.with_place(waiter, |_| ()).is_some();
+        let waits = hop.lock().is_none_or(is_in_line) || plant::is("called_waits");
+        waits.then_some(hop)
     }
 
     fn owner(&self) -> Option<&'w FiberRecord> {
@@ -151,7 +158,7 @@ impl Deadlock<'_> {
             // SAFETY: as above.
             unsafe { place.list.detach() }
         });
-        // Else it was called at this very moment, and runs on.
+        // None: it was called meanwhile, and runs on.
         Ok(called_back)
     }
 }

@@ -6,7 +6,10 @@ use std::ptr;
 
 use super::deadlock::{Closes, closes};
 use super::edge::set_edge;
-use super::waits::{check_allowed, check_cancelled, check_unwinding, point_before_wait, suspend};
+use super::waits::{
+    check_allowed, check_cancelled, check_may_rest, check_unwinding, point_before_wait,
+    suspend_leaving,
+};
 use super::{Ask, Awaited, Subject, WaitKind};
 use crate::error::Error;
 use crate::plant;
@@ -28,7 +31,7 @@ fn awaited(list: &WaitList) -> &Awaited {
 ///
 /// # Errors
 ///
-/// The wait would be part of a deadlock, or a destructor's during an unwind; or the fiber's work is cancelled, or no stack is left to go on with.
+/// The wait would be part of a deadlock, in a destructor during an unwind, or in a report; or the fiber's work is cancelled, or no stack is left to go on with.
 pub(crate) fn wait_for_lock(
     fiber: &FiberRecord,
     lock: &Lock,
@@ -36,6 +39,7 @@ pub(crate) fn wait_for_lock(
     is_over: impl Fn() -> bool,
 ) -> Result<bool, Error> {
     check_unwinding()?;
+    check_may_rest(fiber)?;
     check_allowed(fiber, what)?;
     check_cancelled(fiber)?;
     let mut calls = 0;
@@ -48,12 +52,12 @@ pub(crate) fn wait_for_lock(
             Step::Deadlock(error) => return Err(error),
             Step::Listed => {
                 let ask = Ask::new(fiber, awaited(&place.list), what, WaitKind::Lock);
-                let waited = suspend(fiber, &ask);
-                let ended = leave_edge(fiber);
-                if let Err(error) = waited.and(ended) {
+                suspend_leaving(fiber, &ask, || {
+                    // One reason to leave is enough.
+                    let _ = leave_edge(fiber);
                     lock.leave(&place);
-                    return Err(error);
-                }
+                })?;
+                leave_edge(fiber).inspect_err(|_| lock.leave(&place))?;
             }
         }
         if !plant::is("uncounted_calls") {
@@ -129,9 +133,10 @@ fn leave_edge(fiber: &FiberRecord) -> Result<(), Error> {
 ///
 /// # Errors
 ///
-/// It would be a destructor's wait during an unwind, or the fiber's work is cancelled.
+/// It would be a wait in a destructor during an unwind, or in a report; or the fiber's work is cancelled.
 pub(crate) fn may_wait_in_line(fiber: &FiberRecord, what: Subject) -> Result<(), Error> {
     check_unwinding()?;
+    check_may_rest(fiber)?;
     check_allowed(fiber, what)?;
     check_cancelled(fiber)?;
     point_before_wait(fiber);
@@ -142,13 +147,18 @@ pub(crate) fn may_wait_in_line(fiber: &FiberRecord, what: Subject) -> Result<(),
 ///
 /// # Errors
 ///
-/// Its work is cancelled, or no stack is left to go on with: the caller takes the place out of the line, or gives back what
-/// it was handed.
-pub(crate) fn wait_in_line(fiber: &FiberRecord, place: &Place, what: Subject) -> Result<(), Error> {
+/// Its work is cancelled, or no stack is left to go on with: then `leave` takes the place out of the line, or gives back
+/// what it was handed.
+pub(crate) fn wait_in_line(
+    fiber: &FiberRecord,
+    place: &Place,
+    what: Subject,
+    leave: impl FnOnce(),
+) -> Result<(), Error> {
     let ask = Ask::new(fiber, awaited(&place.list), what, WaitKind::Ask);
     // SAFETY: the current fiber, which suspends if it was listed; its record outlives it.
     match unsafe { place.list.list(fiber) } {
-        Ok(_) => suspend(fiber, &ask),
+        Ok(_) => suspend_leaving(fiber, &ask, leave),
         Err(_) => Ok(()),
     }
 }

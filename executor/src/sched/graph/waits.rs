@@ -160,7 +160,21 @@ fn wait_listed(fiber: &FiberRecord, awaited: &Awaited, mut ask: Ask) -> Result<(
 /// # Errors
 ///
 /// It was given up.
-pub(super) fn suspend(fiber: &FiberRecord, ask: &Ask) -> Result<(), Error> {
+fn suspend(fiber: &FiberRecord, ask: &Ask) -> Result<(), Error> {
+    suspend_leaving(fiber, ask, || ())
+}
+
+/// As [`suspend`]; if the wait was given up, `leave` takes the fiber out of what only the caller knows: before the fiber
+/// is told of a cancellation, since it may end there for ever.
+///
+/// # Errors
+///
+/// It was given up.
+pub(super) fn suspend_leaving(
+    fiber: &FiberRecord,
+    ask: &Ask,
+    leave: impl FnOnce(),
+) -> Result<(), Error> {
     fiber.begin_rest(ask);
     if wanted::reason_of(fiber).is_some() {
         // It is wanted as far as it can tell; once it stands still, others, and its own worker, can tell better.
@@ -174,8 +188,12 @@ pub(super) fn suspend(fiber: &FiberRecord, ask: &Ask) -> Result<(), Error> {
     }
     match fiber.given_up.replace(GivenUpFor::Nothing) {
         GivenUpFor::Nothing => Ok(()),
-        GivenUpFor::Shortage => Err(fiber.shortage()),
+        GivenUpFor::Shortage => {
+            leave();
+            Err(fiber.shortage())
+        }
         GivenUpFor::Cancel => {
+            leave();
             let reason = wanted::reason_of(fiber).expect("a reason stays");
             Err(wanted::told(fiber, wanted::end(fiber, reason)))
         }
@@ -247,6 +265,17 @@ fn refusal(place: &'static Location<'static>, what: Subject) -> Error {
     let what = without_runs(|| what.name());
     let what = what.map_or_else(|| "what was forked".to_owned(), |name| name.text);
     Error::no_suspend(place, &what)
+}
+
+/// What runs while a report is made does not wait: it would stand on what the report reads, or keep a circle from being
+/// decided (graph.md G5).
+pub(super) fn check_may_rest(fiber: &FiberRecord) -> Result<(), Error> {
+    if fiber.refuses_runs() && !plant::is("waiting_report") {
+        return Err(Error::setup(
+            "a key's `Debug` or a destructor must not wait while a failure, or who waits, is reported",
+        ));
+    }
+    Ok(())
 }
 
 /// Cancelled work does not begin to wait (cancel.md X2).
