@@ -446,7 +446,7 @@ fn x4_a_destructor_in_an_unwind_takes_a_free_lock_and_waits_for_none(bed: &Bed) 
                 fail_quietly("an unwind");
             };
             let failed = catch_unwind(AssertUnwindSafe(body));
-            failed.map(|()| ()).expect_err("it panicked");
+            failed.expect_err("it panicked");
             assert!(!thread::panicking());
         };
         unwinds(cx);

@@ -34,7 +34,7 @@ use crate::sync::ThreadBound;
 /// # let db = dagwood::Database::new(());
 /// let sum = Mutex::new(0);
 /// executor.run(&db, |cx| {
-///     cx.par_for_each(0..64, |cx, item| {
+///     cx.par_for_each(0..64_usize, |cx, item| {
 ///         let mut sum = sum.lock(cx);
 ///         // Others that want the lock wait, and their threads help with this.
 ///         *sum += cx.par_map(0..4_usize, |_, part| part * item).into_iter().sum::<usize>();

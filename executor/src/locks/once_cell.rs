@@ -33,11 +33,11 @@ use crate::sync::{AtomicBool, Ordering, ThreadBound};
 /// # let db = dagwood::Database::new(());
 /// let squares = OnceCell::new();
 /// let sum: usize = executor.run(&db, |cx| {
-///     let look = |cx: &dagwood::Cx<'_, ()>, item: usize| {
+///     let found = cx.par_map(0..10_usize, |cx, item| {
 ///         let squares = squares.get_or_init(cx, |cx| cx.par_map(0..100_usize, |_, n| n * n));
 ///         squares[item]
-///     };
-///     cx.par_map(0..10, look).into_iter().sum()
+///     });
+///     found.into_iter().sum()
 /// })?;
 /// assert_eq!(sum, 285);
 /// # Ok::<(), dagwood::Error>(())
