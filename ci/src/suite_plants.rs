@@ -302,6 +302,24 @@ pub(crate) const BROKEN: &[Broken] = &[
         HANGS,
     ),
     broken(
+        "called_waits",
+        "hostile_locks",
+        "w10_who_was_called_and_has_not_run_is_in_no_circle::on_fibers",
+        HANGS,
+    ),
+    broken(
+        "waiting_report",
+        "hostile_locks",
+        "w5_a_report_whose_words_want_a_lock::on_fibers",
+        HANGS,
+    ),
+    broken(
+        "untold_condvar",
+        "hostile_locks",
+        "f3_who_is_cancelled_lets_another_be_told::on_fibers",
+        HANGS,
+    ),
+    broken(
         "uncounted_calls",
         "locks",
         "w5_nobody_is_passed_over_for_ever::on_fibers",
