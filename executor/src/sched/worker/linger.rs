@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::Worker;
 use crate::sched::fiber::FiberRecord;
 use crate::sched::graph::{Awaited, is_being_done};
+use crate::sched::wanted::reason_of;
 
 /// How long it sleeps between two looks: at first, and when it has stayed for some time.
 const LOOK: Duration = Duration::from_micros(50);
@@ -15,7 +16,8 @@ const LOOK_LATER: Duration = Duration::from_micros(400);
 
 impl Worker {
     /// Stays in place with `fiber`, the current one, as long as another fiber does `awaited` without waiting itself; until
-    /// `is_over`, or the time is up, or there is something else to do here that was begun before. `true`: it is over.
+    /// `is_over`, or the time is up, or the work of `fiber` is cancelled, or there is something else to do here that was
+    /// begun before. `true`: it is over.
     ///
     /// Under a schedule no clock is asked, and nobody stays.
     pub(crate) fn lingers(
@@ -33,7 +35,8 @@ impl Worker {
         let start = Instant::now();
         loop {
             let stayed = start.elapsed();
-            let stays = stayed < at_most && !self.has_begun_work() && is_being_done(awaited);
+            let has_other = || reason_of(fiber).is_some() || self.has_begun_work();
+            let stays = stayed < at_most && !has_other() && is_being_done(awaited);
             if is_over() || !stays {
                 return is_over();
             }
