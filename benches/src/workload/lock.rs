@@ -47,10 +47,15 @@ impl Loaded for Lock {
         };
         match setup.engine {
             Engine::Fibers | Engine::Threads | Engine::Sequential => {
+                // There one comes after the other.
+                let at_once = match setup.engine {
+                    Engine::Sequential => 1,
+                    _ => workers,
+                };
                 Job::on_executor(setup, None, move |executor| {
                     let db = Database::new(());
                     executor
-                        .run(&db, |cx| ours(cx, rounds, workers))
+                        .run(&db, |cx| ours(cx, rounds, workers, at_once))
                         .map(answer)
                 })
             }
@@ -66,8 +71,9 @@ fn share(rounds: u64, workers: usize, worker: usize) -> u64 {
     rounds / workers + u64::from(worker < rounds % workers)
 }
 
-fn ours(cx: &Cx<'_, ()>, rounds: u64, workers: usize) -> u64 {
-    let (mutex, meeting) = (Mutex::new(0), Meeting::new(workers));
+/// `at_once` of the workers meet before they begin.
+fn ours(cx: &Cx<'_, ()>, rounds: u64, workers: usize, at_once: usize) -> u64 {
+    let (mutex, meeting) = (Mutex::new(0), Meeting::new(at_once));
     let (mutex, meeting) = (&mutex, &meeting);
     let work = move |cx: &Cx<'_, ()>, worker: usize| {
         meeting.arrive();

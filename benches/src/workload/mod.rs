@@ -214,6 +214,8 @@ mod tests {
         ("depth", 30),
         ("switch", 100),
         ("wake", 20),
+        ("lock", 1_000),
+        ("pipeline", 1_000),
         ("suspended", 300),
         ("trickle-100", 2),
         ("trickle-1000", 3),
