@@ -305,27 +305,26 @@ pub(crate) fn windows() -> Vec<Line> {
     suite_on(Machine::Wine, &["fibers", "threads"]).into()
 }
 
-/// The sizes that the suite leaves out: a million that wait take some 6 GiB.
+/// The sizes that the suite leaves out: a million that wait take some 6 GiB. And all hundred thousand storms.
 pub(crate) fn large() -> Vec<Line> {
-    let tests = "--test many --test overflow -- --include-ignored w3_ d2_ f7_";
-    vec![cargo(&format!("test --release -p dagwood-tests {tests}"))]
+    vec![
+        at_large("many --test overflow", "--include-ignored w3_ d2_ f7_"),
+        at_large("storms", "--ignored"),
+    ]
 }
 
 pub(crate) fn scale() -> Vec<Line> {
-    [
-        "depth",
-        "blocked_threads",
-        "storage",
-        "cycles",
-        "programs",
-        "storms",
-    ]
-    .map(|file| {
-        cargo(&format!(
-            "test --release -p dagwood-tests --test {file} -- --ignored --test-threads 1"
-        ))
-    })
-    .into()
+    let alone = |file| at_large(file, "--ignored --test-threads 1");
+    let lines = ["depth", "blocked_threads", "storage", "cycles", "programs"].map(alone);
+    let mut storms = alone("storms");
+    storms.environment = vec![("DAGWOOD_STORMS", "0..10000")];
+    lines.into_iter().chain([storms]).collect()
+}
+
+fn at_large(tests: &str, which: &str) -> Line {
+    cargo(&format!(
+        "test --release -p dagwood-tests --test {tests} -- {which}"
+    ))
 }
 
 pub(crate) fn examples() -> Vec<Line> {
