@@ -15,11 +15,11 @@
 //! | target | a fiber is switched by | tested |
 //! | --- | --- | --- |
 //! | `x86_64-unknown-linux-gnu` | corosensei, or `context` by feature | natively, each time; each set of features, AddressSanitizer; ThreadSanitizer by name |
-//! | `i686-unknown-linux-gnu` | corosensei, or `context` by feature | natively, by name; not green yet |
-//! | `aarch64-unknown-linux-gnu` | corosensei, or `context` by feature | emulated, by name; not run yet |
+//! | `i686-unknown-linux-gnu` | corosensei, or `context` by feature | natively, by name |
+//! | `aarch64-unknown-linux-gnu` | corosensei, or `context` by feature | emulated, by name |
 //! | `riscv64gc-unknown-linux-gnu` | corosensei | emulated, by name; not run yet |
-//! | `powerpc64le-unknown-linux-gnu` | corosensei, which a stable compiler refuses there | emulated, by name; not run yet |
-//! | `powerpc64-unknown-linux-gnu` | `context` | emulated, by name; not green yet |
+//! | `powerpc64le-unknown-linux-gnu` | corosensei, which a stable compiler refuses there | emulated, by name |
+//! | `powerpc64-unknown-linux-gnu` | `context` | emulated, by name |
 //! | `s390x-unknown-linux-gnu` | threads | emulated, each time |
 //! | `sparc64-unknown-linux-gnu` | threads | emulated, by name |
 //! | `x86_64-pc-windows-gnu` | corosensei | compiled, each time; in wine, by name; run program by program so far, two of 47 without an end in 90 s |
