@@ -305,21 +305,29 @@ pub(crate) fn windows() -> Vec<Line> {
     suite_on(Machine::Wine, &["fibers", "threads"]).into()
 }
 
-/// The sizes that the suite leaves out: a million that wait take some 6 GiB. And all hundred thousand storms.
+/// What `scale` does, in full, and the sizes that the suite leaves out: a million that wait take some 6 GiB.
 pub(crate) fn large() -> Vec<Line> {
     vec![
         at_large("many --test overflow", "--include-ignored w3_ d2_ f7_"),
-        at_large("storms", "--ignored"),
+        at_large("cycles --test programs --test storms", ALONE),
     ]
 }
 
 pub(crate) fn scale() -> Vec<Line> {
-    let alone = |file| at_large(file, "--ignored --test-threads 1");
-    let lines = ["depth", "blocked_threads", "storage", "cycles", "programs"].map(alone);
-    let mut storms = alone("storms");
-    storms.environment = vec![("DAGWOOD_STORMS", "0..10000")];
-    lines.into_iter().chain([storms]).collect()
+    let mut lines = vec![at_large(
+        "depth --test blocked_threads --test storage",
+        ALONE,
+    )];
+    let mut random = at_large("programs --test storms", ALONE);
+    random.environment = vec![
+        ("DAGWOOD_PROGRAMS", "0..10000"),
+        ("DAGWOOD_STORMS", "0..10000"),
+    ];
+    lines.push(random);
+    lines
 }
+
+const ALONE: &str = "--ignored --test-threads 1";
 
 fn at_large(tests: &str, which: &str) -> Line {
     cargo(&format!(

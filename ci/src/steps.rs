@@ -73,7 +73,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "scale",
         is_extra: false,
-        about: "the large sizes: D1 in full, ten thousand blocked threads, cycles and results by the million, 10,000 storms",
+        about: "the large sizes: D1 in full, ten thousand blocked threads, results by the million, 10,000 random programs",
         commands: commands::scale,
     },
     Step {
@@ -175,7 +175,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "large",
         is_extra: true,
-        about: "the largest sizes: 100,000 and a million that wait (some 6 GiB), 100,000 storms",
+        about: "the largest sizes: 100,000 and a million that wait (some 6 GiB), C3 10,000 times, 100,000 random programs",
         commands: commands::large,
     },
 ];

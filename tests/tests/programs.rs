@@ -42,7 +42,7 @@ fn check_programs(bed: &Bed, numbers: Range<u64>) -> usize {
     executor.stacks().fibers
 }
 
-/// A hundred thousand, on each pool: nothing hangs, nothing differs, and nothing is left: neither values, nor providers,
+/// A hundred thousand, on each pool (or those that `DAGWOOD_PROGRAMS=FIRST..END` says): nothing hangs, nothing differs, and nothing is left: neither values, nor providers,
 /// nor fibers that have not ended. Some minutes in release.
 #[test]
 #[ignore = "takes long"]
@@ -54,11 +54,12 @@ fn s1_a_hundred_thousand_random_programs() {
     const AT_ONCE: u64 = 500;
     static FIRST: AtomicU64 = AtomicU64::new(0);
 
+    let all = dagwood_tests::numbers_by_environment("DAGWOOD_PROGRAMS", 0..100_000);
     for backend in Executor::backends() {
         if *backend == Backend::Sequential {
             continue;
         }
-        for first in (0..100_000).step_by(AT_ONCE as usize) {
+        for first in all.clone().step_by(AT_ONCE as usize) {
             FIRST.store(first, Ordering::SeqCst);
             dagwood_tests::run_scenario("s1_random_programs", *backend, &[4], |bed| {
                 let first = FIRST.load(Ordering::SeqCst);
