@@ -17,7 +17,7 @@
 //! | `x86_64-unknown-linux-gnu` | corosensei, or `context` by feature | natively, each time; each set of features, AddressSanitizer; ThreadSanitizer by name |
 //! | `i686-unknown-linux-gnu` | corosensei, or `context` by feature | natively, by name |
 //! | `aarch64-unknown-linux-gnu` | corosensei, or `context` by feature | emulated, by name |
-//! | `riscv64gc-unknown-linux-gnu` | corosensei | emulated, by name; not run yet |
+//! | `riscv64gc-unknown-linux-gnu` | corosensei | emulated, by name |
 //! | `powerpc64le-unknown-linux-gnu` | corosensei, which a stable compiler refuses there | emulated, by name |
 //! | `powerpc64-unknown-linux-gnu` | `context` | emulated, by name |
 //! | `s390x-unknown-linux-gnu` | threads | emulated, each time |
