@@ -332,13 +332,13 @@ impl Error {
 
     /// Whether it was a wait that nobody can end any more: for a [lock](crate::locks) whose holder waits, in the end, for
     /// the one that asks; or, on the sequential backend, for what is not there, where nothing else runs that could bring it. (A wait for one's own
-    /// result is a [cycle](Self::is_cycle).) Which deadlock there is is a matter of the schedule, so nothing of it is remembered.
+    /// result is a [cycle](Self::is_cycle).) Which deadlock there is is a matter of the schedule, so a query that ends with it is not remembered.
     pub fn is_deadlock(&self) -> bool {
         matches!(*self.cause, Cause::NeverSet(_) | Cause::Deadlock(_))
     }
 
     /// Whether it was a wait where [`Cx::no_suspend`](crate::Cx::no_suspend) allows none. Whether one must wait is a matter of the
-    /// schedule, so nothing of it is remembered.
+    /// schedule, so a query that ends with it is not remembered.
     pub fn is_refused(&self) -> bool {
         matches!(*self.cause, Cause::NoSuspend(_))
     }

@@ -20,7 +20,8 @@
 //!
 //! *Deadlocks.* A circle of waits with a [`Mutex`] or a [`OnceCell`] on it is found when it closes, through joins, tasks,
 //! queries and threads outside: one wait on it ends with an error that [is a deadlock](crate::Error::is_deadlock). It is not recovered
-//! from, and nothing of it is remembered, for the schedule decides whether there is one.
+//! from, and a query that ends with it is not remembered, for the schedule decides whether there is one. (A provider that handles
+//! it, from a `checked_` form, and gives a value has decided what its value is.)
 //!
 //! *Locks and results.* What a query reads under a lock is seen by no record, and which job comes first is the
 //! schedule's choice: keep in locks what no result shows (caches, pools, counters), or what is the same in any order.
