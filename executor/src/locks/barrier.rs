@@ -5,7 +5,7 @@ use std::panic::Location;
 
 use crate::cx::Cx;
 use crate::error::Error;
-use crate::locks::wait::{Thing, begin_wait};
+use crate::locks::wait::{Thing, begin_wait, check_thread};
 use crate::sched::fiber::FiberRecord;
 use crate::sched::holder;
 use crate::sched::line::{Called, Line, Place};
@@ -91,11 +91,7 @@ impl Barrier {
     }
 
     fn wait_here(&self, fiber: &FiberRecord) -> Result<bool, Error> {
-        assert!(
-            self.bound.is_here(),
-            "{} belongs to another thread (sequential build)",
-            self.thing.name()
-        );
+        check_thread(&self.bound, || self.thing.name());
         let mut line = self.line.lock();
         if line.len() + 1 < self.size {
             drop(line);

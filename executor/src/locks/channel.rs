@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::cx::Cx;
 use crate::error::Error;
-use crate::locks::wait::{Thing, begin_wait};
+use crate::locks::wait::{Thing, begin_wait, check_thread};
 use crate::plant;
 use crate::sched::fiber::FiberRecord;
 use crate::sched::holder;
@@ -150,11 +150,7 @@ impl<T> State<T> {
 
 impl<T> Channel<T> {
     fn check(&self) {
-        assert!(
-            self.bound.is_here(),
-            "{} belongs to another thread (sequential build)",
-            self.thing.name()
-        );
+        check_thread(&self.bound, || self.thing.name());
     }
 
     /// Sends a value, unless there is no room, or nobody who would receive it.
@@ -197,6 +193,19 @@ impl<T> Channel<T> {
         Ok(left.map_or(Ok(()), |value| Err(SendError(value))))
     }
 
+    /// Sends a value; if there is no room, the current fiber, which `fiber` gives once it comes to that, waits.
+    fn send_or_wait<'f>(
+        &self,
+        value: T,
+        fiber: impl FnOnce() -> &'f FiberRecord,
+    ) -> Result<Result<(), SendError<T>>, Error> {
+        match self.try_send(value) {
+            Ok(()) => Ok(Ok(())),
+            Err(Unsent::Unwanted(value)) => Ok(Err(SendError(value))),
+            Err(Unsent::Full(value)) => self.send(fiber(), value),
+        }
+    }
+
     /// The next value, if it is there.
     fn try_recv(&self) -> Result<T, IsClosed> {
         self.check();
@@ -232,6 +241,18 @@ impl<T> Channel<T> {
         match (parcel.into_inner(), waited) {
             (None, Err(error)) => Err(error),
             (value, _) => Ok(value),
+        }
+    }
+
+    /// The next value; if there is none, the current fiber, which `fiber` gives once it comes to that, waits.
+    fn recv_or_wait<'f>(
+        &self,
+        fiber: impl FnOnce() -> &'f FiberRecord,
+    ) -> Result<Option<T>, Error> {
+        match self.try_recv() {
+            Ok(value) => Ok(Some(value)),
+            Err(IsClosed(true)) => Ok(None),
+            Err(IsClosed(false)) => self.recv(fiber()),
         }
     }
 }
@@ -275,14 +296,10 @@ impl<T> Sender<T> {
         cx: &Cx<'_, D>,
         value: T,
     ) -> Result<Result<(), SendError<T>>, Error> {
-        match self.0.try_send(value) {
-            Ok(()) => Ok(Ok(())),
-            Err(Unsent::Unwanted(value)) => Ok(Err(SendError(value))),
-            Err(Unsent::Full(value)) => {
-                begin_wait(cx);
-                self.0.send(cx.fiber(), value)
-            }
-        }
+        self.0.send_or_wait(value, || {
+            begin_wait(cx);
+            cx.fiber()
+        })
     }
 
     /// The same without a context: a thread outside blocks, a job's fiber waits.
@@ -291,11 +308,7 @@ impl<T> Sender<T> {
     ///
     /// As for [`checked_send`](Self::checked_send).
     pub fn send_blocking(&self, value: T) -> Result<Result<(), SendError<T>>, Error> {
-        match self.0.try_send(value) {
-            Ok(()) => Ok(Ok(())),
-            Err(Unsent::Unwanted(value)) => Ok(Err(SendError(value))),
-            Err(Unsent::Full(value)) => self.0.send(holder::here(), value),
-        }
+        self.0.send_or_wait(value, holder::here)
     }
 
     /// Sends a value if there is room, or one who waits for it. A matter of the schedule: decide nothing by it that others can see.
@@ -326,14 +339,10 @@ impl<T> Receiver<T> {
     ///
     /// As for [`Sender::checked_send`].
     pub fn checked_recv<D>(&self, cx: &Cx<'_, D>) -> Result<Option<T>, Error> {
-        match self.0.try_recv() {
-            Ok(value) => Ok(Some(value)),
-            Err(IsClosed(true)) => Ok(None),
-            Err(IsClosed(false)) => {
-                begin_wait(cx);
-                self.0.recv(cx.fiber())
-            }
-        }
+        self.0.recv_or_wait(|| {
+            begin_wait(cx);
+            cx.fiber()
+        })
     }
 
     /// The same without a context: a thread outside blocks, a job's fiber waits.
@@ -342,11 +351,7 @@ impl<T> Receiver<T> {
     ///
     /// As for [`Sender::checked_send`].
     pub fn recv_blocking(&self) -> Result<Option<T>, Error> {
-        match self.0.try_recv() {
-            Ok(value) => Ok(Some(value)),
-            Err(IsClosed(true)) => Ok(None),
-            Err(IsClosed(false)) => self.0.recv(holder::here()),
-        }
+        self.0.recv_or_wait(holder::here)
     }
 
     /// The next value, if it is there. A matter of the schedule: decide nothing by it that others can see.

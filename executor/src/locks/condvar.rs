@@ -6,7 +6,7 @@ use std::panic::Location;
 use crate::cx::Cx;
 use crate::error::Error;
 use crate::locks::mutex::MutexGuard;
-use crate::locks::wait::{Thing, begin_wait};
+use crate::locks::wait::{Thing, begin_wait, check_thread};
 use crate::plant;
 use crate::sched::fiber::FiberRecord;
 use crate::sched::holder;
@@ -168,11 +168,7 @@ impl Condvar {
     }
 
     fn check(&self) {
-        assert!(
-            self.bound.is_here(),
-            "{} belongs to another thread (sequential build)",
-            self.thing.name()
-        );
+        check_thread(&self.bound, || self.thing.name());
     }
 }
 

@@ -7,7 +7,7 @@ use std::panic::Location;
 
 use crate::cx::Cx;
 use crate::error::Error;
-use crate::locks::wait::{Held, begin_wait};
+use crate::locks::wait::{Held, begin_wait, check_thread};
 use crate::sched::fiber::FiberRecord;
 use crate::sched::holder;
 use crate::sched::lock::Lock;
@@ -183,11 +183,7 @@ impl<T> Mutex<T> {
 
     #[inline]
     fn check(&self) {
-        assert!(
-            self.bound.is_here(),
-            "{} belongs to another thread (sequential build)",
-            self.lock.name()
-        );
+        check_thread(&self.bound, || self.lock.name());
     }
 }
 

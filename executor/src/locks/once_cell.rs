@@ -6,7 +6,7 @@ use std::panic::Location;
 
 use crate::cx::Cx;
 use crate::error::Error;
-use crate::locks::wait::{Held, begin_wait};
+use crate::locks::wait::{Held, begin_wait, check_thread};
 use crate::plant;
 use crate::sched::fiber::FiberRecord;
 use crate::sched::holder;
@@ -212,11 +212,7 @@ impl<T> OnceCell<T> {
 
     #[inline]
     fn check(&self) {
-        assert!(
-            self.bound.is_here(),
-            "{} belongs to another thread (sequential build)",
-            self.lock.name()
-        );
+        check_thread(&self.bound, || self.lock.name());
     }
 }
 

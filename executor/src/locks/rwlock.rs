@@ -8,7 +8,7 @@ use std::panic::Location;
 
 use crate::cx::Cx;
 use crate::error::Error;
-use crate::locks::wait::{Thing, begin_wait};
+use crate::locks::wait::{Thing, begin_wait, check_thread};
 use crate::sched::fiber::FiberRecord;
 use crate::sched::holder;
 use crate::sched::permits::{PERMITS_MAX, Permits};
@@ -202,11 +202,7 @@ impl<T> RwLock<T> {
 
     #[inline]
     fn try_take(&self, count: usize) -> Option<Taken<'_>> {
-        assert!(
-            self.bound.is_here(),
-            "{} belongs to another thread (sequential build)",
-            self.thing.name()
-        );
+        check_thread(&self.bound, || self.thing.name());
         self.permits.try_take(count).then(|| self.taken(count))
     }
 

@@ -5,7 +5,7 @@ use std::panic::Location;
 
 use crate::cx::Cx;
 use crate::error::Error;
-use crate::locks::wait::{Thing, begin_wait};
+use crate::locks::wait::{Thing, begin_wait, check_thread};
 use crate::plant;
 use crate::sched::fiber::FiberRecord;
 use crate::sched::holder;
@@ -183,11 +183,7 @@ impl Semaphore {
     }
 
     fn check(&self) {
-        assert!(
-            self.bound.is_here(),
-            "{} belongs to another thread (sequential build)",
-            self.thing.name()
-        );
+        check_thread(&self.bound, || self.thing.name());
     }
 }
 

@@ -13,7 +13,7 @@ use crate::sched::holder;
 use crate::sched::line::Place;
 use crate::sched::lock::{Entered, Lock};
 use crate::sched::permits::Permits;
-use crate::sync::HAS_THREADS;
+use crate::sync::{HAS_THREADS, ThreadBound};
 
 /// That a lock is held, until it is dropped. It stays on its OS thread.
 pub(super) struct Held<'l> {
@@ -101,6 +101,16 @@ unsafe fn describe(lock: NonNull<()>) -> Name {
         kind: "lock",
         text: lock.name(),
     }
+}
+
+/// The calling thread may use what is bound so and called so: any thread, but in the sequential build only the one that made it.
+#[inline]
+pub(super) fn check_thread(bound: &ThreadBound, name: impl FnOnce() -> String) {
+    assert!(
+        bound.is_here(),
+        "{} belongs to another thread (sequential build)",
+        name()
+    );
 }
 
 /// A job is about to wait.
