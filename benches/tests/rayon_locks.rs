@@ -1,25 +1,19 @@
-//! Locks that are held over a parallel loop, by the numbers of rayon's issues: on dagwood, with its locks, they end; on rayon,
-//! with those of std, they hang. (That something hangs can be shown by time alone: a child that comes to no end
-//! says so itself.)
+//! Locks that are held over a fork, by the numbers of rayon's issues: on dagwood, with its locks, all ends; on rayon, with
+//! those of std, it hangs. (That something hangs can be shown by time alone: a child that comes to no end says so itself.)
 #![cfg(any(feature = "fibers", feature = "threads"))]
 
-use std::hint::black_box;
 use std::process::{Command, exit};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, RwLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use dagwood::{Backend, Cx, Database, Event, Executor, locks};
-use rayon::iter::{IntoParallelIterator, ParallelIterator};
-
-/// Rounds after which a program counts as one that ends.
-const ROUNDS: usize = 50_000;
 
 /// What a child that hangs exits with.
 const HANGS: i32 = 86;
 
-/// So long without the end of a round is a hang: a round takes a millisecond.
+/// So long without an end is a hang: what is waited for takes a millisecond.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Items of the outer loop, and of the inner.
@@ -29,37 +23,43 @@ const INNER: u32 = 256;
 /// The sum of an inner loop.
 const SUM: u32 = INNER * (INNER - 1) / 2;
 
-fn inner_loop() -> u32 {
-    let item = |item: u32| (0..100).fold(item, |item, _| black_box(item));
-    (0..INNER).into_par_iter().map(item).sum()
-}
-
-/// Runs `round` again and again on rayon's own threads, in a process that ends with [`HANGS`] if one of them comes to no end.
-fn on_rayon(threads: usize, round: impl Fn() + Send + Sync + 'static) {
-    let rounds: &'static AtomicUsize = Box::leak(Box::new(AtomicUsize::new(0)));
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+/// On two of rayon's own threads: one holds something over a fork (`hold` calls what it is given); the other, in the second
+/// branch, spawns a job that wants it, too, and goes on once that has begun. So who waits for the branch must take the job. The
+/// process ends with [`HANGS`] if this comes to no end.
+fn on_rayon(
+    hold: impl FnOnce(&dyn Fn()) + Send + 'static,
+    want: impl Fn() + Copy + Send + Sync + 'static,
+) {
+    static BEGUN: AtomicBool = AtomicBool::new(false);
+    static WANTED: AtomicBool = AtomicBool::new(false);
+    let spin = |flag: &AtomicBool| {
+        while !flag.load(Ordering::SeqCst) {
+            thread::yield_now();
+        }
+    };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2);
     let pool = pool.build().expect("a pool can be made");
+    let (ended, end) = mpsc::channel();
     thread::spawn(move || {
         pool.install(|| {
-            for _ in 0..ROUNDS {
-                round();
-                rounds.fetch_add(1, Ordering::Relaxed);
-            }
+            hold(&|| {
+                let second = || {
+                    BEGUN.store(true, Ordering::SeqCst);
+                    rayon::spawn(move || {
+                        WANTED.store(true, Ordering::SeqCst);
+                        want();
+                    });
+                    spin(&WANTED);
+                };
+                rayon::join(|| spin(&BEGUN), second);
+            });
         });
+        ended.send(()).expect("it is awaited");
     });
-    let mut before = usize::MAX;
-    loop {
-        let now = rounds.load(Ordering::Relaxed);
-        if now == ROUNDS {
-            println!("all rounds ended");
-            exit(0);
-        }
-        if now == before {
-            println!("no round ends after {now}");
-            exit(HANGS);
-        }
-        before = now;
-        thread::sleep(PATIENCE);
+    if end.recv_timeout(PATIENCE).is_err() {
+        assert!(WANTED.load(Ordering::SeqCst), "nobody has wanted it yet");
+        println!("it comes to no end");
+        exit(HANGS);
     }
 }
 
@@ -71,7 +71,7 @@ fn hangs_on_rayon(name: &str) {
         .output()
         .expect("it starts");
     let said = String::from_utf8_lossy(&child.stdout);
-    assert!(said.contains("no round ends after "), "{said}");
+    assert!(said.contains("it comes to no end"), "{said}");
     assert_eq!(child.status.code(), Some(HANGS), "{said}");
 }
 
@@ -96,7 +96,48 @@ fn our_inner_loop(cx: &Cx<'_, ()>) -> u32 {
         .sum()
 }
 
-/// rayon#592: who waits inside the inner loop takes another outer item, which wants the same lock.
+/// What is held over a fork, who wants it, that the second branch has begun, and that somebody has wanted it.
+struct Held<L> {
+    lock: L,
+    want: fn(&Cx<'_, Held<L>>),
+    begun: Event<()>,
+    wanted: Event<()>,
+}
+
+/// What [`on_rayon`] does, on each of our pools; `hold` calls [`fork`].
+fn over_a_fork<L: Send + Sync + 'static>(
+    lock: fn() -> L,
+    hold: fn(&Cx<'_, Held<L>>),
+    want: fn(&Cx<'_, Held<L>>),
+) {
+    let backends = Executor::backends().iter();
+    for &backend in backends.filter(|one| **one != Backend::Sequential) {
+        let builder = Executor::builder().backend(backend).workers(2);
+        let executor = builder.build().expect("an executor can be made");
+        let held = Database::new(Held {
+            lock: lock(),
+            want,
+            begun: Event::new(),
+            wanted: Event::new(),
+        });
+        executor.run(&held, hold).expect("it ends");
+    }
+}
+
+fn fork<L: Send + Sync + 'static>(cx: &Cx<'_, Held<L>>) {
+    let held = cx.data();
+    let second = |cx: &Cx<'_, Held<L>>| {
+        held.begun.set(()).expect("set once");
+        cx.spawn(|cx| {
+            cx.data().wanted.set(()).expect("set once");
+            (cx.data().want)(cx);
+        });
+        *held.wanted.wait(cx)
+    };
+    cx.join(|cx| *held.begun.wait(cx), second);
+}
+
+/// rayon#592: a mutex.
 #[test]
 fn w5_rayon_592_a_mutex_is_held_over_an_inner_loop() {
     let mutex = locks::Mutex::new(0_u32);
@@ -106,92 +147,32 @@ fn w5_rayon_592_a_mutex_is_held_over_an_inner_loop() {
     });
     let items = 20 * OUTER * Executor::backends().len() as u32;
     assert_eq!(mutex.into_inner(), items.wrapping_mul(SUM));
+    let hold = |cx: &Cx<'_, Held<locks::Mutex<u32>>>| {
+        let mut held = cx.data().lock.lock(cx);
+        fork(cx);
+        *held += 1;
+    };
+    over_a_fork(
+        || locks::Mutex::new(0),
+        hold,
+        |cx| *cx.data().lock.lock(cx) += 1,
+    );
     hangs_on_rayon("rayon_592");
 }
 
 #[test]
 #[ignore = "hangs"]
 fn rayon_592() {
-    on_rayon(3, || {
-        let mutex = Mutex::new(0);
-        (0..OUTER).into_par_iter().for_each(|_| {
-            let mut held = mutex.lock().expect("not poisoned");
-            *held += inner_loop();
-        });
-    });
+    static MUTEX: Mutex<u32> = Mutex::new(0);
+    let hold = |fork: &dyn Fn()| {
+        let mut held = MUTEX.lock().expect("not poisoned");
+        fork();
+        *held += 1;
+    };
+    on_rayon(hold, || *MUTEX.lock().expect("not poisoned") += 1);
 }
 
-/// rayon#1251: a cell whose initialiser forks, and is asked for by another job meanwhile. (Asked for by the items of a loop, it
-/// hangs on rayon's threads too rarely to be shown.)
-#[test]
-fn w6_rayon_1251_a_cell_is_initialised_by_what_forks() {
-    for _ in 0..20 {
-        let cell = locks::OnceCell::new();
-        on_dagwood(|cx| assert_eq!(*cell.get_or_init(cx, our_inner_loop), SUM));
-    }
-    for &backend in Executor::backends()
-        .iter()
-        .filter(|one| **one != Backend::Sequential)
-    {
-        let builder = Executor::builder().backend(backend).workers(2);
-        let executor = builder.build().expect("an executor can be made");
-        let shared = Database::new((locks::OnceCell::new(), Event::new(), Event::new()));
-        let run = executor.run(&shared, |cx: &Cx<'_, Meeting>| {
-            let (cell, begun, asked) = cx.data();
-            *cell.get_or_init(cx, |cx| {
-                let ask = |cx: &Cx<'_, Meeting>| {
-                    let _ = asked.set(());
-                    assert_eq!(*cell.get_or_init(cx, |_| 2), 1);
-                };
-                cx.join(
-                    |cx| *begun.wait(cx),
-                    |cx| {
-                        let _ = begun.set(());
-                        cx.spawn(ask);
-                        *asked.wait(cx)
-                    },
-                );
-                1
-            })
-        });
-        assert_eq!(run.expect("it ends"), 1);
-    }
-    hangs_on_rayon("rayon_1251");
-}
-
-/// A cell, that its initialiser's other branch has begun, and that another job asks for it.
-type Meeting = (locks::OnceCell<u32>, Event<()>, Event<()>);
-
-#[test]
-#[ignore = "hangs"]
-fn rayon_1251() {
-    on_rayon(2, || {
-        let cell: &OnceLock<u32> = Box::leak(Box::new(OnceLock::new()));
-        let asked: &AtomicUsize = Box::leak(Box::new(AtomicUsize::new(0)));
-        let begun = AtomicUsize::new(0);
-        let spin = |flag: &AtomicUsize| {
-            while flag.load(Ordering::SeqCst) == 0 {
-                thread::yield_now();
-            }
-        };
-        cell.get_or_init(|| {
-            rayon::join(
-                || spin(&begun),
-                || {
-                    begun.store(1, Ordering::SeqCst);
-                    rayon::spawn(|| {
-                        asked.store(1, Ordering::SeqCst);
-                        assert_eq!(*cell.get_or_init(|| 2), 1);
-                    });
-                    spin(asked);
-                },
-            );
-            1
-        });
-    });
-}
-
-/// rayon#1205: the same with readers and writers.
+/// rayon#1205: a lock of readers and writers.
 #[test]
 fn w5_rayon_1205_a_lock_of_readers_is_held_over_an_inner_loop() {
     let lock = locks::RwLock::new(0_u32);
@@ -207,20 +188,59 @@ fn w5_rayon_1205_a_lock_of_readers_is_held_over_an_inner_loop() {
     });
     let written = 5 * OUTER * Executor::backends().len() as u32;
     assert_eq!(lock.into_inner(), written.wrapping_mul(SUM));
+    let hold = |cx: &Cx<'_, Held<locks::RwLock<u32>>>| {
+        let mut held = cx.data().lock.write(cx);
+        fork(cx);
+        *held += 1;
+    };
+    let want = |cx: &Cx<'_, Held<locks::RwLock<u32>>>| assert_eq!(*cx.data().lock.read(cx), 1);
+    over_a_fork(|| locks::RwLock::new(0), hold, want);
     hangs_on_rayon("rayon_1205");
 }
 
 #[test]
 #[ignore = "hangs"]
 fn rayon_1205() {
-    on_rayon(3, || {
-        let lock = RwLock::new(0_u32);
-        (0..OUTER).into_par_iter().for_each(|item| {
-            if item % 4 == 0 {
-                *lock.write().expect("not poisoned") += inner_loop();
-            } else {
-                black_box(*lock.read().expect("not poisoned") + inner_loop());
-            }
+    static LOCK: RwLock<u32> = RwLock::new(0);
+    let hold = |fork: &dyn Fn()| {
+        let mut held = LOCK.write().expect("not poisoned");
+        fork();
+        *held += 1;
+    };
+    on_rayon(hold, || assert_eq!(*LOCK.read().expect("not poisoned"), 1));
+}
+
+/// rayon#1251: a cell, whose initialiser forks.
+#[test]
+fn w6_rayon_1251_a_cell_is_initialised_by_what_forks() {
+    for _ in 0..20 {
+        let cell = locks::OnceCell::new();
+        on_dagwood(|cx| assert_eq!(*cell.get_or_init(cx, our_inner_loop), SUM));
+    }
+    let hold = |cx: &Cx<'_, Held<locks::OnceCell<u32>>>| {
+        let value = cx.data().lock.get_or_init(cx, |cx| {
+            fork(cx);
+            1
         });
-    });
+        assert_eq!(*value, 1);
+    };
+    let want = |cx: &Cx<'_, Held<locks::OnceCell<u32>>>| {
+        assert_eq!(*cx.data().lock.get_or_init(cx, |_| 2), 1);
+    };
+    over_a_fork(locks::OnceCell::new, hold, want);
+    hangs_on_rayon("rayon_1251");
+}
+
+#[test]
+#[ignore = "hangs"]
+fn rayon_1251() {
+    static CELL: OnceLock<u32> = OnceLock::new();
+    let hold = |fork: &dyn Fn()| {
+        let value = CELL.get_or_init(|| {
+            fork();
+            1
+        });
+        assert_eq!(*value, 1);
+    };
+    on_rayon(hold, || assert_eq!(*CELL.get_or_init(|| 2), 1));
 }
