@@ -145,6 +145,11 @@ impl Error {
         )))
     }
 
+    pub(crate) fn wait_in_report() -> Self {
+        let why = "a key's `Debug` or a destructor must not wait while a failure, or who waits, is reported";
+        Self::new(Cause::NoSuspend(why.to_owned()))
+    }
+
     pub(crate) fn setup(message: impl Into<String>) -> Self {
         Self::new(Cause::Setup(message.into()))
     }
@@ -337,7 +342,8 @@ impl Error {
         matches!(*self.cause, Cause::NeverSet(_) | Cause::Deadlock(_))
     }
 
-    /// Whether it was a wait where [`Cx::no_suspend`](crate::Cx::no_suspend) allows none. Whether one must wait is a matter of the
+    /// Whether it was a wait where [`Cx::no_suspend`](crate::Cx::no_suspend) allows none, or of a key's `Debug` or a destructor
+    /// while a failure, or who waits, is reported. Whether one must wait is a matter of the
     /// schedule, so a query that ends with it is not remembered.
     pub fn is_refused(&self) -> bool {
         matches!(*self.cause, Cause::NoSuspend(_))

@@ -7,8 +7,7 @@ use std::ptr;
 use super::deadlock::{Closes, closes};
 use super::edge::set_edge;
 use super::waits::{
-    check_allowed, check_cancelled, check_may_rest, check_unwinding, point_before_wait,
-    suspend_leaving,
+    check_allowed, check_cancelled, check_unwinding, point_before_wait, suspend_leaving,
 };
 use super::{Ask, Awaited, Subject, WaitKind};
 use crate::error::Error;
@@ -39,7 +38,6 @@ pub(crate) fn wait_for_lock(
     is_over: impl Fn() -> bool,
 ) -> Result<bool, Error> {
     check_unwinding()?;
-    check_may_rest(fiber)?;
     check_allowed(fiber, what)?;
     check_cancelled(fiber)?;
     let mut calls = 0;
@@ -136,7 +134,6 @@ fn leave_edge(fiber: &FiberRecord) -> Result<(), Error> {
 /// It would be a wait in a destructor during an unwind, or in a report; or the fiber's work is cancelled.
 pub(crate) fn may_wait_in_line(fiber: &FiberRecord, what: Subject) -> Result<(), Error> {
     check_unwinding()?;
-    check_may_rest(fiber)?;
     check_allowed(fiber, what)?;
     check_cancelled(fiber)?;
     point_before_wait(fiber);

@@ -252,8 +252,12 @@ pub(super) fn check_unwinding() -> Result<(), Error> {
     }
 }
 
-/// What has said that it does not wait, does not.
+/// What has said that it does not wait, does not. Nor does user code while a failure, or who waits, is reported: it would
+/// stand on what the report reads, or keep a circle from being decided (graph.md G5).
 pub(super) fn check_allowed(fiber: &FiberRecord, what: Subject) -> Result<(), Error> {
+    if fiber.refuses_runs() && !plant::is("waiting_report") {
+        return Err(Error::wait_in_report());
+    }
     match fiber.must_not_suspend() {
         Some(place) => Err(refusal(place, what)),
         None => Ok(()),
@@ -265,17 +269,6 @@ fn refusal(place: &'static Location<'static>, what: Subject) -> Error {
     let what = without_runs(|| what.name());
     let what = what.map_or_else(|| "what was forked".to_owned(), |name| name.text);
     Error::no_suspend(place, &what)
-}
-
-/// What runs while a report is made does not wait: it would stand on what the report reads, or keep a circle from being
-/// decided (graph.md G5).
-pub(super) fn check_may_rest(fiber: &FiberRecord) -> Result<(), Error> {
-    if fiber.refuses_runs() && !plant::is("waiting_report") {
-        return Err(Error::setup(
-            "a key's `Debug` or a destructor must not wait while a failure, or who waits, is reported",
-        ));
-    }
-    Ok(())
 }
 
 /// Cancelled work does not begin to wait (cancel.md X2).
