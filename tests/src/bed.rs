@@ -174,8 +174,28 @@ fn seeds() -> Range<u64> {
     numbers_by_environment("DAGWOOD_SEEDS", 0..2)
 }
 
+/// Runs `body` on each backend with workers, of which there are four, with the numbers that the environment variable says,
+/// else with a hundred thousand: in batches that end within the watchdog's time.
+pub fn run_in_batches(name: &str, variable: &str, body: fn(&Bed, Range<u64>)) {
+    const AT_ONCE: u64 = 500;
+    let all = numbers_by_environment(variable, 0..100_000);
+    let backends = Executor::backends().iter().copied();
+    for backend in backends.filter(|one| *one != Backend::Sequential) {
+        for first in all.clone().step_by(AT_ONCE as usize) {
+            let batch = first..all.end.min(first + AT_ONCE);
+            let bed = Bed {
+                backend,
+                workers: 4,
+                seed: None,
+            };
+            let label = format!("{name}, {batch:?}, on {backend}");
+            watch(&label, bed, move |bed| body(bed, batch));
+        }
+    }
+}
+
 /// What the environment variable says: so many numbers from zero on, or `FIRST..END`; else `usual`.
-pub fn numbers_by_environment(variable: &str, usual: Range<u64>) -> Range<u64> {
+fn numbers_by_environment(variable: &str, usual: Range<u64>) -> Range<u64> {
     let Ok(text) = std::env::var(variable) else {
         return usual;
     };
@@ -204,7 +224,7 @@ fn this_or_first(backend: Backend) -> Backend {
         .unwrap_or(&Executor::backends()[0])
 }
 
-fn watch(label: &str, bed: Bed, body: fn(&Bed)) {
+fn watch(label: &str, bed: Bed, body: impl FnOnce(&Bed) + Send + 'static) {
     let (ended, end) = mpsc::channel::<()>();
     let thread = thread::Builder::new()
         .name(label.to_owned())

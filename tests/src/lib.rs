@@ -13,7 +13,7 @@ mod program;
 mod random;
 pub mod refused;
 
-pub use bed::{Bed, numbers_by_environment, run_scenario, run_under_seeds};
+pub use bed::{Bed, run_in_batches, run_scenario, run_under_seeds};
 pub use child::{child_process, is_emulated, limited_child_process, scaled};
 pub use count::Count;
 pub use dag::{Dag, Node, Outcome, Step};

@@ -42,34 +42,18 @@ fn check_programs(bed: &Bed, numbers: Range<u64>) -> usize {
     executor.stacks().fibers
 }
 
-/// A hundred thousand, on each pool (or those that `DAGWOOD_PROGRAMS=FIRST..END` says): nothing hangs, nothing differs, and nothing is left: neither values, nor providers,
-/// nor fibers that have not ended. Some minutes in release.
+/// A hundred thousand, on each pool (or those that `DAGWOOD_PROGRAMS=FIRST..END` says): nothing hangs, nothing differs, and
+/// nothing is left: neither values, nor providers, nor fibers that have not ended. Some minutes in release.
 #[test]
 #[ignore = "takes long"]
 #[cfg(any(feature = "fibers", feature = "threads"))]
 fn s1_a_hundred_thousand_random_programs() {
-    use std::sync::atomic::{AtomicU64, Ordering};
-
-    /// Within the watchdog's time.
-    const AT_ONCE: u64 = 500;
-    static FIRST: AtomicU64 = AtomicU64::new(0);
-
-    let all = dagwood_tests::numbers_by_environment("DAGWOOD_PROGRAMS", 0..100_000);
-    for backend in Executor::backends() {
-        if *backend == Backend::Sequential {
-            continue;
-        }
-        for first in all.clone().step_by(AT_ONCE as usize) {
-            FIRST.store(first, Ordering::SeqCst);
-            dagwood_tests::run_scenario("s1_random_programs", *backend, &[4], |bed| {
-                let first = FIRST.load(Ordering::SeqCst);
-                let fibers = check_programs(bed, first..first + AT_ONCE);
-                // Nothing waits any more: those that are kept are spare ones.
-                assert!(fibers < 1_000, "{fibers} fibers are left");
-                assert_eq!(Program::living(), 0, "values and providers are left");
-            });
-        }
-    }
+    dagwood_tests::run_in_batches("random programs", "DAGWOOD_PROGRAMS", |bed, numbers| {
+        let fibers = check_programs(bed, numbers);
+        // Nothing waits any more: those that are kept are spare ones.
+        assert!(fibers < 1_000, "{fibers} fibers are left");
+        assert_eq!(Program::living(), 0, "values and providers are left");
+    });
 }
 
 /// A schedule is a function of program and seed, whatever the program.

@@ -54,37 +54,20 @@ fn check_storms(executor: &Executor, is_seeded: bool, numbers: Range<u64>) {
 #[ignore = "takes long"]
 #[cfg(any(feature = "fibers", feature = "threads"))]
 fn f3_a_hundred_thousand_random_programs_while_much_is_cancelled() {
-    use std::sync::atomic::{AtomicU64, Ordering};
+    use dagwood_tests::{Program, run_in_batches};
 
-    use dagwood_tests::{Program, numbers_by_environment, run_scenario};
-
-    /// Within the watchdog's time.
-    const AT_ONCE: u64 = 500;
     /// A worker keeps 64 spare ones.
     const FIBERS_MAX: usize = 4 * 64 + 4;
-    static FIRST: AtomicU64 = AtomicU64::new(0);
-    static END: AtomicU64 = AtomicU64::new(0);
 
-    let all = numbers_by_environment("DAGWOOD_STORMS", 0..100_000);
-    END.store(all.end, Ordering::SeqCst);
-    for backend in Executor::backends() {
-        if *backend == Backend::Sequential {
-            continue;
+    run_in_batches("storms", "DAGWOOD_STORMS", |bed, numbers| {
+        let executor = bed.executor();
+        for number in numbers {
+            check_storms(&executor, false, number..number + 1);
+            assert_eq!(Program::living(), 0, "storm {number}: values are left");
+            let waiters = executor.waiters();
+            assert!(waiters.is_empty(), "storm {number}: {waiters}");
         }
-        for first in all.clone().step_by(AT_ONCE as usize) {
-            FIRST.store(first, Ordering::SeqCst);
-            run_scenario(&format!("storms from {first} on"), *backend, &[4], |bed| {
-                let first = FIRST.load(Ordering::SeqCst);
-                let executor = bed.executor();
-                for number in first..first + AT_ONCE.min(END.load(Ordering::SeqCst) - first) {
-                    check_storms(&executor, false, number..number + 1);
-                    assert_eq!(Program::living(), 0, "storm {number}: values are left");
-                    let waiters = executor.waiters();
-                    assert!(waiters.is_empty(), "storm {number}: {waiters}");
-                }
-                let fibers = executor.stacks().fibers;
-                assert!(fibers <= FIBERS_MAX, "{fibers} fibers are left");
-            });
-        }
-    }
+        let fibers = executor.stacks().fibers;
+        assert!(fibers <= FIBERS_MAX, "{fibers} fibers are left");
+    });
 }
