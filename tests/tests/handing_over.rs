@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use dagwood::locks::{Barrier, Condvar, Mutex, RwLock, channel};
-use dagwood::{CancelToken, Cx, Database, Error};
-use dagwood_tests::{Bed, Meeting, scenarios};
+use dagwood::{CancelToken, Cx, Database, Error, Event};
+use dagwood_tests::{Bed, Meeting, open, scenarios};
 
 scenarios! {
     all [4, 1, 2]: w5_readers_and_writers_over_a_parallel_loop;
@@ -52,18 +52,23 @@ fn w5_readers_and_writers_over_a_parallel_loop(bed: &Bed) {
 fn w5_readers_do_not_overtake_a_writer(bed: &Bed) {
     let executor = bed.executor();
     let db = Database::new(());
-    let lock = RwLock::new(0);
+    let (lock, held) = (RwLock::new(0), Event::new());
     let run = executor.run(&db, |cx| {
         let reader = |cx: &Cx<'_, ()>| {
-            let held = lock.read(cx);
+            let guard = lock.read(cx);
+            open(&held);
             // Others may read, until one waits to write.
             while lock.try_read().is_some() {
                 cx.yield_now();
             }
-            drop(held);
+            drop(guard);
             *lock.read(cx)
         };
-        cx.join(reader, |cx| *lock.write(cx) = 1).0
+        let writer = |cx: &Cx<'_, ()>| {
+            held.wait(cx);
+            *lock.write(cx) = 1;
+        };
+        cx.join(reader, writer).0
     });
     assert_eq!(run.expect("it ends"), 1, "the writer came first");
 }
