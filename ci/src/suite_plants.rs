@@ -302,6 +302,42 @@ pub(crate) const BROKEN: &[Broken] = &[
         HANGS,
     ),
     broken(
+        "unseen_deadlock",
+        "random_locks",
+        "w5_random_jobs_that_keep_none_come_to_an_end::on_fibers",
+        HANGS,
+    ),
+    broken(
+        "one_holder",
+        "limits",
+        "w5_it_is_none_as_long_as_one_inside_can_go_on::on_fibers",
+        "the second gets out",
+    ),
+    broken(
+        "one_holder",
+        "random_locks",
+        "w5_random_jobs_that_keep_an_order_meet_no_deadlock::on_fibers",
+        "left == right",
+    ),
+    broken(
+        "kept_place",
+        "limits",
+        "w5_never_more_are_inside_than_there_are_places::on_fibers",
+        "a job waits for the limit",
+    ),
+    broken(
+        "unhooked",
+        "hooks",
+        "x1_ten_thousand_tasks_keep_their_thread_locals::on_fibers",
+        "left == right",
+    ),
+    broken(
+        "unhooked",
+        "hooks",
+        "x3_a_scoped_thread_local_is_right_with_hooks::on_fibers",
+        "left == right",
+    ),
+    broken(
         "called_waits",
         "hostile_locks",
         "w10_who_was_called_and_has_not_run_is_in_no_circle::on_fibers",

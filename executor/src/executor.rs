@@ -1,6 +1,7 @@
 //! The executor: how it is built, and how work gets in from outside.
 
 use std::fmt;
+use std::panic::Location;
 use std::ptr;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use crate::backend::Engine;
 use crate::cancel::CancelToken;
 use crate::cx::Cx;
 use crate::error::Error;
+use crate::hooks::Hooks;
 use crate::query::database::Database;
 use crate::run::{Run, run_here};
 use crate::sched::cancel::Region;
@@ -91,6 +93,7 @@ pub struct Builder {
     pub(crate) has_statistics: bool,
     pub(crate) schedule: Option<Schedule>,
     pub(crate) watching: Watching,
+    pub(crate) hooks: Hooks,
 }
 
 /// Address space for each stack; memory is used as it is touched. As much as a main thread has: a fiber that waits on a
@@ -119,6 +122,7 @@ impl Executor {
             has_statistics: false,
             schedule: None,
             watching: Watching::default(),
+            hooks: Hooks::default(),
         }
     }
 
@@ -507,6 +511,57 @@ impl Builder {
     /// What the [watchdog](Self::watchdog) calls with its report, on a thread of its own.
     pub fn on_stall(mut self, hook: impl Fn(&WaitReport) + Send + Sync + 'static) -> Self {
         self.watching.hook = Some(Arc::new(hook));
+        self
+    }
+
+    /// Calls `leave` whenever a job's fiber leaves its thread to others (it waits, or yields), and `come_back`, with what `leave` has
+    /// given, when it is on a thread again: for thread-locals that belong to what runs and not to the thread. Such a one that
+    /// is set for the time of a call (as `scoped_tls` does) would else be seen, and reset, by the fibers that run meanwhile, and
+    /// dangle when two of them end out of order. `leave` takes the value out and leaves what a thread has before anything
+    /// runs; `come_back` puts it in again. (What needs no thread-local is simpler with a [`FiberLocal`](crate::FiberLocal), which forks inherit. They do not inherit what
+    /// hooks keep: a branch on another worker begins with what that thread has.)
+    ///
+    /// Both are called on the fiber's own stack, on fibers and on threads (where each fiber has a thread, and thread-locals, of its own). They are not called when
+    /// a job begins or ends, nor where nothing suspends: on the sequential backend, on threads outside, in a wait that is over
+    /// before it begins. Of several pairs the first given is the outermost: it leaves first, and comes back last. An executor without
+    /// hooks pays one branch for each suspension, and nothing elsewhere.
+    ///
+    /// A hook does little, and returns. It is no part of the job: a wait in it, for a lock or a run of any executor, is an
+    /// error that [is refused](Error::is_refused) and names the place of this call; it may take what is free, and set an [`Event`](crate::Event). If it panics, the process is
+    /// aborted, with a message.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    ///
+    /// thread_local! {
+    ///     /// The file that is compiled here.
+    ///     static FILE: Cell<Option<u32>> = const { Cell::new(None) };
+    /// }
+    ///
+    /// let executor = dagwood::Executor::builder()
+    ///     .workers(1)
+    ///     .suspend_hooks(|| FILE.take(), |file| FILE.set(file))
+    ///     .build()?;
+    /// let db = dagwood::Database::new(());
+    /// executor.run(&db, |cx| {
+    ///     cx.par_for_each(0..10_u32, |cx, file| {
+    ///         FILE.set(Some(file));
+    ///         // Others run here meanwhile, and set theirs.
+    ///         cx.yield_now();
+    ///         assert_eq!(FILE.take(), Some(file));
+    ///     });
+    /// })?;
+    /// # Ok::<(), dagwood::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn suspend_hooks<T: 'static>(
+        mut self,
+        leave: impl Fn() -> T + Send + Sync + 'static,
+        come_back: impl Fn(T) + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.add(Location::caller(), leave, come_back);
         self
     }
 

@@ -87,6 +87,7 @@ mod error;
 mod event;
 mod executor;
 mod half;
+mod hooks;
 mod indexed;
 mod join;
 mod line;

@@ -146,7 +146,10 @@ fn w5_two_limits_crosswise_are_a_deadlock(bed: &Bed) {
             cx.join(|cx| crosswise(cx, 0), |cx| crosswise(cx, 1))
         });
         let (left, right) = results.expect("the run goes on");
-        assert!(is_deadlock(&left) ^ is_deadlock(&right), "{left:?}, {right:?}");
+        assert!(
+            is_deadlock(&left) ^ is_deadlock(&right),
+            "{left:?}, {right:?}"
+        );
         let error = left.and(right).expect_err("one of them").to_string();
         assert_eq!(error.matches("waits for the limit").count(), 2, "{error}");
         assert!(limits.iter().all(|limit| limit.free_places() == 1));

@@ -218,6 +218,7 @@ pub(crate) fn pool_settings(backend: Backend, builder: &Builder) -> Result<Setti
         schedule: builder.schedule.clone().unwrap_or_default(),
         threads_max: builder.threads_max,
         watching: builder.watching.clone(),
+        hooks: builder.hooks.clone(),
         is_embedded: false,
     })
 }

@@ -88,7 +88,11 @@ impl Limit {
     ///
     /// If there is no place: nobody could ever get in.
     pub fn new(name: impl fmt::Display, places: usize) -> Self {
-        assert!(places > 0, "the limit {name:?} lets nobody in", name = name.to_string());
+        assert!(
+            places > 0,
+            "the limit {name:?} lets nobody in",
+            name = name.to_string()
+        );
         Limit {
             places: Places::new(format!("the limit \"{name}\" of {places}").into(), places),
             bound: ThreadBound::new(),

@@ -114,7 +114,10 @@ impl Places {
     }
 
     /// Those who have a place, if `waiter` is in the line.
-    pub(crate) fn holders_for(&self, waiter: *const FiberRecord) -> Option<Vec<*const FiberRecord>> {
+    pub(crate) fn holders_for(
+        &self,
+        waiter: *const FiberRecord,
+    ) -> Option<Vec<*const FiberRecord>> {
         let inside = self.inside.lock();
         inside.line.find(waiter).map(|_| inside.holders.clone())
     }

@@ -32,6 +32,7 @@ use super::standing::Standing;
 use super::stats::{Counters, Statistics};
 pub(crate) use super::worker::Worker;
 use crate::error::Error;
+use crate::hooks::Hooks;
 use crate::schedule::Schedule;
 use crate::sync::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use crate::waiters::Watching;
@@ -48,6 +49,7 @@ pub(crate) struct Settings {
     pub(crate) statistics: bool,
     pub(crate) schedule: Schedule,
     pub(crate) watching: Watching,
+    pub(crate) hooks: Hooks,
     /// For tests: how many threads a worker's fibers may be (`Builder::limit_threads`).
     pub(crate) threads_max: Option<usize>,
     /// Whether somebody puts another interface on it (`raw.rs`), and workers do as rayon's threads do
@@ -92,6 +94,7 @@ pub(crate) struct Pool {
     watches_own_stacks: bool,
     times_waits: bool,
     has_watchdog: bool,
+    hooks: Hooks,
     looks: Looks,
     /// With statistics: how many threads are between showing a job and having woken somebody for it.
     posting: AtomicUsize,
@@ -134,6 +137,7 @@ impl Pool {
                 && settings.mechanism == Mechanism::Thread,
             times_waits: settings.statistics || settings.watching.period.is_some(),
             has_watchdog: settings.watching.period.is_some(),
+            hooks: settings.hooks.clone(),
             looks: Looks::default(),
             posting: AtomicUsize::new(0),
             owner: AtomicPtr::new(ptr::null_mut()),
@@ -170,6 +174,11 @@ impl Pool {
     /// Whether inboxes are looked at by others.
     pub(crate) fn has_watchdog(&self) -> bool {
         self.has_watchdog
+    }
+
+    /// What is done around each suspension.
+    pub(crate) fn hooks(&self) -> &Hooks {
+        &self.hooks
     }
 
     /// The questions that are open.

@@ -5,6 +5,7 @@
 
 mod embedded;
 mod fibers;
+mod hooked;
 mod linger;
 mod points;
 mod records;
@@ -73,6 +74,8 @@ pub(crate) struct Worker {
     stores_limits: Cell<bool>,
     /// Whether a schedule says who runs. Here for the same reason.
     has_schedule: bool,
+    /// Whether something is done around each switch away. Here for the same reason.
+    has_hooks: bool,
     /// Whether it does what it holds before the jobs that are for it alone.
     posts_last: bool,
     /// Whether it shows a part of what it has stolen at once, however small jobs are: where a leaf may last until others
@@ -114,6 +117,7 @@ impl Worker {
             segments: RefCell::new(SegmentPool::new(segment_bytes)),
             slab: Slab::new(),
             has_schedule: pool.seeded().is_some(),
+            has_hooks: !pool.hooks().is_empty(),
             posts_last: false,
             shares_stolen: false,
             is_leaving: Cell::new(false),

@@ -220,6 +220,16 @@ impl Worker {
         unsafe { suspender.suspend(next) };
     }
 
+    /// Leaves the thread to others: the fiber is, or will be put, on the ready queue.
+    #[inline(always)]
+    pub(super) fn switch_away(&self, fiber: &FiberRecord) {
+        if self.has_hooks && !plant::is("unhooked") {
+            self.switch_with_hooks(fiber);
+        } else {
+            self.switch_to_base(fiber, Left::Waiting);
+        }
+    }
+
     /// Makes sure that there is a fiber to start a job on. `false`: there can be none.
     pub(super) fn has_spare_or_makes_one(&self) -> bool {
         !self.spares.borrow().is_empty() || self.try_add_spare()
@@ -235,7 +245,7 @@ impl Worker {
         if self.pool().is_watched() {
             self.note_wait(suspended);
         }
-        self.switch_to_base(record, Left::Waiting);
+        self.switch_away(record);
         self.suspended.set(self.suspended.get() - 1);
     }
 
@@ -259,7 +269,7 @@ impl Worker {
             return false;
         }
         self.ready.push(record);
-        self.switch_to_base(record, Left::Waiting);
+        self.switch_away(record);
         true
     }
 
