@@ -329,7 +329,7 @@ pub(crate) const BROKEN: &[Broken] = &[
         "unhooked",
         "hooks",
         "x1_ten_thousand_tasks_keep_their_thread_locals::on_fibers",
-        "left == right",
+        HANGS,
     ),
     broken(
         "unhooked",

@@ -93,6 +93,7 @@ mod join;
 mod line;
 mod local;
 pub mod locks;
+mod other_database;
 mod par;
 mod part;
 mod plant;
