@@ -87,7 +87,7 @@ pub(crate) struct Pool {
     fibers: AtomicUsize,
     fibers_max: usize,
     has_statistics: bool,
-    /// Whether there are statistics or a schedule: one look for both.
+    /// Whether there are statistics, a schedule or hooks: one look for all.
     is_watched: bool,
     /// Says who runs, if one at a time does.
     seeded: Option<Seeded>,
@@ -131,7 +131,7 @@ impl Pool {
             fibers_max: limits::fibers_max(settings, stacks.splits_mappings()),
             stacks,
             has_statistics: settings.statistics,
-            is_watched: settings.statistics || seeded.is_some(),
+            is_watched: settings.statistics || seeded.is_some() || !settings.hooks.is_empty(),
             seeded,
             watches_own_stacks: settings.reports_overflows
                 && settings.mechanism == Mechanism::Thread,
@@ -230,7 +230,7 @@ impl Pool {
         self.has_statistics
     }
 
-    /// Whether there are statistics or a schedule.
+    /// Whether there are statistics, a schedule or hooks.
     pub(crate) fn is_watched(&self) -> bool {
         self.is_watched
     }

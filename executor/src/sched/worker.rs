@@ -48,6 +48,9 @@ const ATTENTION_PERIOD: Duration = Duration::from_micros(10);
 /// something is done do not keep it from being begun.
 const JOB_PERIOD: u32 = 64;
 
+// For `quick_yields`.
+const _: () = assert!(JOB_PERIOD.is_power_of_two());
+
 /// One worker. Its fibers use it one at a time; other threads read `pool` and `index` only.
 #[repr(C)]
 pub(crate) struct Worker {
@@ -74,8 +77,9 @@ pub(crate) struct Worker {
     stores_limits: Cell<bool>,
     /// Whether a schedule says who runs. Here for the same reason.
     has_schedule: bool,
-    /// Whether something is done around each switch away. Here for the same reason.
-    has_hooks: bool,
+    /// The bits of the count of yields one of which must be set for a quick yield, which looks at no job. None, if there are
+    /// hooks: so a worker without does not look for them.
+    quick_yields: u32,
     /// Whether it does what it holds before the jobs that are for it alone.
     posts_last: bool,
     /// Whether it shows a part of what it has stolen at once, however small jobs are: where a leaf may last until others
@@ -117,7 +121,10 @@ impl Worker {
             segments: RefCell::new(SegmentPool::new(segment_bytes)),
             slab: Slab::new(),
             has_schedule: pool.seeded().is_some(),
-            has_hooks: !pool.hooks().is_empty(),
+            quick_yields: match pool.hooks().is_empty() {
+                true => JOB_PERIOD - 1,
+                false => 0,
+            },
             posts_last: false,
             shares_stolen: false,
             is_leaving: Cell::new(false),
@@ -241,21 +248,36 @@ impl Worker {
             .or_else(outside)
     }
 
-    /// Whether another goes on when the current fiber yields: a ready fiber, or, if there is none
-    /// and every so often, a job that has not started.
+    /// Whether a ready fiber goes on when the current fiber yields, and there is nothing else to look at.
     #[inline]
-    fn has_successor(&self) -> bool {
+    fn has_quick_successor(&self) -> bool {
         let yields = self.yields.get().wrapping_add(1);
         self.yields.set(yields);
-        let has_ready = !self.ready.is_empty() || !self.seat().inbox.is_empty();
-        if has_ready && (!yields.is_multiple_of(JOB_PERIOD) || plant::is("starved_job")) {
+        let is_quick = || yields & self.quick_yields != 0 || plant::is("starved_job");
+        self.has_ready_fiber() && is_quick()
+    }
+
+    fn has_ready_fiber(&self) -> bool {
+        !self.ready.is_empty() || !self.seat().inbox.is_empty()
+    }
+
+    /// Whether another goes on when the current fiber yields: a ready fiber, or, if there is none
+    /// and every so often, a job that has not started.
+    #[cold]
+    fn has_successor(&self) -> bool {
+        let has_ready = self.has_ready_fiber();
+        if has_ready && !self.yields.get().is_multiple_of(JOB_PERIOD) {
             return true;
         }
         let has_job = self.find_job_for_other_fiber();
         has_job || has_ready
     }
 
-    #[cold]
+    /// Whether something is done around each switch away.
+    fn has_hooks(&self) -> bool {
+        self.quick_yields == 0 && !plant::is("unhooked")
+    }
+
     fn find_job_for_other_fiber(&self) -> bool {
         self.point(Point::Yield);
         // It must not run on this stack (invariant 3).

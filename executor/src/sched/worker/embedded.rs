@@ -1,6 +1,7 @@
 //! What a worker does for who embeds the scheduler (`raw.rs`) and not for a `Cx`: it may be a guest on a thread that
 //! does other things in between, and it yields for jobs that have not started.
 
+use super::fibers::Left;
 use super::{JOB_PERIOD, Worker};
 use crate::error::Error;
 use crate::sched::fiber::FiberRecord;
@@ -59,7 +60,8 @@ impl Worker {
             return false;
         }
         self.ready.push(record);
-        self.switch_away(record);
+        // A pool of this kind has no hooks.
+        self.switch_to_base(record, Left::Waiting);
         true
     }
 

@@ -220,10 +220,10 @@ impl Worker {
         unsafe { suspender.suspend(next) };
     }
 
-    /// Leaves the thread to others: the fiber is, or will be put, on the ready queue.
-    #[inline(always)]
+    /// Switches to the base, with the hooks around it, if there are any.
+    #[cold]
     pub(super) fn switch_away(&self, fiber: &FiberRecord) {
-        if self.has_hooks && !plant::is("unhooked") {
+        if self.has_hooks() {
             self.switch_with_hooks(fiber);
         } else {
             self.switch_to_base(fiber, Left::Waiting);
@@ -244,8 +244,10 @@ impl Worker {
         self.suspended.set(suspended);
         if self.pool().is_watched() {
             self.note_wait(suspended);
+            self.switch_away(record);
+        } else {
+            self.switch_to_base(record, Left::Waiting);
         }
-        self.switch_away(record);
         self.suspended.set(self.suspended.get() - 1);
     }
 
@@ -264,12 +266,19 @@ impl Worker {
     pub(crate) fn yield_now(&self, record: &FiberRecord) -> bool {
         // What it waits for may be a job that it holds.
         self.publish_all(record);
-        if !self.has_successor() {
-            self.point(Point::Yield);
-            return false;
+        if !self.has_quick_successor() {
+            if !self.has_successor() {
+                self.point(Point::Yield);
+                return false;
+            }
+            if self.has_hooks() {
+                self.ready.push(record);
+                self.switch_with_hooks(record);
+                return true;
+            }
         }
         self.ready.push(record);
-        self.switch_away(record);
+        self.switch_to_base(record, Left::Waiting);
         true
     }
 

@@ -42,7 +42,6 @@ impl Drop for AbortOnUnwind {
 
 impl Worker {
     /// Switches to the base as [`switch_to_base`](Self::switch_to_base), with the pool's hooks around it.
-    #[cold]
     pub(super) fn switch_with_hooks(&self, record: &FiberRecord) {
         let hooks = self.pool().hooks();
         hooks.around(&AsThread, &mut || {
