@@ -173,6 +173,21 @@ pub(crate) const PLANTS: &[Plant] = &[
         RACE,
         &["lock::who_is_called_comes_after_all_who_gave_back"],
     ),
+    // idle.md I9: duty is changed, and nobody is told.
+    plant(
+        "idle_duty_untold",
+        HANG,
+        &[
+            "idle::who_comes_on_duty_takes_the_job",
+            "idle::who_goes_off_duty_hands_the_job_on",
+        ],
+    ),
+    // idle.md I8: who is off duty sleeps without a look whether it still is.
+    plant(
+        "idle_duty_look",
+        HANG,
+        &["idle::who_comes_on_duty_takes_the_job"],
+    ),
     // lock.md L2: who steps into the line goes in before it is called.
     plant("place_uncalled", RACE, &["places::places_are_given_on"]),
     // lock.md L3: who was called and leaves keeps the place.

@@ -338,6 +338,18 @@ pub(crate) const BROKEN: &[Broken] = &[
         "left == right",
     ),
     broken(
+        "tireless",
+        "duty",
+        "w3_no_more_start_than_are_on_duty::on_fibers",
+        "of 1",
+    ),
+    broken(
+        "unhelped",
+        "duty",
+        "w3_those_off_duty_help_who_can_make_no_fiber::on_fibers",
+        HANGS,
+    ),
+    broken(
         "called_waits",
         "hostile_locks",
         "w10_who_was_called_and_has_not_run_is_in_no_circle::on_fibers",

@@ -137,9 +137,50 @@ impl Executor {
         self.engine.backend()
     }
 
-    /// The number of workers; 1 on the sequential backend.
+    /// The number of workers that it was built with; 1 on the sequential backend.
     pub fn workers(&self) -> usize {
         self.engine.workers()
+    }
+
+    /// How many of them start jobs: all, unless [`set_workers`](Self::set_workers) has said otherwise.
+    pub fn workers_on_duty(&self) -> usize {
+        self.engine.on_duty()
+    }
+
+    /// From now on the first `count` workers start jobs, and the others do not: to leave cores to others for a while. It may be called at any
+    /// time, from anywhere, also inside a job, and does not wait.
+    ///
+    /// A worker that goes off duty ends the job that it is in, which may take what it has forked back, or waits with it; what it has shown to others they
+    /// take. It keeps its fibers that wait, and resumes them when they are ready: for so long more than `count` jobs may run. So
+    /// nothing that has begun is stuck, and a lock is never held by what does not run. What is for each worker
+    /// ([`Cx::broadcast`], [`WorkerLocal`](crate::WorkerLocal)) is for those off duty, too, and [`workers`](Self::workers) stays what it is. Its thread
+    /// sleeps meanwhile. (While no memory is left for another fiber, those off duty start jobs, too, if they have one to do it on.)
+    ///
+    /// # Errors
+    ///
+    /// It is none, or more than the executor was built with.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let executor = dagwood::Executor::builder().workers(4).build()?;
+    /// # if executor.backend() == dagwood::Backend::Sequential { return Ok(()) }
+    /// executor.set_workers(1)?;
+    /// assert_eq!((executor.workers_on_duty(), executor.workers()), (1, 4));
+    /// let sum = executor.run(&dagwood::Database::new(()), |cx| cx.par_map(0..100_u32, |_, i| i).iter().sum::<u32>())?;
+    /// assert_eq!(sum, 4950);
+    /// assert!(executor.set_workers(5).is_err());
+    /// # Ok::<(), dagwood::Error>(())
+    /// ```
+    pub fn set_workers(&self, count: usize) -> Result<(), Error> {
+        let most = self.workers();
+        if !(1..=most).contains(&count) {
+            return Err(Error::setup(format!(
+                "an executor of {most} workers cannot go on with {count}"
+            )));
+        }
+        self.engine.put_on_duty(count);
+        Ok(())
     }
 
     /// A number that no other living executor has.

@@ -1,5 +1,6 @@
 //! The pool of workers: what they share, and how it is made.
 
+mod duty;
 mod gate;
 mod look;
 mod posts;
@@ -86,6 +87,8 @@ pub(crate) struct Pool {
     is_stopping: AtomicBool,
     fibers: AtomicUsize,
     fibers_max: usize,
+    /// How many workers start jobs. Changes are told by fences (idle.md I9).
+    on_duty: AtomicUsize,
     has_statistics: bool,
     /// Whether there are statistics, a schedule or hooks: one look for all.
     is_watched: bool,
@@ -130,6 +133,7 @@ impl Pool {
             fibers: AtomicUsize::new(0),
             fibers_max: limits::fibers_max(settings, stacks.splits_mappings()),
             stacks,
+            on_duty: AtomicUsize::new(settings.workers),
             has_statistics: settings.statistics,
             is_watched: settings.statistics || seeded.is_some() || !settings.hooks.is_empty(),
             seeded,

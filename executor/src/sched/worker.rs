@@ -186,11 +186,28 @@ impl Worker {
                     return;
                 }
                 self.switch_to_base(&fiber.record, Left::Spare);
+            } else if self.is_off_duty() {
+                self.rest_off_duty(&fiber.record);
             } else if let Some(job) = self.take_job() {
                 self.run_job(job, &fiber.record);
             } else if !self.awaits_ready() && self.search(&fiber.record) {
                 return;
             }
+        }
+    }
+
+    /// Whether it starts no job that others may start.
+    #[inline]
+    fn is_off_duty(&self) -> bool {
+        self.pool().is_off_duty(self.index)
+    }
+
+    /// Does what is for it alone, or sleeps until there is something of the kind.
+    #[cold]
+    fn rest_off_duty(&self, record: &FiberRecord) {
+        match self.take_own_job() {
+            Some(job) => self.run_job(job, record),
+            None => self.pool().sleep_off_duty(self),
         }
     }
 
@@ -263,7 +280,6 @@ impl Worker {
 
     /// Whether another goes on when the current fiber yields: a ready fiber, or, if there is none
     /// and every so often, a job that has not started.
-    #[cold]
     fn has_successor(&self) -> bool {
         let has_ready = self.has_ready_fiber();
         if has_ready && !self.yields.get().is_multiple_of(JOB_PERIOD) {

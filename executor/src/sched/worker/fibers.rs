@@ -32,6 +32,14 @@ pub(super) enum Left {
     Spare,
 }
 
+/// What is to be done of a yield.
+enum Yield {
+    ToSuccessor,
+    ToNobody,
+    /// Nothing: it has yielded, and is back.
+    Over,
+}
+
 /// A fiber of a worker. It begins with its record, by whose address it is found ([`WorkerFiber::of`]).
 #[repr(C)]
 pub(super) struct WorkerFiber {
@@ -220,6 +228,21 @@ impl Worker {
         unsafe { suspender.suspend(next) };
     }
 
+    /// What is left of a yield that is not quick. One call: each that may happen in a yield makes all of them longer.
+    #[cold]
+    fn yield_slowly(&self, record: &FiberRecord) -> Yield {
+        if !self.has_successor() {
+            self.point(Point::Yield);
+            Yield::ToNobody
+        } else if self.has_hooks() {
+            self.ready.push(record);
+            self.switch_with_hooks(record);
+            Yield::Over
+        } else {
+            Yield::ToSuccessor
+        }
+    }
+
     /// Switches to the base, with the hooks around it, if there are any.
     #[cold]
     pub(super) fn switch_away(&self, fiber: &FiberRecord) {
@@ -267,14 +290,10 @@ impl Worker {
         // What it waits for may be a job that it holds.
         self.publish_all(record);
         if !self.has_quick_successor() {
-            if !self.has_successor() {
-                self.point(Point::Yield);
-                return false;
-            }
-            if self.has_hooks() {
-                self.ready.push(record);
-                self.switch_with_hooks(record);
-                return true;
+            match self.yield_slowly(record) {
+                Yield::ToSuccessor => (),
+                Yield::ToNobody => return false,
+                Yield::Over => return true,
             }
         }
         self.ready.push(record);
