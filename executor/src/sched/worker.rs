@@ -274,6 +274,8 @@ impl Worker {
         self.has_ready_fiber() && is_quick()
     }
 
+    // Always: a call in a yield would be a twentieth of it.
+    #[inline(always)]
     fn has_ready_fiber(&self) -> bool {
         !self.ready.is_empty() || !self.seat().inbox.is_empty()
     }
