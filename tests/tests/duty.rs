@@ -25,10 +25,10 @@ fn let_all_look(executor: &Executor) {
 fn most_at_once(bed: &Bed, executor: &Executor) -> usize {
     let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let run = executor.run(&Database::new(()), |cx| {
-        cx.par_for_each(0..bed.at_most_seeded(8, 64), |_, _| {
+        cx.par_for_each(0..bed.at_most_seeded(8, 24), |_, _| {
             let running = now.fetch_add(1, Ordering::SeqCst) + 1;
             most.fetch_max(running, Ordering::SeqCst);
-            (0..20).for_each(|_| thread::yield_now());
+            (0..5).for_each(|_| thread::yield_now());
             now.fetch_sub(1, Ordering::SeqCst);
         });
     });
