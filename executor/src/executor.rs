@@ -549,7 +549,8 @@ impl Builder {
         self
     }
 
-    /// What the [watchdog](Self::watchdog) calls with its report, on a thread of its own.
+    /// What the [watchdog](Self::watchdog) calls with its report, on a thread of its own. If it panics, that is said on
+    /// standard error, and goes no further.
     pub fn on_stall(mut self, hook: impl Fn(&WaitReport) + Send + Sync + 'static) -> Self {
         self.watching.hook = Some(Arc::new(hook));
         self

@@ -3,9 +3,9 @@
 //! Used by `mod.rs`, which explains the fields. It must not know how a workload does its job.
 
 use super::{
-    Measure, Workload, closure, coarse, depth, fork_join, grid, hits, idle, integrate, lock, loops,
-    matmul, misses, nqueens, pipeline, provider, rust_source, shared, skynet, spawn, suspended,
-    switch, tree_sum, trickle, uts, wake, wavefront,
+    Measure, Workload, closure, coarse, cycle_beside, depth, fork_join, grid, hits, idle,
+    integrate, lock, loops, matmul, misses, nqueens, pipeline, provider, rust_source, shared,
+    skynet, spawn, suspended, switch, tree_sum, trickle, uts, wake, wavefront,
 };
 use crate::engine::Engine::{
     CacheLine, Calls, Capacity, Chili, Context, ContextMxcsr, Corosensei, DagwoodRayonCore,
@@ -250,6 +250,18 @@ pub(crate) static ALL: &[Workload] = &[
         crashes: &[Salsa],
         takes_input: false,
         load: closure::load,
+    },
+    Workload {
+        name: "cycle-beside",
+        about: "two queries ask each other beside six workers whose jobs never look up: how soon the cycle is reported",
+        unit: "cycle",
+        size_means: "milliseconds that the jobs take unless it is reported before",
+        default_size: 2000,
+        sizes: 1..=60_000,
+        baseline: Sequential,
+        engines: &[Fibers, Threads, Sequential],
+        load: cycle_beside::load,
+        ..FORKS
     },
     Workload {
         name: "tree-sum",

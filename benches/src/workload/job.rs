@@ -180,6 +180,12 @@ impl<'a> Job<'a> {
         }
     }
 
+    /// The same, where that needs the job's executor, which is one of ours.
+    pub(crate) fn prepared_on_executor(self, preparation: impl Fn(&Executor) + 'a) -> Self {
+        let executor = self.executor.clone().expect("a job on one of ours");
+        self.prepared_by(move || preparation(&executor))
+    }
+
     /// Does what comes before the next run, unless it is done; whoever times runs calls it first.
     pub(crate) fn prepare(&mut self) {
         if !std::mem::replace(&mut self.is_prepared, true)

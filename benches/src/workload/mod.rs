@@ -5,6 +5,7 @@
 mod all;
 mod closure;
 mod coarse;
+mod cycle_beside;
 mod depth;
 mod divide;
 mod fork_join;
@@ -197,6 +198,7 @@ mod tests {
         ("stampede", 500),
         ("shared", 6),
         ("closure", 300),
+        ("cycle-beside", 50),
         ("tree-sum", 20),
         ("tree-sum-large", 63),
         ("nqueens", 6),

@@ -64,7 +64,7 @@ impl Worker {
     fn gives_up(&self, fiber: NonNull<WorkerFiber>) -> bool {
         // SAFETY: one of this worker's records, so alive, and suspended, since the base is here.
         let fiber = unsafe { fiber.as_ref() };
-        match give_up(&fiber.record, GivenUpFor::Shortage) {
+        match give_up(&fiber.record, GivenUpFor::Shortage, |_| true) {
             GivenUp::No => false,
             GivenUp::Woken => true,
             GivenUp::Unlisted => {

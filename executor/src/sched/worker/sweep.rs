@@ -11,17 +11,19 @@ use crate::sched::fiber::{FiberRecord, without_runs};
 use crate::sched::graph::{self, Frame, GivenUp, GivenUpFor, give_up};
 use crate::sched::point::Point;
 use crate::sched::pool::{Answer, Look, Pool};
+use crate::sched::wanted::Findings;
 
 impl Worker {
     /// Ends the waits of its fibers that were cancelled. Called by one of them, which does not wait.
     pub(in crate::sched) fn sweep(&self) {
         self.answer_looks();
+        let mut findings = Findings::default();
         let look = |fiber: NonNull<WorkerFiber>| {
             // SAFETY: one of this worker's records, so alive.
             let record = &unsafe { fiber.as_ref() }.record;
             let is_waiting = !record.innermost().ask().is_null();
             if is_waiting {
-                self.ends_wait(fiber);
+                self.ends_wait(fiber, &mut findings);
             }
             false
         };
@@ -50,11 +52,13 @@ impl Worker {
     }
 
     /// A circle that is being decided must stand still, but not for long: who decides it does not wait.
-    fn ends_wait(&self, fiber: NonNull<WorkerFiber>) {
+    fn ends_wait(&self, fiber: NonNull<WorkerFiber>, findings: &mut Findings) {
         // SAFETY: one of this worker's records, so alive, and suspended in a wait.
         let record = unsafe { &fiber.as_ref().record };
         loop {
-            match give_up(record, GivenUpFor::Cancel) {
+            match give_up(record, GivenUpFor::Cancel, |fiber| {
+                findings.is_to_end(fiber)
+            }) {
                 GivenUp::No | GivenUp::Woken => return,
                 GivenUp::Unlisted => return self.ready.push(record),
                 GivenUp::NotNow => {
