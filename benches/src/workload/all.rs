@@ -4,8 +4,8 @@
 
 use super::{
     Measure, Workload, closure, coarse, depth, fork_join, grid, hits, idle, integrate, lock, loops,
-    matmul, misses, nqueens, pipeline, provider, rust_source, shared, skynet, spawn, suspended,
-    switch, tree_sum, trickle, uts, wake, wavefront,
+    matmul, misses, nqueens, pipeline, provider, rust_source, shared, skynet, spawn, starve,
+    suspended, switch, tree_sum, trickle, uts, wake, wavefront,
 };
 use crate::engine::Engine::{
     CacheLine, Calls, Capacity, Chili, Context, ContextMxcsr, Corosensei, DagwoodRayonCore,
@@ -457,6 +457,18 @@ pub(crate) static ALL: &[Workload] = &[
         baseline: StdChannel,
         engines: &[Fibers, Threads, StdChannel, Plain],
         load: pipeline::load,
+        ..FORKS
+    },
+    Workload {
+        name: "starve",
+        about: "a fiber is made ready while its worker is in a long leaf and all others are idle: when it is resumed",
+        unit: "millisecond",
+        size_means: "milliseconds that the leaf takes",
+        default_size: 200,
+        sizes: 1..=60_000,
+        baseline: Fibers,
+        engines: &[Fibers, Threads],
+        load: starve::load,
         ..FORKS
     },
     Workload {
