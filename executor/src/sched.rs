@@ -21,6 +21,11 @@ pub(crate) mod permits;
 mod rest;
 pub(crate) mod room;
 pub(crate) mod slab;
+#[cfg(any(feature = "fibers", feature = "threads"))]
+mod stance;
+#[cfg(not(any(feature = "fibers", feature = "threads")))]
+#[path = "sched/stance_none.rs"]
+mod stance;
 pub(crate) mod stats;
 pub(crate) mod wait;
 pub(crate) mod wanted;

@@ -34,6 +34,8 @@ mod pool;
 mod ready;
 #[path = "model/rest.rs"]
 mod rest;
+#[path = "model/stance.rs"]
+mod stance;
 #[path = "model/stand.rs"]
 mod stand;
 #[path = "model/sweep.rs"]

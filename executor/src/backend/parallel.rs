@@ -216,6 +216,7 @@ pub(crate) fn pool_settings(backend: Backend, builder: &Builder) -> Result<Setti
         reports_overflows: builder.reports_overflows,
         statistics: builder.has_statistics,
         schedule: builder.schedule.clone().unwrap_or_default(),
+        moves_fibers: backend == Backend::Threads || builder.moves_fibers,
         threads_max: builder.threads_max,
         watching: builder.watching.clone(),
         is_embedded: false,

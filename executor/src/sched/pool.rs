@@ -25,7 +25,7 @@ use super::idle::Idle;
 use super::limits;
 use super::posted::Posted;
 use super::queue::{Deque, Injector, Stealer};
-use super::ready::Inbox;
+use super::ready::{Inbox, SharedReady};
 use super::seeded::Seeded;
 use super::slab::Depot;
 use super::standing::Standing;
@@ -48,6 +48,8 @@ pub(crate) struct Settings {
     pub(crate) statistics: bool,
     pub(crate) schedule: Schedule,
     pub(crate) watching: Watching,
+    /// Whether any worker may resume a ready fiber (moving.md).
+    pub(crate) moves_fibers: bool,
     /// For tests: how many threads a worker's fibers may be (`Builder::limit_threads`).
     pub(crate) threads_max: Option<usize>,
     /// Whether somebody puts another interface on it (`raw.rs`), and workers do as rayon's threads do
@@ -60,6 +62,10 @@ pub(crate) struct Settings {
 pub(crate) struct Seat {
     pub(crate) stealer: Stealer,
     pub(crate) inbox: Inbox,
+    /// The worker's ready fibers that others may take (moving.md M3).
+    pub(crate) shared: SharedReady,
+    /// How many fibers that wait others have taken.
+    pub(crate) taken: AtomicUsize,
     /// Jobs that only this worker starts.
     pub(crate) own_jobs: Injector,
     pub(crate) attention: Attention,
@@ -90,6 +96,8 @@ pub(crate) struct Pool {
     /// Says who runs, if one at a time does.
     seeded: Option<Seeded>,
     watches_own_stacks: bool,
+    moves_fibers: bool,
+    has_own_stacks: bool,
     times_waits: bool,
     has_watchdog: bool,
     looks: Looks,
@@ -109,6 +117,8 @@ impl Pool {
         let seat = |deque: &Deque| Seat {
             stealer: deque.stealer(),
             inbox: Inbox::new(),
+            shared: SharedReady::new(),
+            taken: AtomicUsize::new(0),
             own_jobs: Injector::new(),
             attention: Attention::raised(),
             is_modestly_asked: AtomicBool::new(false),
@@ -132,6 +142,8 @@ impl Pool {
             seeded,
             watches_own_stacks: settings.reports_overflows
                 && settings.mechanism == Mechanism::Thread,
+            moves_fibers: settings.moves_fibers && !settings.is_embedded && settings.workers > 1,
+            has_own_stacks: settings.mechanism == Mechanism::Switch,
             times_waits: settings.statistics || settings.watching.period.is_some(),
             has_watchdog: settings.watching.period.is_some(),
             looks: Looks::default(),
@@ -235,6 +247,16 @@ impl Pool {
     /// Whether fibers run on OS threads' own stacks, whose overflows are to be reported.
     pub(crate) fn watches_own_stacks(&self) -> bool {
         self.watches_own_stacks
+    }
+
+    /// Whether any worker may resume a ready fiber (moving.md).
+    pub(crate) fn moves_fibers(&self) -> bool {
+        self.moves_fibers
+    }
+
+    /// Whether fibers run on their workers' threads.
+    pub(crate) fn has_own_stacks(&self) -> bool {
+        self.has_own_stacks
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

@@ -46,6 +46,17 @@ impl Worker {
         match self.0 {}
     }
 
+    pub(crate) fn suspend_movable(_: &FiberRecord) {
+        unreachable!("no fiber is a worker's");
+    }
+
+    /// # Safety
+    ///
+    /// As for the real one.
+    pub(crate) unsafe fn wake_movable(_: *const FiberRecord) {
+        unreachable!("no fiber is a worker's");
+    }
+
     pub(crate) fn yield_now(&self, _: &FiberRecord) -> bool {
         match self.0 {}
     }

@@ -6,7 +6,7 @@ use std::ptr::{self, NonNull};
 
 use super::fiber::FiberRecord;
 use super::wait::link;
-use crate::sync::{AtomicPtr, Ordering};
+use crate::sync::{AtomicPtr, AtomicUsize, Mutex, Ordering};
 
 /// A list of fibers through their records, first come first. Aligned, so that what its holder has
 /// before it, for others to read, is not on the same cache line.
@@ -66,8 +66,69 @@ impl ReadyList {
     }
 }
 
+// SAFETY: those on it are suspended, and belong to who has the list.
+unsafe impl Send for ReadyList {}
+
+/// The ready fibers of a worker that any worker may resume (moving.md M3).
+pub(crate) struct SharedReady {
+    list: Mutex<ReadyList>,
+    /// How many there are. Read without the lock and without an order: what orders it is the idle protocol.
+    count: AtomicUsize,
+}
+
+impl SharedReady {
+    pub(crate) fn new() -> Self {
+        SharedReady {
+            list: Mutex::new(ReadyList::new()),
+            count: AtomicUsize::new(0),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count.load(Ordering::Relaxed) == 0
+    }
+
+    /// Adds a fiber that was woken, has left its stack, and is on no list.
+    pub(crate) fn push(&self, fiber: &FiberRecord) {
+        let list = self.list.lock();
+        list.push(fiber);
+        let count = self.count.load(Ordering::Relaxed) + 1;
+        self.count.store(count, Ordering::Relaxed);
+    }
+
+    /// Takes the oldest off: the caller owns it from now on.
+    pub(crate) fn pop(&self) -> Option<NonNull<FiberRecord>> {
+        if self.is_empty() {
+            return None;
+        }
+        let list = self.list.lock();
+        let oldest = list.pop()?;
+        let count = self.count.load(Ordering::Relaxed) - 1;
+        self.count.store(count, Ordering::Relaxed);
+        Some(oldest)
+    }
+
+    /// Calls `see` with each of them; none is resumed meanwhile.
+    pub(crate) fn each(&self, mut see: impl FnMut(&FiberRecord)) {
+        let list = self.list.lock();
+        let mut next = list.first();
+        // SAFETY: a listed fiber is suspended until it is taken off, so its record is alive.
+        while let Some(fiber) = unsafe { next.as_ref() } {
+            see(fiber);
+            next = fiber.next.get();
+        }
+    }
+}
+
+/// In an inbox's word: the bell was rung (moving.md M3). The rest is an address.
+const RUNG: usize = 1;
+
 /// The inbox of a ready queue, for everybody but the owner: a stack that the owner takes whole.
 pub(crate) struct Inbox(AtomicPtr<FiberRecord>);
+
+fn newest_in(word: *mut FiberRecord) -> *mut FiberRecord {
+    word.map_addr(|address| address & !RUNG)
+}
 
 impl Inbox {
     pub(crate) fn new() -> Self {
@@ -78,12 +139,30 @@ impl Inbox {
         self.0.load(Ordering::Relaxed).is_null()
     }
 
-    /// Adds a fiber that was just woken and is on no list.
-    pub(crate) fn push(&self, fiber: &FiberRecord) {
-        let fiber_ptr = ptr::from_ref(fiber).cast_mut();
+    /// Tells the owner to look at what it shares.
+    pub(crate) fn ring(&self) {
         let mut head = self.0.load(Ordering::Relaxed);
         loop {
-            link(fiber, head);
+            // Release: pairs with the Acquire in `drain_into`. Also if it was rung before: what was shared since is seen.
+            let rung = head.map_addr(|address| address | RUNG);
+            match self
+                .0
+                .compare_exchange_weak(head, rung, Ordering::Release, Ordering::Relaxed)
+            {
+                Ok(_) => return,
+                Err(now) => head = now,
+            }
+        }
+    }
+
+    /// Adds a fiber that was just woken and is on no list.
+    pub(crate) fn push(&self, fiber: &FiberRecord) {
+        let mut head = self.0.load(Ordering::Relaxed);
+        loop {
+            link(fiber, newest_in(head));
+            let rung = head.addr() & RUNG;
+            let fiber_ptr = ptr::from_ref(fiber).cast_mut();
+            let fiber_ptr = fiber_ptr.map_addr(|address| address | rung);
             // Release: pairs with the Acquire in `drain_into`: the link, and all that the waker
             // wrote.
             match self.0.compare_exchange_weak(
@@ -105,7 +184,7 @@ impl Inbox {
     /// As long as the iterator lives, nobody drains it.
     pub(crate) unsafe fn fibers(&self) -> impl Iterator<Item = &FiberRecord> {
         // Acquire: pairs with the Release in `push`.
-        let mut next: *const FiberRecord = self.0.load(Ordering::Acquire);
+        let mut next: *const FiberRecord = newest_in(self.0.load(Ordering::Acquire));
         std::iter::from_fn(move || {
             // SAFETY: a fiber in the inbox is alive, and its link is not changed, until it is drained (contract).
             let fiber = unsafe { next.as_ref() }?;
@@ -114,18 +193,17 @@ impl Inbox {
         })
     }
 
-    /// Moves all fibers to the owner's list, oldest first.
+    /// Moves all fibers to the owner's list, oldest first. Whether the bell was rung.
     #[inline]
-    pub(crate) fn drain_into(&self, list: &ReadyList) {
-        if !self.is_empty() {
-            self.move_to(list);
-        }
+    pub(crate) fn drain_into(&self, list: &ReadyList) -> bool {
+        !self.is_empty() && self.move_to(list)
     }
 
     #[cold]
-    fn move_to(&self, list: &ReadyList) {
-        // Acquire: pairs with the Release in `push`.
-        let mut rest: *const FiberRecord = self.0.swap(ptr::null_mut(), Ordering::Acquire);
+    fn move_to(&self, list: &ReadyList) -> bool {
+        // Acquire: pairs with the Release in `push` and `ring`.
+        let word = self.0.swap(ptr::null_mut(), Ordering::Acquire);
+        let mut rest: *const FiberRecord = newest_in(word);
         let mut oldest_first: *const FiberRecord = ptr::null();
         // SAFETY: as in `ReadyList::push`; the swap made the chain ours.
         while let Some(fiber) = unsafe { rest.as_ref() } {
@@ -138,5 +216,6 @@ impl Inbox {
             oldest_first = fiber.next.get();
             list.push(fiber);
         }
+        word.addr() & RUNG != 0
     }
 }

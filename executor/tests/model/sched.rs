@@ -20,6 +20,8 @@ pub(crate) mod posted;
 pub(crate) mod ready;
 #[path = "../../src/sched/rest.rs"]
 pub(crate) mod rest;
+#[path = "../../src/sched/stance.rs"]
+pub(crate) mod stance;
 #[path = "../../src/sched/standing.rs"]
 pub(crate) mod standing;
 #[path = "../../src/sched/wait.rs"]

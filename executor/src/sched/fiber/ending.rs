@@ -30,7 +30,7 @@ impl FiberRecord {
             .is_some_and(|region| region.is_polled() || region.reason().is_some());
         if is_due {
             self.raise_attention();
-        } else if self.worker().is_none() && !ptr::eq(self.attention, &raw const CALM) {
+        } else if self.worker().is_none() && !ptr::eq(self.attention.get(), &raw const CALM) {
             // It may have been raised for what it comes from, and nobody else lowers it.
             self.attention().set(self.limit());
         }

@@ -34,7 +34,28 @@ impl Pool {
         waker: Option<&Worker>,
     ) {
         // Once pushed, `fiber` may be gone.
-        self.post_to(owner, waker, |seat| seat.inbox.push(fiber));
+        if !fiber.is_movable() {
+            return self.post_to(owner, waker, |seat| seat.inbox.push(fiber));
+        }
+        if fiber.is_bound.get() {
+            fiber.stance.go_on();
+            return self.post_to(owner, waker, |seat| seat.inbox.push(fiber));
+        }
+        let seat = &self.seats[owner];
+        let push = || {
+            seat.shared.push(fiber);
+            seat.inbox.ring();
+        };
+        let wake = || self.idle.fiber_posted(owner) || self.idle.job_posted();
+        let is_woken = self.posting(waker, push, wake);
+        if is_woken && self.has_statistics {
+            seat.counters.wakes.add();
+        }
+    }
+
+    /// Gives a fiber without a job back to the worker that made it (moving.md M6).
+    pub(in crate::sched) fn post_home(&self, home: usize, fiber: &FiberRecord, poster: &Worker) {
+        self.post_to(home, Some(poster), |seat| seat.inbox.push(fiber));
     }
 
     /// Gives a job to one worker alone.
@@ -58,9 +79,13 @@ impl Pool {
         }
     }
 
-    /// Whether there is a job that any worker may take.
+    /// Whether there is a job that any worker may start, or a fiber that any may resume.
     pub(crate) fn has_jobs(&self) -> bool {
-        !self.injector.is_empty() || self.seats.iter().any(|seat| !seat.stealer.is_empty())
+        let has_shared =
+            || self.moves_fibers && self.seats.iter().any(|seat| !seat.shared.is_empty());
+        !self.injector.is_empty()
+            || self.seats.iter().any(|seat| !seat.stealer.is_empty())
+            || has_shared()
     }
 
     /// Shows work, by `push`, and wakes somebody for it, by `wake`: noted for the audit of sleepers, and with points of a

@@ -1,10 +1,9 @@
 //! What a worker does for who embeds the scheduler (`raw.rs`) and not for a `Cx`: it may be a guest on a thread that
 //! does other things in between, and it yields for jobs that have not started.
 
-use super::fibers::Left;
 use super::{JOB_PERIOD, Worker};
 use crate::error::Error;
-use crate::sched::fiber::FiberRecord;
+use crate::sched::fiber::{FiberRecord, Left};
 use crate::sched::job::JobRef;
 
 impl Worker {

@@ -13,7 +13,7 @@ use dagwood_fibers::{Fiber, Resumed, Suspender, watch_own_stack};
 use super::{Worker, records};
 use crate::error::Error;
 use crate::plant;
-use crate::sched::fiber::{FiberRecord, current, current_place, set_current};
+use crate::sched::fiber::{FiberRecord, Left, current, current_place, set_current};
 use crate::sched::graph;
 use crate::sched::point::Point;
 use crate::sched::pool::Pool;
@@ -23,21 +23,14 @@ use crate::sched::room;
 /// that many of all workers would leave too few to wait with.
 const SPARES_MAX: usize = 64;
 
-/// Why a fiber went back to the base.
-#[derive(Copy, Clone, PartialEq, Eq)]
-pub(super) enum Left {
-    /// It waits or has yielded: it is, or will be put, on the ready queue.
-    Waiting,
-    /// It has no job, and a ready fiber goes first.
-    Spare,
-}
-
 /// A fiber of a worker. It begins with its record, by whose address it is found ([`WorkerFiber::of`]).
 #[repr(C)]
 pub(super) struct WorkerFiber {
     pub(super) record: FiberRecord,
     /// Where its memory is.
     home: records::Home<WorkerFiber>,
+    /// The worker whose record and stack this is, on whose thread it begins and ends (moving.md M6).
+    pub(super) made_by: *const Worker,
     /// Taken by the base only.
     fiber: UnsafeCell<Option<Fiber>>,
 }
@@ -91,12 +84,9 @@ impl Worker {
             {
                 Resumed::Suspended(word) => {
                     said = NonZero::new(word);
-                    if worker_fiber.record.is_spare.get() {
-                        self.spares.borrow_mut().push(fiber);
-                        if self.may_leave() {
-                            current.set(ptr::null());
-                            return;
-                        }
+                    let waits_here = worker_fiber.record.left.get() == Left::Waiting;
+                    if !waits_here && self.arrived(fiber, current) {
+                        return;
                     }
                 }
                 Resumed::Finished(result) => {
@@ -105,6 +95,7 @@ impl Worker {
                     self.last_resumed.set(None);
                     let done = handle.take().expect("just resumed");
                     done.recycle(&mut self.stacks.borrow_mut());
+                    self.made.set(self.made.get() - 1);
                     self.forget(fiber);
                     if self.pool().has_statistics() {
                         self.counters().fibers.sub();
@@ -137,11 +128,13 @@ impl Worker {
         let attention = &raw const self.pool().seat(self.index).attention;
         let worker_fiber = self.records.add(|home| WorkerFiber {
             home,
+            made_by: self,
             record: FiberRecord::of_worker(
                 self,
                 self.pool().identity(),
                 attention,
                 self.segments.borrow().segment_bytes(),
+                self.moves_fibers,
             ),
             fiber: UnsafeCell::new(None),
         });
@@ -164,7 +157,7 @@ impl Worker {
             if worker.pool().watches_own_stacks() {
                 watch_own_stack();
             }
-            worker.run_jobs(worker_fiber);
+            Worker::run_jobs(worker_fiber);
             // The thread may be used for another fiber, or end.
             set_current(ptr::null());
         };
@@ -176,6 +169,7 @@ impl Worker {
                 // not here.
                 unsafe { *place = Some(fiber) };
                 self.spares.borrow_mut().push(worker_fiber);
+                self.made.set(self.made.get() + 1);
                 if self.pool().has_statistics() {
                     let counters = self.counters();
                     counters.fibers_created.add();
@@ -208,7 +202,7 @@ impl Worker {
 
     #[inline(always)]
     pub(super) fn switch_to_base(&self, fiber: &FiberRecord, left: Left) {
-        fiber.is_spare.set(left == Left::Spare);
+        fiber.left.set(left);
         // Said here, so that the base need not look first: who goes next.
         let next = match fiber.successor.get() {
             _ if self.has_next_job() => 0,
@@ -227,6 +221,14 @@ impl Worker {
 
     /// Suspends the current fiber, which is listed as a waiter, until it is woken.
     pub(crate) fn suspend(&self, record: &FiberRecord) {
+        self.begin_wait(record);
+        self.switch_to_base(record, Left::Waiting);
+        self.suspended.set(self.suspended.get() - 1);
+    }
+
+    /// What comes before the switch: others get what the fiber holds.
+    #[inline(always)]
+    pub(super) fn begin_wait(&self, record: &FiberRecord) {
         if !plant::is("kept_forks") {
             self.publish_all(record);
         }
@@ -235,8 +237,6 @@ impl Worker {
         if self.pool().is_watched() {
             self.note_wait(suspended);
         }
-        self.switch_to_base(record, Left::Waiting);
-        self.suspended.set(self.suspended.get() - 1);
     }
 
     /// A fiber is about to suspend: for statistics, and for a schedule.

@@ -14,7 +14,7 @@ use crate::sched::point::Point;
 impl Worker {
     /// A fiber to resume, when there was none (S1). `None`: the pool stops.
     pub(super) fn find_fiber(&self) -> Option<NonNull<WorkerFiber>> {
-        while self.suspended.get() > 0 {
+        while self.has_fibers_begun() {
             let fiber = self.next_fiber(None);
             if fiber.is_some() {
                 return fiber;
@@ -61,16 +61,18 @@ impl Worker {
     }
 
     fn gives_up(&self, fiber: NonNull<WorkerFiber>) -> bool {
-        // SAFETY: one of this worker's records, so alive, and suspended, since the base is here.
-        let fiber = unsafe { fiber.as_ref() };
-        match give_up(&fiber.record, GivenUpFor::Shortage) {
-            GivenUp::No => false,
-            GivenUp::Woken => true,
-            GivenUp::Unlisted => {
-                self.ready.push(&fiber.record);
-                true
+        // The base is here: it is suspended, unless another worker has it.
+        let given_up = self.holding(fiber, false, |record| {
+            let given_up = give_up(record, GivenUpFor::Shortage);
+            if let GivenUp::Unlisted = given_up {
+                self.make_held_ready(record);
             }
-            GivenUp::NotNow => {
+            given_up
+        });
+        match given_up {
+            None | Some(GivenUp::No) => false,
+            Some(GivenUp::Woken | GivenUp::Unlisted) => true,
+            Some(GivenUp::NotNow) => {
                 // Whoever decides a circle does not wait meanwhile.
                 self.point(Point::Stand);
                 std::thread::yield_now();
@@ -100,6 +102,7 @@ impl Worker {
     /// Why the last fiber could not be made.
     pub(crate) fn shortage(&self) -> Error {
         let shortage = self.shortage.borrow().clone();
-        shortage.expect("a wait is given up after a fiber could not be made")
+        // None: another worker has given the wait up.
+        shortage.unwrap_or_else(|| Error::fibers_exhausted(self.pool().fibers_max()))
     }
 }
