@@ -10,6 +10,7 @@ use crate::backend::Engine;
 use crate::cancel::CancelToken;
 use crate::cx::Cx;
 use crate::error::Error;
+use crate::priority::Priority;
 use crate::query::database::Database;
 use crate::run::{Run, run_here};
 use crate::sched::cancel::Region;
@@ -181,7 +182,50 @@ impl Executor {
         F: FnOnce(&Cx<'db, D>) -> T + Send,
         T: Send,
     {
-        self.run_until(database, None, body)
+        self.run_until(database, None, Priority::Normal, body)
+    }
+
+    /// As [`run`](Self::run), before or after others' jobs and fibers where these wait: see [`Priority`].
+    ///
+    /// On the sequential backend it means nothing: who calls runs.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    ///
+    /// # Panics
+    ///
+    /// As [`run`](Self::run).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dagwood::{Database, Executor, Priority};
+    ///
+    /// let executor = Executor::builder().workers(2).build()?;
+    /// let db = Database::new(());
+    /// std::thread::scope(|scope| {
+    ///     // What somebody waits for in front of a screen goes before what fills a cache.
+    ///     let fill = || executor.run_with_priority(&db, Priority::Low, |cx| cx.par_map(0..100, |_, i| i));
+    ///     let fill = scope.spawn(fill);
+    ///     let answer = executor.run_with_priority(&db, Priority::High, |_| 42)?;
+    ///     assert_eq!((answer, fill.join().unwrap()?.len()), (42, 100));
+    ///     Ok::<(), dagwood::Error>(())
+    /// })?;
+    /// # Ok::<(), dagwood::Error>(())
+    /// ```
+    pub fn run_with_priority<'db, D, T, F>(
+        &self,
+        database: &'db Database<D>,
+        priority: Priority,
+        body: F,
+    ) -> Result<T, Error>
+    where
+        D: Send + Sync + 'static,
+        F: FnOnce(&Cx<'db, D>) -> T + Send,
+        T: Send,
+    {
+        self.run_until(database, None, priority, body)
     }
 
     /// As [`run`](Self::run), until `token` is cancelled.
@@ -208,7 +252,7 @@ impl Executor {
         F: FnOnce(&Cx<'db, D>) -> T + Send,
         T: Send,
     {
-        self.run_until(database, Some(token), body)
+        self.run_until(database, Some(token), Priority::Normal, body)
     }
 
     /// As [`run`](Self::run), for so long at the most: then it is cancelled, as by a [`CancelToken`]. How much longer it
@@ -251,7 +295,7 @@ impl Executor {
     {
         let token = CancelToken::with_deadline(after);
         let _alarm = self.engine.alarm(token.signal());
-        self.run_until(database, Some(&token), body)
+        self.run_until(database, Some(&token), Priority::Normal, body)
     }
 
     /// Cancels all runs of this executor, as by a [`CancelToken`], and begins no more: each gives an error
@@ -322,6 +366,7 @@ impl Executor {
         &self,
         database: &'db Database<D>,
         token: Option<&CancelToken>,
+        priority: Priority,
         body: F,
     ) -> Result<T, Error>
     where
@@ -364,7 +409,7 @@ impl Executor {
             .filter_map(|signal| self.engine.watch(signal))
             .collect();
         // SAFETY: the engine, which has the flag, and the calling job outlive this call.
-        let region = unsafe { self.engine.region(outer_region, signal.cloned()) };
+        let region = unsafe { self.engine.region(outer_region, signal.cloned(), priority) };
         // SAFETY: the engine, which has the counters, outlives this call.
         let run = unsafe {
             Run::new(
@@ -380,7 +425,9 @@ impl Executor {
             #[cfg(any(feature = "fibers", feature = "threads"))]
             Engine::Pool(workers) => {
                 let pool = workers.threads.pool();
-                pool.watching(|| crate::run::run_on_pool(&run, body, |job| pool.inject(job)))
+                pool.watching(|| {
+                    crate::run::run_on_pool(&run, body, |job| pool.inject(job, priority))
+                })
             }
         };
         // SAFETY: as above.

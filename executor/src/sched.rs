@@ -15,6 +15,8 @@ pub(crate) mod graph;
 pub(crate) mod holder;
 pub(crate) mod job;
 mod latch;
+#[cfg(any(feature = "fibers", feature = "threads"))]
+mod levels;
 pub(crate) mod line;
 pub(crate) mod lock;
 pub(crate) mod permits;

@@ -11,6 +11,9 @@
 
 #[path = "model/plant.rs"]
 mod plant;
+#[allow(unreachable_pub, reason = "it is public in the library")]
+#[path = "../src/priority.rs"]
+mod priority;
 #[path = "model/sched.rs"]
 mod sched;
 #[path = "model/sync.rs"]

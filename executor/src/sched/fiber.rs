@@ -30,6 +30,7 @@ use super::rest::Rest;
 use super::stance::Stance;
 use super::wanted::LOOKERS;
 use crate::error::Error;
+use crate::priority::Priority;
 use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
 
 /// What somebody keeps with a fiber: only an address here.
@@ -124,6 +125,8 @@ pub(crate) struct FiberRecord {
     /// Whether it is that of an iteration on its outer fiber, which it is one with as far as cancellation goes
     /// (cancel.md X9).
     is_inner: Cell<bool>,
+    /// That of the run that it works for. Read by who makes it ready.
+    priority: Cell<Priority>,
     /// Where it stands, if it may move.
     pub(super) stance: Stance,
     /// The record of the iteration that runs on it, or null. Written by the fiber, and looked through under the graph's
@@ -200,6 +203,7 @@ impl FiberRecord {
             successor: Cell::new(0),
             left: Cell::new(Left::Waiting),
             is_bound: Cell::new(false),
+            priority: Cell::new(Priority::Normal),
             stance: Stance::new(),
             given_up: Cell::new(GivenUpFor::Nothing),
             rest: Rest::new(),
@@ -229,6 +233,11 @@ impl FiberRecord {
         };
         // SAFETY: a worker outlives its fibers, and those that wait on it (it ends them before it ends).
         Some(unsafe { &*worker })
+    }
+
+    /// How urgent the run is that it works for. Asked by itself, or by who has made it ready and resumes it, or hands it on.
+    pub(super) fn priority(&self) -> Priority {
+        self.priority.get()
     }
 
     /// Whether any worker of its pool may resume it.

@@ -1,6 +1,7 @@
 //! The pool of workers: what they share, and how it is made.
 
 mod gate;
+mod injected;
 mod look;
 mod posts;
 mod runs;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 use dagwood_fibers::{Fiber, Mechanism, Resumed, StackDepot, StackSettings};
 
+use self::injected::Injected;
 use self::look::Looks;
 pub(crate) use self::look::{Answer, Look, SeenWait};
 pub(crate) use self::runs::RunningRun;
@@ -79,7 +81,7 @@ pub(crate) struct Seat {
 /// What the workers share.
 pub(crate) struct Pool {
     seats: Box<[Seat]>,
-    injector: Injector,
+    injected: Injected,
     /// Under a schedule: whether sweeps wait to be let in.
     sweeps_outside: Posted,
     runs: Runs,
@@ -127,7 +129,7 @@ impl Pool {
         };
         let pool = Arc::new(Pool {
             seats: deques.iter().map(seat).collect(),
-            injector: Injector::new(),
+            injected: Injected::new(),
             sweeps_outside: Posted::new(),
             runs: Runs::new(),
             idle: Idle::new(settings.workers),

@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::ptr::{self, NonNull};
 
 use super::fiber::FiberRecord;
+use super::levels::{LEVELS, Passes};
 use super::wait::link;
 use crate::sync::{AtomicPtr, AtomicUsize, Mutex, Ordering};
 
@@ -71,15 +72,24 @@ unsafe impl Send for ReadyList {}
 
 /// The ready fibers of a worker that any worker may resume (moving.md M3).
 pub(crate) struct SharedReady {
-    list: Mutex<ReadyList>,
+    lines: Mutex<Lines>,
     /// How many there are. Read without the lock and without an order: what orders it is the idle protocol.
     count: AtomicUsize,
+}
+
+/// A line for each level.
+struct Lines {
+    lists: [ReadyList; LEVELS],
+    passes: Passes,
 }
 
 impl SharedReady {
     pub(crate) fn new() -> Self {
         SharedReady {
-            list: Mutex::new(ReadyList::new()),
+            lines: Mutex::new(Lines {
+                lists: std::array::from_fn(|_| ReadyList::new()),
+                passes: Passes::default(),
+            }),
             count: AtomicUsize::new(0),
         }
     }
@@ -90,32 +100,36 @@ impl SharedReady {
 
     /// Adds a fiber that was woken, has left its stack, and is on no list.
     pub(crate) fn push(&self, fiber: &FiberRecord) {
-        let list = self.list.lock();
-        list.push(fiber);
+        let lines = self.lines.lock();
+        lines.lists[fiber.priority().level()].push(fiber);
         let count = self.count.load(Ordering::Relaxed) + 1;
         self.count.store(count, Ordering::Relaxed);
     }
 
-    /// Takes the oldest off: the caller owns it from now on.
+    /// Takes the next off: the caller owns it from now on.
     pub(crate) fn pop(&self) -> Option<NonNull<FiberRecord>> {
         if self.is_empty() {
             return None;
         }
-        let list = self.list.lock();
-        let oldest = list.pop()?;
+        let mut lines = self.lines.lock();
+        let has = std::array::from_fn(|level| !lines.lists[level].is_empty());
+        let level = lines.passes.next(has)?;
+        let next = lines.lists[level].pop()?;
         let count = self.count.load(Ordering::Relaxed) - 1;
         self.count.store(count, Ordering::Relaxed);
-        Some(oldest)
+        Some(next)
     }
 
     /// Calls `see` with each of them; none is resumed meanwhile.
     pub(crate) fn each(&self, mut see: impl FnMut(&FiberRecord)) {
-        let list = self.list.lock();
-        let mut next = list.first();
-        // SAFETY: a listed fiber is suspended until it is taken off, so its record is alive.
-        while let Some(fiber) = unsafe { next.as_ref() } {
-            see(fiber);
-            next = fiber.next.get();
+        let lines = self.lines.lock();
+        for list in &lines.lists {
+            let mut next = list.first();
+            // SAFETY: a listed fiber is suspended until it is taken off, so its record is alive.
+            while let Some(fiber) = unsafe { next.as_ref() } {
+                see(fiber);
+                next = fiber.next.get();
+            }
         }
     }
 }
@@ -143,7 +157,7 @@ impl Inbox {
     pub(crate) fn ring(&self) {
         let mut head = self.0.load(Ordering::Relaxed);
         loop {
-            // Release: pairs with the Acquire in `drain_into`. Also if it was rung before: what was shared since is seen.
+            // Release: pairs with the Acquire in `drain`. Also if it was rung before: what was shared since is seen.
             let rung = head.map_addr(|address| address | RUNG);
             match self
                 .0
@@ -163,7 +177,7 @@ impl Inbox {
             let rung = head.addr() & RUNG;
             let fiber_ptr = ptr::from_ref(fiber).cast_mut();
             let fiber_ptr = fiber_ptr.map_addr(|address| address | rung);
-            // Release: pairs with the Acquire in `drain_into`: the link, and all that the waker
+            // Release: pairs with the Acquire in `drain`: the link, and all that the waker
             // wrote.
             match self.0.compare_exchange_weak(
                 head,
@@ -193,14 +207,14 @@ impl Inbox {
         })
     }
 
-    /// Moves all fibers to the owner's list, oldest first. Whether the bell was rung.
+    /// Gives all fibers to the owner, oldest first. Whether the bell was rung.
     #[inline]
-    pub(crate) fn drain_into(&self, list: &ReadyList) -> bool {
-        !self.is_empty() && self.move_to(list)
+    pub(crate) fn drain(&self, give: impl FnMut(&FiberRecord)) -> bool {
+        !self.is_empty() && self.give_all(give)
     }
 
     #[cold]
-    fn move_to(&self, list: &ReadyList) -> bool {
+    fn give_all(&self, mut give: impl FnMut(&FiberRecord)) -> bool {
         // Acquire: pairs with the Release in `push` and `ring`.
         let word = self.0.swap(ptr::null_mut(), Ordering::Acquire);
         let mut rest: *const FiberRecord = newest_in(word);
@@ -214,7 +228,7 @@ impl Inbox {
         // SAFETY: as above.
         while let Some(fiber) = unsafe { oldest_first.as_ref() } {
             oldest_first = fiber.next.get();
-            list.push(fiber);
+            give(fiber);
         }
         word.addr() & RUNG != 0
     }

@@ -3,6 +3,7 @@
 //! How its fibers are made, switched and resumed stands in `worker/fibers.rs`, how it looks for work
 //! elsewhere in `worker/search.rs`. Knows nothing of queries.
 
+mod aside;
 mod embedded;
 mod fibers;
 mod linger;
@@ -20,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use dagwood_fibers::{Segment, SegmentPool, StackPool};
 
+use self::aside::Aside;
 use self::fibers::WorkerFiber;
 use self::records::Records;
 use self::search::{Appetite, Patience};
@@ -58,6 +60,10 @@ pub(crate) struct Worker {
     seat: NonNull<Seat>,
     /// On a cache line of its own.
     ready: ReadyList,
+    /// Those of other levels.
+    aside: Aside,
+    /// Whether another goes before the first on `ready`, or may.
+    is_diverted: Cell<bool>,
     deque: Deque,
     records: Records<WorkerFiber>,
     spares: RefCell<Vec<NonNull<WorkerFiber>>>,
@@ -113,6 +119,8 @@ impl Worker {
             seat: NonNull::from(pool.seat(index)),
             deque,
             ready: ReadyList::new(),
+            aside: Aside::new(),
+            is_diverted: Cell::new(false),
             records: Records::new(),
             spares: RefCell::new(Vec::new()),
             last_resumed: Cell::new(None),
@@ -187,8 +195,9 @@ impl Worker {
         if !ptr::eq(fiber.made_by, self) || self.may_leave() {
             self.switch_to_base(record, Left::Spare);
         } else if let Some(job) = self.next_job.take() {
+            self.note_diversions();
             self.run_job(job, record);
-        } else if !self.ready.is_empty() {
+        } else if self.has_ready() {
             if self.has_spares_enough() {
                 return true;
             }
@@ -224,7 +233,7 @@ impl Worker {
     /// Under the graph's lock if a watchdog looks at inboxes.
     #[cold]
     fn drain_inbox(&self) {
-        let drain = || self.seat().inbox.drain_into(&self.ready);
+        let drain = || self.seat().inbox.drain(|fiber| self.add_ready(fiber));
         let is_rung = if self.pool().has_watchdog() {
             graph::undisturbed_by_looks(drain)
         } else {
@@ -266,7 +275,7 @@ impl Worker {
     fn has_successor(&self) -> bool {
         let yields = self.yields.get().wrapping_add(1);
         self.yields.set(yields);
-        let has_ready = !self.ready.is_empty() || !self.seat().inbox.is_empty();
+        let has_ready = !self.ready.is_empty() || !self.seat().inbox.is_empty() || self.has_ready();
         if has_ready && (!yields.is_multiple_of(JOB_PERIOD) || plant::is("starved_job")) {
             return true;
         }
@@ -280,6 +289,7 @@ impl Worker {
         // It must not run on this stack (invariant 3).
         if self.has_spare_or_makes_one() {
             self.next_job.set(self.take_job());
+            self.note_diversions();
         }
         self.has_next_job()
     }

@@ -111,7 +111,7 @@ fn a_bell_reaches_the_owner() {
                 let ready = ReadyList::new();
                 let mut found = 0;
                 while found < 2 {
-                    if pool.inbox.drain_into(&ready) {
+                    if pool.inbox.drain(|fiber| ready.push(fiber)) {
                         found += u32::from(shared.pop().is_some());
                         if !shared.is_empty() {
                             pool.inbox.ring();

@@ -8,6 +8,8 @@ pub(crate) mod fiber;
 pub(crate) mod idle;
 #[path = "../../src/sched/latch.rs"]
 pub(crate) mod latch;
+#[path = "../../src/sched/levels.rs"]
+pub(crate) mod levels;
 #[path = "../../src/sched/line.rs"]
 pub(crate) mod line;
 #[path = "../../src/sched/lock.rs"]

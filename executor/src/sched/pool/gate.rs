@@ -2,6 +2,7 @@
 
 use super::{Pool, Worker};
 use crate::error::Error;
+use crate::priority::Priority;
 use crate::sched::fiber::{FiberRecord, current};
 use crate::sched::job::JobRef;
 use crate::sched::seeded::{Post, Seeded};
@@ -9,10 +10,10 @@ use crate::schedule::ScheduleLog;
 
 impl Pool {
     /// Gives a job from outside to the pool.
-    pub(crate) fn inject(&self, job: JobRef) {
+    pub(crate) fn inject(&self, job: JobRef, priority: Priority) {
         match self.seeded() {
-            None => self.push_injected(job),
-            Some(seeded) => self.post_from_outside(seeded, Post::Job(job)),
+            None => self.push_injected(job, priority),
+            Some(seeded) => self.post_from_outside(seeded, Post::Job(job, priority)),
         }
     }
 

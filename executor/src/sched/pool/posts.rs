@@ -4,6 +4,7 @@
 
 use super::{Pool, Seat, Worker};
 use crate::plant;
+use crate::priority::Priority;
 use crate::sched::fiber::FiberRecord;
 use crate::sched::job::JobRef;
 use crate::sched::point::Point;
@@ -11,19 +12,15 @@ use crate::sync::Ordering;
 
 impl Pool {
     /// Puts a job where any worker finds it, whoever calls.
-    pub(in crate::sched) fn push_injected(&self, job: JobRef) {
-        let push = || self.injector.push(job);
+    pub(in crate::sched) fn push_injected(&self, job: JobRef, priority: Priority) {
+        let push = || self.injected.push(job, priority);
         self.posting(None, push, || {
             !plant::is("unannounced_job") && self.idle.job_posted()
         });
     }
 
     pub(crate) fn take_injected(&self) -> Option<JobRef> {
-        if self.injector.is_empty() {
-            None
-        } else {
-            self.injector.steal()
-        }
+        self.injected.take()
     }
 
     /// Puts a woken fiber into its owner's inbox, whoever calls. `waker`: the worker of the pool that does so.
@@ -83,7 +80,7 @@ impl Pool {
     pub(crate) fn has_jobs(&self) -> bool {
         let has_shared =
             || self.moves_fibers && self.seats.iter().any(|seat| !seat.shared.is_empty());
-        !self.injector.is_empty()
+        !self.injected.is_empty()
             || self.seats.iter().any(|seat| !seat.stealer.is_empty())
             || has_shared()
     }

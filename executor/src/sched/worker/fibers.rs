@@ -44,7 +44,7 @@ impl WorkerFiber {
     /// The fiber with this record, if it is a worker's: an address alone, since each load between two fibers' turns
     /// makes a switch longer.
     #[inline]
-    fn of(record: NonNull<FiberRecord>) -> NonNull<WorkerFiber> {
+    pub(super) fn of(record: NonNull<FiberRecord>) -> NonNull<WorkerFiber> {
         // Such a record begins its fiber, and `add_spare`, the only maker, exposed it.
         NonNull::with_exposed_provenance(record.addr())
     }
@@ -118,6 +118,11 @@ impl Worker {
             && let Some(spare) = self.spares.borrow_mut().pop()
         {
             return Some(spare);
+        }
+        if self.is_diverted.get()
+            && let Some(next) = self.next_by_level()
+        {
+            return Some(next);
         }
         let ready = self.ready.pop().map(WorkerFiber::of);
         ready.or_else(|| self.spares.borrow_mut().pop())
@@ -205,7 +210,7 @@ impl Worker {
         fiber.left.set(left);
         // Said here, so that the base need not look first: who goes next.
         let next = match fiber.successor.get() {
-            _ if self.has_next_job() => 0,
+            _ if self.is_diverted.get() => 0,
             0 => self.ready.first().expose_provenance(),
             known => known,
         };
@@ -268,7 +273,7 @@ impl Worker {
         // SAFETY: the current fiber is alive, since it runs this.
         let waker = unsafe { current().as_ref() }.and_then(FiberRecord::worker);
         match waker {
-            Some(waker) if ptr::eq(waker, self) => self.ready.push(fiber),
+            Some(waker) if ptr::eq(waker, self) => self.add_ready(fiber),
             Some(waker) if plant::is("moved_fiber") => waker.ready.push(fiber),
             Some(waker) if waker.pool == self.pool => {
                 self.pool().post_fiber(self.index, fiber, Some(waker))

@@ -136,7 +136,7 @@ impl Worker {
     /// A fiber of this worker was taken off its list, and held by the caller if it may move: it is ready.
     pub(super) fn make_held_ready(&self, record: &FiberRecord) {
         if !record.is_movable() {
-            return self.ready.push(record);
+            return self.add_ready(record);
         }
         let is_off = record.stance.wake();
         debug_assert!(!is_off, "it is held");

@@ -191,7 +191,7 @@ impl Worker {
             }
         }
         pool.is_stopping()
-            && self.ready.is_empty()
+            && !self.has_ready()
             && self.seat().inbox.is_empty()
             && !self.has_own_jobs()
     }
