@@ -8,7 +8,7 @@ use regex::Regex;
 use walkdir::WalkDir;
 
 /// The files that may contain `unsafe`, in the libraries.
-const UNSAFE_FILES: [&str; 115] = [
+const UNSAFE_FILES: [&str; 116] = [
     "executor/rayon-core/src/broadcast.rs",
     "executor/rayon-core/src/join.rs",
     "executor/rayon-core/src/registry.rs",
@@ -99,6 +99,7 @@ const UNSAFE_FILES: [&str; 115] = [
     "executor/src/sched/witness.rs",
     "executor/src/sched/worker.rs",
     "executor/src/sched/worker/fibers.rs",
+    "executor/src/sched/worker/moving.rs",
     "executor/src/sched/worker/records.rs",
     "executor/src/sched/worker/stand.rs",
     "executor/src/sched/worker/sweep.rs",

@@ -19,7 +19,7 @@ scenarios! {
     pools [2, 3]: w9_fibers_that_have_moved_go_home;
     pools [2, 3]: w9_the_last_one_at_the_cap_has_moved;
     pools [2, 4]: w9_many_that_wait_for_each_other;
-    pools [2, 3]: s4_random_wakes_from_everywhere;
+    pools [2, 3]: w9_random_wakes_from_everywhere;
 }
 
 /// What keeps its worker until it is said that it is over.
@@ -299,7 +299,7 @@ fn w9_many_that_wait_for_each_other(bed: &Bed) {
 }
 
 /// Jobs wait for events that other jobs, and threads outside, set at the same time.
-fn s4_random_wakes_from_everywhere(bed: &Bed) {
+fn w9_random_wakes_from_everywhere(bed: &Bed) {
     let executor = bed.moving_executor();
     let pairs = bed.at_most_seeded(20, 300);
     for _ in 0..bed.scaled(10) {

@@ -116,7 +116,7 @@ fn fibers_of_high_runs_go_on_first(bed: &Bed) {
     check_order(&order.into_inner().expect("no panic"));
 }
 
-/// Two fibers of a high run wake each other until one of a low run, which is ready all the time, has gone on.
+/// Two fibers of a high run wake each other until one of a low run, which is ready meanwhile, has gone on.
 fn two_that_wake_each_other_do_not_starve_a_low_one(bed: &Bed) {
     for level in [Priority::Low, Priority::Normal] {
         let executor = bed.executor();
@@ -135,7 +135,14 @@ fn two_that_wake_each_other_do_not_starve_a_low_one(bed: &Bed) {
         let turns = [Semaphore::new(0), Semaphore::new(0)];
         let (is_over, turns, start) = (&is_over, &turns, &start);
         let side = move |cx: &Cx<'_, ()>, own: usize| {
-            while !is_over.load(Ordering::Acquire) {
+            for turn in 0_u64.. {
+                if is_over.load(Ordering::Acquire) {
+                    break;
+                }
+                if (own, turn) == (0, 3) {
+                    // Both have begun, and one of them is ready whenever the other waits.
+                    open(start);
+                }
                 turns[1 - own].add_permits(1);
                 turns[own].acquire(cx).forget();
             }
@@ -145,7 +152,6 @@ fn two_that_wake_each_other_do_not_starve_a_low_one(bed: &Bed) {
             threads.spawn(low);
             let high = |cx: &Cx<'_, ()>| {
                 low_waits.wait(cx);
-                open(start);
                 cx.join(|cx| side(cx, 0), |cx| side(cx, 1));
             };
             let run = executor.run_with_priority(&db, Priority::High, high);

@@ -9,8 +9,8 @@ use super::{
 };
 use crate::engine::Engine::{
     CacheLine, Calls, Capacity, Chili, Context, ContextMxcsr, Corosensei, DagwoodRayonCore,
-    Dashmap, Fibers, Forte, Papaya, Park, ParkingLot, Plain, Rayon, RayonBlocking, Salsa,
-    SalsaTuple, Sequential, Shards, StdChannel, Tarjan, Threads,
+    Dashmap, Fibers, Forte, MovingFibers, Papaya, Park, ParkingLot, Plain, Rayon, RayonBlocking,
+    Salsa, SalsaTuple, Sequential, Shards, StdChannel, Tarjan, Threads,
 };
 use crate::{mechanisms, vintage};
 
@@ -232,7 +232,14 @@ pub(crate) static ALL: &[Workload] = &[
         sizes: 1..=1_000_000,
         baseline: Sequential,
         measure: Measure::Wall,
-        engines: &[Fibers, Threads, Sequential, RayonBlocking, Capacity],
+        engines: &[
+            Fibers,
+            MovingFibers,
+            Threads,
+            Sequential,
+            RayonBlocking,
+            Capacity,
+        ],
         crashes: &[],
         takes_input: false,
         load: shared::load,
@@ -431,7 +438,7 @@ pub(crate) static ALL: &[Workload] = &[
         default_size: 20_000,
         sizes: 1..=1_000_000,
         baseline: CacheLine,
-        engines: &[Fibers, Threads, CacheLine, Park],
+        engines: &[Fibers, MovingFibers, Threads, CacheLine, Park],
         load: wake::load,
         ..FORKS
     },
@@ -455,7 +462,7 @@ pub(crate) static ALL: &[Workload] = &[
         default_size: 200_000,
         sizes: 1..=1_000_000_000,
         baseline: StdChannel,
-        engines: &[Fibers, Threads, StdChannel, Plain],
+        engines: &[Fibers, MovingFibers, Threads, StdChannel, Plain],
         load: pipeline::load,
         ..FORKS
     },
@@ -467,7 +474,7 @@ pub(crate) static ALL: &[Workload] = &[
         default_size: 200,
         sizes: 1..=60_000,
         baseline: Fibers,
-        engines: &[Fibers, Threads],
+        engines: &[Fibers, MovingFibers, Threads],
         load: starve::load,
         ..FORKS
     },

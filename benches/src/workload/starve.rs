@@ -47,7 +47,10 @@ impl Loaded for Starve {
 
     fn job(&self, setup: Setup) -> Result<Job<'_>, String> {
         let leaf = Duration::from_millis(self.leaf_ms);
-        if !matches!(setup.engine, Engine::Fibers | Engine::Threads) {
+        if !matches!(
+            setup.engine,
+            Engine::Fibers | Engine::MovingFibers | Engine::Threads
+        ) {
             return Err(cannot_run(setup.engine));
         }
         let figures = Figures::default();

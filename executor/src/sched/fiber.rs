@@ -111,7 +111,7 @@ pub(crate) struct FiberRecord {
     is_deaf: Cell<bool>,
     /// How often its job was told that the executor shuts down.
     refusals: Cell<u16>,
-    /// How many locks' words name it (lock.md K1). Touched on its OS thread alone.
+    /// How many locks' words name it (lock.md K1). Touched by itself alone.
     locks: Cell<u32>,
     /// The size of the segments that it goes on on, in KiB.
     segment_kib: u32,

@@ -62,14 +62,13 @@ impl Stance {
         before & LEFT != 0
     }
 
-    /// The fiber, which is ready, goes on: called by the one that takes it (M3).
-    pub(crate) fn go_on(&self) {
+    /// The fiber, which is ready, goes on: called by the one that takes it (M3). `false`: it has not left its stack, or was
+    /// not woken, which is a bug of the library.
+    #[must_use]
+    pub(crate) fn go_on(&self) -> bool {
         // Acquire: sees what those wrote who looked for it (M5).
         let before = self.0.swap(0, Ordering::AcqRel);
-        assert!(
-            before & (LEFT | WOKEN) == LEFT | WOKEN,
-            "a fiber is resumed before it has left its stack"
-        );
+        before & (LEFT | WOKEN) == LEFT | WOKEN
     }
 
     /// Keeps a fiber that waits from being resumed, until [`leave`](Self::leave) (M4). `false`: it runs, or will; then, if

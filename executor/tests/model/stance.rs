@@ -91,7 +91,8 @@ impl Fiber {
         }
         *ready -= 1;
         drop(ready);
-        self.stance.go_on();
+        let is_off = self.stance.go_on();
+        assert!(is_off, "a fiber is resumed before it has left its stack");
         self.run();
         true
     }

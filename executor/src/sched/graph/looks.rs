@@ -11,10 +11,10 @@ use crate::sched::fiber::{FiberRecord, without_runs};
 use crate::sched::pool::SeenWait;
 use crate::sched::ready::{Inbox, SharedReady};
 
-/// The wait of `fiber`, one of the calling worker's, if it waits. Runs user code (`Debug`).
+/// The wait of `fiber`, one of the calling worker's, or held by it, if it waits. Runs user code (`Debug`).
 pub(in crate::sched) fn seen_wait(fiber: &FiberRecord) -> Option<SeenWait> {
     let inner = fiber.innermost();
-    // SAFETY: null, or in a frame of the fiber, which is suspended: its worker does something else.
+    // SAFETY: null, or in a frame of the fiber, which is suspended: its worker does something else, or holds it.
     let ask = unsafe { inner.ask().as_ref() }?;
     let text = |name: Option<Name>| name.map(|name| name.text);
     without_runs(|| {

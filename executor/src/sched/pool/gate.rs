@@ -57,6 +57,16 @@ impl Pool {
         result
     }
 
+    /// `fiber` goes on next, where the caller says (moving.md M3).
+    pub(in crate::sched) fn take_on(&self, fiber: &FiberRecord) {
+        if !fiber.stance.go_on() {
+            let what = "a fiber is resumed before it has left its stack";
+            eprintln!("dagwood: {what}, which is a bug of the library; aborting");
+            self.seeded().inspect(|seeded| seeded.report(what));
+            std::process::abort();
+        }
+    }
+
     /// What the schedule has chosen so far, if there is one.
     pub(crate) fn schedule_log(&self) -> Option<ScheduleLog> {
         Some(self.seeded()?.log(self.is_here()))

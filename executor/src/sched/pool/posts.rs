@@ -35,7 +35,7 @@ impl Pool {
             return self.post_to(owner, waker, |seat| seat.inbox.push(fiber));
         }
         if fiber.is_bound.get() {
-            fiber.stance.go_on();
+            self.take_on(fiber);
             return self.post_to(owner, waker, |seat| seat.inbox.push(fiber));
         }
         let seat = &self.seats[owner];

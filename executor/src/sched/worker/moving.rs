@@ -125,7 +125,7 @@ impl Worker {
             // It is suspended, or runs this.
             return Some(look(record));
         }
-        if !plant::is("unheld_look") && !record.stance.hold(is_noted) {
+        if !record.stance.hold(is_noted) {
             return None;
         }
         let result = look(record);
@@ -151,7 +151,7 @@ impl Worker {
         {
             // SAFETY: suspended, so alive.
             let record = unsafe { record.as_ref() };
-            record.stance.go_on();
+            self.pool().take_on(record);
             self.has_shared_one.set(true);
             self.ready.push(record);
         }
@@ -162,7 +162,7 @@ impl Worker {
 
     /// Takes a ready fiber of another worker, to be resumed here next (M3).
     pub(super) fn takes_fiber(&self) -> bool {
-        if !self.moves_fibers {
+        if !self.moves_fibers || plant::is("kept_ready") {
             return false;
         }
         let others = (1..self.workers()).map(|step| (self.index + step) % self.workers());
@@ -172,7 +172,7 @@ impl Worker {
         };
         // SAFETY: suspended, so alive, and ours now.
         let record = unsafe { record.as_ref() };
-        record.stance.go_on();
+        self.pool().take_on(record);
         record.move_to(self, &raw const self.seat().attention);
         self.pool()
             .seat(victim)
