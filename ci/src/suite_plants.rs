@@ -46,7 +46,7 @@ pub(crate) const BROKEN: &[Broken] = &[
     broken(
         "starved_level",
         "priorities",
-        "two_that_wake_each_other_do_not_starve_a_low_one::on_fibers",
+        "w4_two_that_wake_each_other_do_not_starve_a_low_one::on_fibers",
         HANGS,
     ),
     broken(

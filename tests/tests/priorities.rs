@@ -10,7 +10,7 @@ use dagwood_tests::{Bed, OsGate, open, scenarios};
 scenarios! {
     pools [1] unseeded "the one worker waits, with the turn, for what comes from outside": jobs_of_high_runs_begin_first;
     pools [1]: fibers_of_high_runs_go_on_first;
-    pools [1]: two_that_wake_each_other_do_not_starve_a_low_one;
+    pools [1]: w4_two_that_wake_each_other_do_not_starve_a_low_one;
     pools [1, 2, 4]: a_level_for_each_run;
 }
 
@@ -117,7 +117,7 @@ fn fibers_of_high_runs_go_on_first(bed: &Bed) {
 }
 
 /// Two fibers of a high run wake each other until one of a low run, which is ready meanwhile, has gone on.
-fn two_that_wake_each_other_do_not_starve_a_low_one(bed: &Bed) {
+fn w4_two_that_wake_each_other_do_not_starve_a_low_one(bed: &Bed) {
     for level in [Priority::Low, Priority::Normal] {
         let executor = bed.executor();
         let is_over = AtomicBool::new(false);

@@ -240,6 +240,12 @@ impl FiberRecord {
         self.priority.get()
     }
 
+    /// Whether it is a worker's.
+    #[inline]
+    pub(crate) fn has_worker(&self) -> bool {
+        matches!(self.wake, Wake::Worker(_) | Wake::Movable(_))
+    }
+
     /// Whether any worker of its pool may resume it.
     pub(super) fn is_movable(&self) -> bool {
         matches!(self.wake, Wake::Movable(_))
@@ -370,8 +376,7 @@ impl FiberRecord {
         match &record.wake {
             // SAFETY: a worker outlives its fibers.
             Wake::Worker(worker) => unsafe { &**worker }.make_ready(record),
-            // SAFETY: listed, and woken once, by us.
-            Wake::Movable(_) => unsafe { Worker::wake_movable(fiber) },
+            Wake::Movable(_) => Worker::wake_movable(record),
             // SAFETY: it waits with us, so it is woken once, too.
             Wake::Outer(outer) => unsafe { FiberRecord::wake(*outer) },
             // SAFETY: alive, and set once for this wait, by us. The record may be gone afterwards

@@ -20,9 +20,9 @@ impl Passes {
         let overdue = (highest + 1..LEVELS).rev().find(is_overdue);
         let next = overdue.unwrap_or(highest);
         self.0[next] = 0;
-        for level in next + 1..LEVELS {
+        for (passes, has) in self.0.iter_mut().zip(has).skip(next + 1) {
             // Who comes to an empty line has not been passed over.
-            self.0[level] = if has[level] { self.0[level] + 1 } else { 0 };
+            *passes = if has { *passes + 1 } else { 0 };
         }
         Some(next)
     }

@@ -50,10 +50,7 @@ impl Worker {
         unreachable!("no fiber is a worker's");
     }
 
-    /// # Safety
-    ///
-    /// As for the real one.
-    pub(crate) unsafe fn wake_movable(_: *const FiberRecord) {
+    pub(crate) fn wake_movable(_: &FiberRecord) {
         unreachable!("no fiber is a worker's");
     }
 

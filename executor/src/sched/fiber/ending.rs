@@ -33,7 +33,7 @@ impl FiberRecord {
         let is_due = entered.is_some_and(|region| region.is_polled() || region.reason().is_some());
         if is_due {
             self.raise_attention();
-        } else if self.worker().is_none() && !ptr::eq(self.attention.get(), &raw const CALM) {
+        } else if !self.has_worker() && !ptr::eq(self.attention.get(), &raw const CALM) {
             // It may have been raised for what it comes from, and nobody else lowers it.
             self.attention().set(self.limit());
         }

@@ -31,14 +31,8 @@ impl Worker {
         std::thread::panicking() && self.pool().has_own_stacks()
     }
 
-    /// Makes a movable fiber ready, if it has left its stack (M2). Any thread.
-    ///
-    /// # Safety
-    ///
-    /// As for [`FiberRecord::wake`].
-    pub(crate) unsafe fn wake_movable(fiber: *const FiberRecord) {
-        // SAFETY: alive, since it waits for this very call.
-        let record = unsafe { &*fiber };
+    /// Makes a movable fiber that was just woken ready, if it has left its stack (M2). Any thread.
+    pub(crate) fn wake_movable(record: &FiberRecord) {
         let owner = record.worker().expect("a worker's fiber");
         let (pool, index) = (owner.pool, owner.index);
         if !record.stance.wake() && !plant::is("resumed_on_its_stack") {
