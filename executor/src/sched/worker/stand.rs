@@ -20,6 +20,10 @@ impl Worker {
                 return fiber;
             }
             if self.pool().is_stopping() && !self.pool().has_jobs() {
+                // By now all that others have taken is counted.
+                if !self.has_fibers_begun() {
+                    return None;
+                }
                 // Another fiber would find nothing, and end.
                 self.pool().block(self.index);
             } else if !(self.try_add_spare() || self.has_own_jobs() && self.add_spare_over_cap()) {
