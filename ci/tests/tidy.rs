@@ -8,7 +8,7 @@ use regex::Regex;
 use walkdir::WalkDir;
 
 /// The files that may contain `unsafe`, in the libraries.
-const UNSAFE_FILES: [&str; 116] = [
+const UNSAFE_FILES: [&str; 115] = [
     "executor/rayon-core/src/broadcast.rs",
     "executor/rayon-core/src/join.rs",
     "executor/rayon-core/src/registry.rs",
@@ -101,7 +101,6 @@ const UNSAFE_FILES: [&str; 116] = [
     "executor/src/sched/worker/fibers.rs",
     "executor/src/sched/worker/moving.rs",
     "executor/src/sched/worker/records.rs",
-    "executor/src/sched/worker/stand.rs",
     "executor/src/sched/worker/sweep.rs",
     "executor/src/scope.rs",
     "executor/src/spawned.rs",

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use dagwood::locks::Semaphore;
 use dagwood::{Backend, Cx, Database, Event, Executor, Priority};
-use dagwood_tests::{Bed, OsGate, open, scenarios};
+use dagwood_tests::{Bed, Count, OsGate, open, scenarios};
 
 scenarios! {
     pools [1] unseeded "the one worker waits, with the turn, for what comes from outside": jobs_of_high_runs_begin_first;
@@ -100,8 +100,10 @@ fn fibers_of_high_runs_go_on_first(bed: &Bed) {
         Database::new(Event::named("a start")),
         Mutex::new(Vec::new()),
     );
+    let here = Count::new();
     let run = |priority| {
         let wait = |cx: &Cx<'_, Event<()>>| {
+            here.add();
             cx.data().wait(cx);
             order.lock().expect("no panic").push(priority);
         };
@@ -109,7 +111,13 @@ fn fibers_of_high_runs_go_on_first(bed: &Bed) {
         run.expect("nothing fails");
     };
     let set = || {
-        let set = |cx: &Cx<'_, Event<()>>| open(cx.data());
+        // There is one worker: who has come waits by now.
+        let set = |cx: &Cx<'_, Event<()>>| {
+            while here.get() < LINE.len() {
+                cx.yield_now();
+            }
+            open(cx.data());
+        };
         executor.run(&db, set).expect("nothing fails");
     };
     in_line(bed, run, set);
