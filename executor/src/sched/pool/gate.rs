@@ -2,6 +2,7 @@
 
 use super::{Pool, Worker};
 use crate::error::Error;
+use crate::plant;
 use crate::priority::Priority;
 use crate::sched::fiber::{FiberRecord, current};
 use crate::sched::job::JobRef;
@@ -22,6 +23,33 @@ impl Pool {
         match self.outside(waker) {
             None => self.push_fiber(owner, fiber, waker),
             Some(seeded) => self.post_from_outside(seeded, Post::Fiber(owner, fiber)),
+        }
+    }
+
+    /// Wakes a fiber that may move and is not woken yet. `waker`: the worker of the pool that does so. What comes from outside
+    /// has not woken it before it is let in: whether it has left its stack by then is no accident.
+    pub(in crate::sched) fn wake_movable(
+        &self,
+        owner: usize,
+        fiber: &FiberRecord,
+        waker: Option<&Worker>,
+    ) {
+        match self.outside(waker) {
+            None => self.wake_let_in(owner, fiber, waker),
+            Some(seeded) => self.post_from_outside(seeded, Post::Fiber(owner, fiber)),
+        }
+    }
+
+    /// The same, when it was let in; and a pinned fiber.
+    pub(in crate::sched) fn wake_let_in(
+        &self,
+        owner: usize,
+        fiber: &FiberRecord,
+        waker: Option<&Worker>,
+    ) {
+        let is_off = |fiber: &FiberRecord| fiber.stance.wake() || plant::is("resumed_on_its_stack");
+        if !fiber.is_movable() || is_off(fiber) {
+            self.push_fiber(owner, fiber, waker);
         }
     }
 

@@ -10,7 +10,7 @@ use crate::sched::pool::Pool;
 pub(crate) enum Post {
     /// A root job.
     Job(JobRef, Priority),
-    /// A fiber that was woken, and the worker that it belongs to.
+    /// A fiber that was woken (one that may move: is to be), and the worker that it belongs to.
     Fiber(usize, *const FiberRecord),
     /// The sweeps of all workers.
     Sweeps,
@@ -29,7 +29,7 @@ impl Sleepers for Pool {
         match post {
             Post::Job(job, priority) => self.push_injected(job, priority),
             // SAFETY: suspended until it is in its owner's inbox, so its record is alive.
-            Post::Fiber(owner, fiber) => self.push_fiber(owner, unsafe { &*fiber }, None),
+            Post::Fiber(owner, fiber) => self.wake_let_in(owner, unsafe { &*fiber }, None),
             Post::Sweeps => self.deliver_sweeps(),
         };
     }

@@ -35,20 +35,17 @@ impl Worker {
     pub(crate) fn wake_movable(record: &FiberRecord) {
         let owner = record.worker().expect("a worker's fiber");
         let (pool, index) = (owner.pool, owner.index);
-        if !record.stance.wake() && !plant::is("resumed_on_its_stack") {
-            return;
-        }
         // SAFETY: the current fiber is alive, since it runs this.
         let waker = unsafe { current().as_ref() }.and_then(FiberRecord::worker);
         match waker {
             Some(waker) if waker.pool == pool => {
-                waker.pool().post_fiber(index, record, Some(waker))
+                waker.pool().wake_movable(index, record, Some(waker))
             }
             _ => {
                 // SAFETY: the pool lives while the fiber waits, and lies in an `Arc` (`Pool::make`).
                 let pool = unsafe { Pool::hold(pool) };
-                // Once pushed, the fiber may run and the executor may end: only our own hold keeps the pool.
-                pool.post_fiber(index, record, None);
+                // Once woken, the fiber may run and the executor may end: only our own hold keeps the pool.
+                pool.wake_movable(index, record, None);
             }
         }
     }
@@ -99,7 +96,7 @@ impl Worker {
                 OnLeaving::IsLookedFor => self.ends_wait(record),
                 OnLeaving::IsReady => {
                     let owner = record.worker().expect("a worker's fiber").index;
-                    return self.pool().post_fiber(owner, record, Some(self));
+                    return self.pool().push_fiber(owner, record, Some(self));
                 }
             }
         }
