@@ -2,19 +2,14 @@
 //! those of std, it hangs. (That something hangs can be shown by time alone: a child that comes to no end says so itself.)
 #![cfg(any(feature = "fibers", feature = "threads"))]
 
-use std::process::{Command, exit};
+#[path = "common/hanging.rs"]
+mod hanging;
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, RwLock, mpsc};
-use std::thread;
-use std::time::Duration;
+use std::sync::{Mutex, OnceLock, RwLock};
 
 use dagwood::{Backend, Cx, Database, Event, Executor, locks};
-
-/// What a child that hangs exits with.
-const HANGS: i32 = 86;
-
-/// So long without an end is a hang: what is waited for takes a millisecond.
-const PATIENCE: Duration = Duration::from_secs(10);
+use hanging::{comes_to_no_end, hangs_on_rayon, spin};
 
 /// Items of the outer loop, and of the inner.
 const OUTER: u32 = 64;
@@ -32,15 +27,9 @@ fn on_rayon(
 ) {
     static BEGUN: AtomicBool = AtomicBool::new(false);
     static WANTED: AtomicBool = AtomicBool::new(false);
-    let spin = |flag: &AtomicBool| {
-        while !flag.load(Ordering::SeqCst) {
-            thread::yield_now();
-        }
-    };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2);
     let pool = pool.build().expect("a pool can be made");
-    let (ended, end) = mpsc::channel();
-    thread::spawn(move || {
+    comes_to_no_end(&WANTED, move || {
         pool.install(|| {
             hold(&|| {
                 let second = || {
@@ -54,25 +43,7 @@ fn on_rayon(
                 rayon::join(|| spin(&BEGUN), second);
             });
         });
-        ended.send(()).expect("it is awaited");
     });
-    if end.recv_timeout(PATIENCE).is_err() {
-        assert!(WANTED.load(Ordering::SeqCst), "nobody has wanted it yet");
-        println!("it comes to no end");
-        exit(HANGS);
-    }
-}
-
-/// Runs the ignored test `name` of this program in a child, which must hang.
-fn hangs_on_rayon(name: &str) {
-    let program = std::env::current_exe().expect("this program");
-    let child = Command::new(program)
-        .args(["--exact", name, "--ignored", "--nocapture"])
-        .output()
-        .expect("it starts");
-    let said = String::from_utf8_lossy(&child.stdout);
-    assert!(said.contains("it comes to no end"), "{said}");
-    assert_eq!(child.status.code(), Some(HANGS), "{said}");
 }
 
 /// Runs `item` for the items of an outer loop on each of our backends.

@@ -199,6 +199,29 @@ pub(crate) const PLANTS: &[Plant] = &[
         RACE,
         &["lock::who_is_called_comes_after_all_who_gave_back"],
     ),
+    // idle.md I9: duty is changed, and nobody is told.
+    plant(
+        "idle_duty_untold",
+        HANG,
+        &[
+            "idle::who_comes_on_duty_takes_the_job",
+            "idle::who_goes_off_duty_hands_the_job_on",
+        ],
+    ),
+    // idle.md I8: who is off duty sleeps without a look whether it still is.
+    plant(
+        "idle_duty_look",
+        HANG,
+        &["idle::who_comes_on_duty_takes_the_job"],
+    ),
+    // lock.md L2: who steps into the line goes in before it is called.
+    plant("place_uncalled", RACE, &["places::places_are_given_on"]),
+    // lock.md L3: who was called and leaves keeps the place.
+    plant(
+        "place_kept",
+        "left == right",
+        &["places::who_leaves_gives_the_place_on"],
+    ),
     // wait.md W4: the inbox publishes nothing.
     plant(
         "ready_release",
@@ -309,7 +332,7 @@ mod tests {
     fn the_plants_are_those_of_the_models() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../executor/tests/model");
         let name = Regex::new(
-            r#""((?:attention|claim|idle|join|latch|lock|permit|ready|rest|stance|stand|sweep|wait)_\w+)""#,
+            r#""((?:attention|claim|idle|join|latch|lock|permit|place|ready|rest|stance|stand|sweep|wait)_\w+)""#,
         )
         .expect("a regex");
         let mut planted = BTreeSet::new();

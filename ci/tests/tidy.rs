@@ -8,7 +8,7 @@ use regex::Regex;
 use walkdir::WalkDir;
 
 /// The files that may contain `unsafe`, in the libraries.
-const UNSAFE_FILES: [&str; 115] = [
+const UNSAFE_FILES: [&str; 118] = [
     "executor/rayon-core/src/broadcast.rs",
     "executor/rayon-core/src/join.rs",
     "executor/rayon-core/src/registry.rs",
@@ -31,6 +31,7 @@ const UNSAFE_FILES: [&str; 115] = [
     "executor/src/locks/barrier.rs",
     "executor/src/locks/channel.rs",
     "executor/src/locks/condvar.rs",
+    "executor/src/locks/limit.rs",
     "executor/src/locks/mutex.rs",
     "executor/src/locks/once_cell.rs",
     "executor/src/locks/rwlock.rs",
@@ -56,6 +57,7 @@ const UNSAFE_FILES: [&str; 115] = [
     "executor/src/query/types.rs",
     "executor/src/query/zeroed.rs",
     "executor/src/raw.rs",
+    "executor/src/other_database.rs",
     "executor/src/raw/join.rs",
     "executor/src/raw/lent.rs",
     "executor/src/raw/pool.rs",
@@ -86,6 +88,7 @@ const UNSAFE_FILES: [&str; 115] = [
     "executor/src/sched/line.rs",
     "executor/src/sched/lock.rs",
     "executor/src/sched/permits.rs",
+    "executor/src/sched/places.rs",
     "executor/src/sched/pool.rs",
     "executor/src/sched/pool/gate.rs",
     "executor/src/sched/pool/look.rs",

@@ -1,6 +1,7 @@
 //! The executor: how it is built, and how work gets in from outside.
 
 use std::fmt;
+use std::panic::Location;
 use std::ptr;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use crate::backend::Engine;
 use crate::cancel::CancelToken;
 use crate::cx::Cx;
 use crate::error::Error;
+use crate::hooks::Hooks;
 use crate::priority::Priority;
 use crate::query::database::Database;
 use crate::run::{Run, run_here};
@@ -93,6 +95,7 @@ pub struct Builder {
     pub(crate) has_statistics: bool,
     pub(crate) schedule: Option<Schedule>,
     pub(crate) watching: Watching,
+    pub(crate) hooks: Hooks,
 }
 
 /// Address space for each stack; memory is used as it is touched. As much as a main thread has: a fiber that waits on a
@@ -122,6 +125,7 @@ impl Executor {
             has_statistics: false,
             schedule: None,
             watching: Watching::default(),
+            hooks: Hooks::default(),
         }
     }
 
@@ -136,9 +140,50 @@ impl Executor {
         self.engine.backend()
     }
 
-    /// The number of workers; 1 on the sequential backend.
+    /// The number of workers that it was built with; 1 on the sequential backend.
     pub fn workers(&self) -> usize {
         self.engine.workers()
+    }
+
+    /// How many of them start jobs: all, unless [`set_workers`](Self::set_workers) has said otherwise.
+    pub fn workers_on_duty(&self) -> usize {
+        self.engine.on_duty()
+    }
+
+    /// From now on the first `count` workers start jobs, and the others do not: to leave cores to others for a while. It may be called at any
+    /// time, from anywhere, also inside a job, and does not wait.
+    ///
+    /// A worker that goes off duty ends the job that it is in, which may take what it has forked back, or waits with it; what it has shown to others they
+    /// take. It keeps its fibers that wait, and resumes them when they are ready: for so long more than `count` jobs may run. So
+    /// nothing that has begun is stuck, and a lock is never held by what does not run. What is for each worker
+    /// ([`Cx::broadcast`], [`WorkerLocal`](crate::WorkerLocal)) is for those off duty, too, and [`workers`](Self::workers) stays what it is. Its thread
+    /// sleeps meanwhile. (While no memory is left for another fiber, those off duty start jobs, too, if they have one to do it on.)
+    ///
+    /// # Errors
+    ///
+    /// It is none, or more than the executor was built with.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let executor = dagwood::Executor::builder().workers(4).build()?;
+    /// # if executor.backend() == dagwood::Backend::Sequential { return Ok(()) }
+    /// executor.set_workers(1)?;
+    /// assert_eq!((executor.workers_on_duty(), executor.workers()), (1, 4));
+    /// let sum = executor.run(&dagwood::Database::new(()), |cx| cx.par_map(0..100_u32, |_, i| i).iter().sum::<u32>())?;
+    /// assert_eq!(sum, 4950);
+    /// assert!(executor.set_workers(5).is_err());
+    /// # Ok::<(), dagwood::Error>(())
+    /// ```
+    pub fn set_workers(&self, count: usize) -> Result<(), Error> {
+        let most = self.workers();
+        if !(1..=most).contains(&count) {
+            return Err(Error::setup(format!(
+                "an executor of {most} workers cannot go on with {count}"
+            )));
+        }
+        self.engine.put_on_duty(count);
+        Ok(())
     }
 
     /// A number that no other living executor has.
@@ -602,6 +647,57 @@ impl Builder {
     /// What the [watchdog](Self::watchdog) calls with its report, on a thread of its own.
     pub fn on_stall(mut self, hook: impl Fn(&WaitReport) + Send + Sync + 'static) -> Self {
         self.watching.hook = Some(Arc::new(hook));
+        self
+    }
+
+    /// Calls `leave` whenever a job's fiber leaves its thread to others (it waits, or yields), and `come_back`, with what `leave` has
+    /// given, when it is on a thread again: for thread-locals that belong to what runs and not to the thread. Such a one that
+    /// is set for the time of a call (as `scoped_tls` does) would else be seen, and reset, by the fibers that run meanwhile, and
+    /// dangle when two of them end out of order. `leave` takes the value out and leaves what a thread has before anything
+    /// runs; `come_back` puts it in again. (What needs no thread-local is simpler with a [`FiberLocal`](crate::FiberLocal), which forks inherit. They do not inherit what
+    /// hooks keep: a branch on another worker begins with what that thread has.)
+    ///
+    /// Both are called on the fiber's own stack, on fibers and on threads (where each fiber has a thread, and thread-locals, of its own). They are not called when
+    /// a job begins or ends, nor where nothing suspends: on the sequential backend, on threads outside, in a wait that is over
+    /// before it begins. Of several pairs the first given is the outermost: it leaves first, and comes back last. An executor without
+    /// hooks pays one branch for each suspension, and nothing elsewhere.
+    ///
+    /// A hook does little, and returns. It is no part of the job: a wait in it, for a lock or a run of any executor, is an
+    /// error that [is refused](Error::is_refused) and names the place of this call; it may take what is free, and set an [`Event`](crate::Event). If it panics, the process is
+    /// aborted, with a message.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    ///
+    /// thread_local! {
+    ///     /// The file that is compiled here.
+    ///     static FILE: Cell<Option<u32>> = const { Cell::new(None) };
+    /// }
+    ///
+    /// let executor = dagwood::Executor::builder()
+    ///     .workers(1)
+    ///     .suspend_hooks(|| FILE.take(), |file| FILE.set(file))
+    ///     .build()?;
+    /// let db = dagwood::Database::new(());
+    /// executor.run(&db, |cx| {
+    ///     cx.par_for_each(0..10_u32, |cx, file| {
+    ///         FILE.set(Some(file));
+    ///         // Others run here meanwhile, and set theirs.
+    ///         cx.yield_now();
+    ///         assert_eq!(FILE.take(), Some(file));
+    ///     });
+    /// })?;
+    /// # Ok::<(), dagwood::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn suspend_hooks<T: 'static>(
+        mut self,
+        leave: impl Fn() -> T + Send + Sync + 'static,
+        come_back: impl Fn(T) + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.add(Location::caller(), leave, come_back);
         self
     }
 

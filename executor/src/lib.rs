@@ -60,7 +60,7 @@
 //! While a fiber waits (in `get`, `join`, `scope`, a task or an event) its thread runs other
 //! fibers. A `std` or `parking_lot` lock that is held over a wait blocks the thread for whoever
 //! takes it next, and a thread-local that is set around a wait is seen by others: use [`locks`] and
-//! [`FiberLocal`].
+//! [`FiberLocal`], or swap it by [hooks](Builder::suspend_hooks).
 
 #![cfg_attr(
     not(any(feature = "fibers", feature = "threads")),
@@ -87,11 +87,13 @@ mod error;
 mod event;
 mod executor;
 mod half;
+mod hooks;
 mod indexed;
 mod join;
 mod line;
 mod local;
 pub mod locks;
+mod other_database;
 mod par;
 mod part;
 mod plant;

@@ -5,7 +5,7 @@
 //! | change a value, one at a time | [`Mutex`] |
 //! | change a value, or read it many at a time | [`RwLock`] |
 //! | make a value once | [`OnceCell`] |
-//! | do something so many at a time | [`Semaphore`] |
+//! | do something so many at a time | [`Limit`], or, if others may give back what one has taken, [`Semaphore`] |
 //! | wait until a value under a mutex is as wanted | [`Condvar`] |
 //! | go on when so many have come | [`Barrier`] |
 //! | hand values over, so many at a time | [`channel()`] |
@@ -18,8 +18,9 @@
 //! takes it, so that it does not stand idle while the one that was called waits for its thread. Who was called in vain four
 //! times is the next for certain. All others serve in the order of arrival: nobody overtakes.
 //!
-//! *Deadlocks.* A circle of waits with a [`Mutex`] or a [`OnceCell`] on it is found when it closes, through joins, tasks,
-//! queries and threads outside: one wait on it ends with an error that [is a deadlock](crate::Error::is_deadlock). It is not recovered
+//! *Deadlocks.* A circle of waits with a [`Mutex`], a [`OnceCell`] or a [`Limit`] on it is found when it closes, through joins, tasks,
+//! queries and threads outside: one wait on it ends with an error that [is a deadlock](crate::Error::is_deadlock). (Of a limit all who are inside
+//! must wait so: each of them could let the next one in.) It is not recovered
 //! from, and a query that ends with it is not remembered, for the schedule decides whether there is one. (A provider that handles
 //! it, from a `checked_` form, and gives a value has decided what its value is.)
 //!
@@ -29,6 +30,7 @@
 mod barrier;
 mod channel;
 mod condvar;
+mod limit;
 mod mutex;
 mod once_cell;
 mod rwlock;
@@ -38,6 +40,7 @@ mod wait;
 pub use barrier::Barrier;
 pub use channel::{Receiver, SendError, Sender, channel};
 pub use condvar::Condvar;
+pub use limit::Limit;
 pub use mutex::{Mutex, MutexGuard};
 pub use once_cell::OnceCell;
 pub use rwlock::{ReadGuard, RwLock, WriteGuard};

@@ -138,6 +138,20 @@ impl<'db, D> Run<'db, D> {
         }
     }
 
+    /// What a part of this run's jobs is that works on another database, with tasks of its own.
+    ///
+    /// # Safety
+    ///
+    /// This run outlives it.
+    pub(crate) unsafe fn beside<'other, E>(&self, database: &'other Database<E>) -> Run<'other, E> {
+        // SAFETY: by contract.
+        let region = unsafe { self.region.beside() };
+        // SAFETY: the counters outlive this run.
+        let counters = unsafe { &*self.counters };
+        // SAFETY: as above. It may be inside a query, as a part is.
+        unsafe { Run::new(database, counters, self.has_statistics, true, region) }
+    }
+
     pub(crate) fn region(&self) -> &Region {
         &self.region
     }

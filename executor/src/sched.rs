@@ -20,6 +20,7 @@ mod levels;
 pub(crate) mod line;
 pub(crate) mod lock;
 pub(crate) mod permits;
+pub(crate) mod places;
 mod rest;
 pub(crate) mod room;
 pub(crate) mod slab;

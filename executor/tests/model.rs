@@ -31,6 +31,8 @@ mod join;
 mod latch;
 #[path = "model/lock.rs"]
 mod lock;
+#[path = "model/places.rs"]
+mod places;
 #[path = "model/pool.rs"]
 mod pool;
 #[path = "model/ready.rs"]

@@ -78,26 +78,16 @@ impl Bed {
         self.backend == Backend::Sequential
     }
 
-    /// A number of rounds, or a size: a fiftieth under seeds, where other seeds do more, and a turn takes microseconds;
-    /// a tenth under an emulator.
+    /// A number of rounds, or a size: a fiftieth under seeds, where other seeds do more, and a turn takes microseconds,
+    /// and under an emulator; a quarter in a build that is not optimised, where each takes long: the gate has both.
     pub fn scaled(&self, count: usize) -> usize {
-        if self.seed.is_some() {
+        if self.seed.is_some() || is_emulated() {
             count.div_ceil(50)
-        } else if is_emulated() {
-            count.div_ceil(10)
-        } else {
-            count
-        }
-    }
-
-    /// As [`numbers`](Self::numbers), but a quarter of them in a build that is not optimised, where each takes long: the
-    /// gate has both builds.
-    pub fn numbers_for_long(&self, count: usize) -> Range<u64> {
-        self.numbers(if cfg!(debug_assertions) {
+        } else if cfg!(debug_assertions) {
             count.div_ceil(4)
         } else {
             count
-        })
+        }
     }
 
     /// So many numbers to make random things from: fewer under seeds, and others under each.

@@ -33,9 +33,9 @@ pub const fn is_emulated() -> bool {
     option_env!("XTEST_RUNNER").is_some()
 }
 
-/// A size or a number of rounds: a tenth under an emulator.
+/// A size or a number of rounds: a thirtieth under an emulator.
 pub const fn scaled(full: usize) -> usize {
-    if is_emulated() { full / 10 } else { full }
+    if is_emulated() { full / 30 } else { full }
 }
 
 fn command_line(test: &str) -> Vec<OsString> {

@@ -99,7 +99,7 @@ fn ask(cx: &Cx<'_, Graph>, node: usize) -> Vec<usize> {
 
 fn c1_reachable_sets_from_each_member_at_once(bed: &Bed) {
     let executor = bed.executor();
-    for seed in bed.numbers_for_long(300) {
+    for seed in bed.numbers(300) {
         let db = Database::new(Graph::random(seed));
         let len = db.data().0.len();
         let first = seed as usize;
@@ -262,7 +262,7 @@ fn try_wave(cx: &Cx<'_, Waves>, node: usize) -> Result<u64, String> {
 fn c1_values_that_go_up_and_down(bed: &Bed) {
     let executor = bed.executor();
     let (mut values, mut endless) = (0, 0);
-    for seed in bed.numbers_for_long(600) {
+    for seed in bed.numbers(600) {
         let fresh = || Database::new(Waves::random(seed));
         let len = fresh().data().nodes.len();
         let from = |first: usize| {

@@ -57,7 +57,7 @@ fn in_program_order(dag: Dag, first: usize) -> Vec<Outcome> {
 /// Compares what all nodes give, entered at once, to program order from each entry. `check_runs` sees how often each ran.
 fn check(bed: &Bed, make: impl Fn(&mut Random, usize) -> Dag, check_runs: impl Fn(Vec<usize>)) {
     let executor = bed.executor();
-    for seed in bed.numbers_for_long(200) {
+    for seed in bed.numbers(200) {
         let fresh = || {
             let mut random = Random::new(seed);
             let len = 2 + random.below(20);

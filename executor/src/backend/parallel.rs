@@ -81,6 +81,22 @@ impl Engine {
         }
     }
 
+    /// How many workers start jobs.
+    pub(crate) fn on_duty(&self) -> usize {
+        match self {
+            Engine::Sequential(_) => 1,
+            Engine::Pool(workers) => workers.threads.pool().on_duty(),
+        }
+    }
+
+    /// So many start jobs from now on: one at least, and not more than there are.
+    pub(crate) fn put_on_duty(&self, count: usize) {
+        match self {
+            Engine::Sequential(_) => (),
+            Engine::Pool(workers) => workers.threads.pool().put_on_duty(count),
+        }
+    }
+
     /// A number that no other living engine has.
     pub(crate) fn identity(&self) -> usize {
         match self {
@@ -221,6 +237,7 @@ pub(crate) fn pool_settings(backend: Backend, builder: &Builder) -> Result<Setti
         moves_fibers: backend == Backend::Threads || builder.moves_fibers,
         threads_max: builder.threads_max,
         watching: builder.watching.clone(),
+        hooks: builder.hooks.clone(),
         is_embedded: false,
     })
 }

@@ -52,6 +52,14 @@ impl Engine {
         1
     }
 
+    /// How many workers start jobs.
+    pub(crate) fn on_duty(&self) -> usize {
+        1
+    }
+
+    /// There is one.
+    pub(crate) fn put_on_duty(&self, _: usize) {}
+
     /// A number that no other living engine has.
     pub(crate) fn identity(&self) -> usize {
         std::ptr::from_ref(self).addr()

@@ -82,7 +82,7 @@ impl Drop for Held<'_> {
     }
 }
 
-const LOCK: &Kind = &Kind {
+pub(super) const LOCK: &Kind = &Kind {
     role: Role::Wait,
     query: None,
     describe: Some(describe),

@@ -168,7 +168,7 @@ impl<D> Database<D> {
         memory
     }
 
-    pub(super) fn check_thread(&self) {
+    pub(crate) fn check_thread(&self) {
         assert!(
             self.bound.is_here(),
             "the sequential build uses a database only on the thread that made it"

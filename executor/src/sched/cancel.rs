@@ -220,6 +220,19 @@ impl Region {
         }
     }
 
+    /// What a part of this one's jobs works for that has a [`Run`](crate::run::Run) of its own, and no reason of its own.
+    ///
+    /// # Safety
+    ///
+    /// This one outlives it.
+    pub(crate) unsafe fn beside(&self) -> Self {
+        Region {
+            is_polled: self.is_polled(),
+            // SAFETY: by contract.
+            ..unsafe { self.inside() }
+        }
+    }
+
     /// What an iteration on a fiber of this one works for: it stops when this one does (X9).
     ///
     /// # Safety

@@ -34,7 +34,7 @@ fn make() -> *const FiberRecord {
 
 /// That of the calling OS thread. Never inlined: the thread-local's address must not be kept over a switch.
 #[inline(never)]
-fn of_thread<'a>() -> &'a FiberRecord {
+pub(crate) fn of_thread<'a>() -> &'a FiberRecord {
     let record = OF_THREAD.try_with(|own| {
         if own.0.get().is_null() {
             own.0.set(make());

@@ -127,11 +127,15 @@ impl Idle {
         self.wake(worker) || self.unblock(worker)
     }
 
+    /// Something has changed that `worker` looks at before it sleeps or blocks (I4, I9). Whether it was woken.
+    pub(crate) fn told(&self, worker: usize) -> bool {
+        self.fiber_posted(worker)
+    }
+
     /// Wakes everybody: the pool stops.
     pub(crate) fn wake_all(&self) {
-        fence(Ordering::SeqCst);
         for worker in 0..self.sleepers.len() {
-            self.wake(worker);
+            self.told(worker);
         }
     }
 

@@ -58,6 +58,7 @@ mod tests {
             schedule: Schedule::Free,
             watching: crate::waiters::Watching::default(),
             moves_fibers: false,
+            hooks: crate::hooks::Hooks::default(),
             threads_max: None,
             is_embedded: false,
         }

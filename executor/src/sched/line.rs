@@ -20,7 +20,7 @@ pub(crate) struct Place {
     beside: *const FiberRecord,
     /// How much of it is wanted (permits), or how often the waiter was called in vain (locks).
     pub(super) amount: usize,
-    /// What lies beside it in its frame, for whoever calls it; or null.
+    /// What lies beside it in its frame, for whoever calls it, or by what record it gets what it waits for; or null.
     pub(crate) parcel: *const (),
     // The rest is the line's, under its lock.
     next: Cell<*const Place>,
@@ -40,6 +40,23 @@ impl Place {
             before: Cell::new(ptr::null()),
             is_in: Cell::new(false),
         }
+    }
+
+    /// The same for what `holder`, its fiber or what that holds locks by, gets by being called.
+    pub(crate) fn for_holder(
+        fiber: &FiberRecord,
+        beside: Option<&FiberRecord>,
+        holder: *const FiberRecord,
+    ) -> Self {
+        Place {
+            parcel: holder.cast(),
+            ..Place::new(fiber, beside, 0)
+        }
+    }
+
+    /// The holder that it was made for.
+    pub(super) fn holder(&self) -> *const FiberRecord {
+        self.parcel.cast()
     }
 
     /// The same, with something beside it.

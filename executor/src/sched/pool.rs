@@ -1,5 +1,6 @@
 //! The pool of workers: what they share, and how it is made.
 
+mod duty;
 mod gate;
 mod injected;
 mod look;
@@ -34,6 +35,7 @@ use super::standing::Standing;
 use super::stats::{Counters, Statistics};
 pub(crate) use super::worker::Worker;
 use crate::error::Error;
+use crate::hooks::Hooks;
 use crate::schedule::Schedule;
 use crate::sync::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use crate::waiters::Watching;
@@ -52,6 +54,7 @@ pub(crate) struct Settings {
     pub(crate) watching: Watching,
     /// Whether any worker may resume a ready fiber (moving.md).
     pub(crate) moves_fibers: bool,
+    pub(crate) hooks: Hooks,
     /// For tests: how many threads a worker's fibers may be (`Builder::limit_threads`).
     pub(crate) threads_max: Option<usize>,
     /// Whether somebody puts another interface on it (`raw.rs`), and workers do as rayon's threads do
@@ -92,8 +95,10 @@ pub(crate) struct Pool {
     is_stopping: AtomicBool,
     fibers: AtomicUsize,
     fibers_max: usize,
+    /// How many workers start jobs. Changes are told by fences (idle.md I9).
+    on_duty: AtomicUsize,
     has_statistics: bool,
-    /// Whether there are statistics or a schedule: one look for both.
+    /// Whether there are statistics, a schedule or hooks: one look for all.
     is_watched: bool,
     /// Says who runs, if one at a time does.
     seeded: Option<Seeded>,
@@ -102,6 +107,7 @@ pub(crate) struct Pool {
     has_own_stacks: bool,
     times_waits: bool,
     has_watchdog: bool,
+    hooks: Hooks,
     looks: Looks,
     /// With statistics: how many threads are between showing a job and having woken somebody for it.
     posting: AtomicUsize,
@@ -139,8 +145,9 @@ impl Pool {
             fibers: AtomicUsize::new(0),
             fibers_max: limits::fibers_max(settings, stacks.splits_mappings()),
             stacks,
+            on_duty: AtomicUsize::new(settings.workers),
             has_statistics: settings.statistics,
-            is_watched: settings.statistics || seeded.is_some(),
+            is_watched: settings.statistics || seeded.is_some() || !settings.hooks.is_empty(),
             seeded,
             watches_own_stacks: settings.reports_overflows
                 && settings.mechanism == Mechanism::Thread,
@@ -148,6 +155,7 @@ impl Pool {
             has_own_stacks: settings.mechanism == Mechanism::Switch,
             times_waits: settings.statistics || settings.watching.period.is_some(),
             has_watchdog: settings.watching.period.is_some(),
+            hooks: settings.hooks.clone(),
             looks: Looks::default(),
             posting: AtomicUsize::new(0),
             owner: AtomicPtr::new(ptr::null_mut()),
@@ -184,6 +192,11 @@ impl Pool {
     /// Whether inboxes are looked at by others.
     pub(crate) fn has_watchdog(&self) -> bool {
         self.has_watchdog
+    }
+
+    /// What is done around each suspension.
+    pub(crate) fn hooks(&self) -> &Hooks {
+        &self.hooks
     }
 
     /// The questions that are open.
@@ -235,7 +248,7 @@ impl Pool {
         self.has_statistics
     }
 
-    /// Whether there are statistics or a schedule.
+    /// Whether there are statistics, a schedule or hooks.
     pub(crate) fn is_watched(&self) -> bool {
         self.is_watched
     }

@@ -15,6 +15,7 @@ pub(crate) enum Post {
     Job(JobRef),
     Fiber(usize, *const FiberRecord),
     Sweeps,
+    Duty(usize),
 }
 
 /// None exists.

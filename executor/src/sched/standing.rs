@@ -44,6 +44,11 @@ impl Standing {
         count.passes != 0
     }
 
+    /// Whether any worker stands.
+    pub(crate) fn is_any(&self) -> bool {
+        self.count.lock().standing > 0
+    }
+
     /// Whether all stand.
     pub(crate) fn is_full(&self) -> bool {
         self.count.lock().standing == self.workers

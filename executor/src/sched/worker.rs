@@ -6,6 +6,7 @@
 mod aside;
 mod embedded;
 mod fibers;
+mod hooked;
 mod linger;
 mod moving;
 mod points;
@@ -50,6 +51,9 @@ const ATTENTION_PERIOD: Duration = Duration::from_micros(10);
 /// something is done do not keep it from being begun.
 const JOB_PERIOD: u32 = 64;
 
+// For `quick_yields`.
+const _: () = assert!(JOB_PERIOD.is_power_of_two());
+
 /// One worker. Its fibers use it one at a time; other threads read `pool` and `index` only.
 #[repr(C)]
 pub(crate) struct Worker {
@@ -80,6 +84,9 @@ pub(crate) struct Worker {
     stores_limits: Cell<bool>,
     /// Whether a schedule says who runs. Here for the same reason.
     has_schedule: bool,
+    /// The bits of the count of yields one of which must be set for a quick yield, which looks at no job. None, if there are
+    /// hooks: so a worker without does not look for them.
+    quick_yields: u32,
     /// Whether it does what it holds before the jobs that are for it alone.
     posts_last: bool,
     /// Whether it shows a part of what it has stolen at once, however small jobs are: where a leaf may last until others
@@ -129,6 +136,10 @@ impl Worker {
             segments: RefCell::new(SegmentPool::new(segment_bytes)),
             slab: Slab::new(),
             has_schedule: pool.seeded().is_some(),
+            quick_yields: match pool.hooks().is_empty() {
+                true => JOB_PERIOD - 1,
+                false => 0,
+            },
             posts_last: false,
             shares_stolen: false,
             is_leaving: Cell::new(false),
@@ -202,12 +213,29 @@ impl Worker {
                 return true;
             }
             self.switch_to_base(record, Left::Spare);
+        } else if self.is_off_duty() {
+            self.rest_off_duty(record);
         } else if let Some(job) = self.take_job() {
             self.run_job(job, record);
         } else if !self.awaits_ready() {
             return self.search(record);
         }
         false
+    }
+
+    /// Whether it starts no job that others may start.
+    #[inline]
+    fn is_off_duty(&self) -> bool {
+        self.pool().is_off_duty(self.index)
+    }
+
+    /// Does what is for it alone, or sleeps until there is something of the kind.
+    #[cold]
+    fn rest_off_duty(&self, record: &FiberRecord) {
+        match self.take_own_job() {
+            Some(job) => self.run_job(job, record),
+            None => self.pool().sleep_off_duty(self),
+        }
     }
 
     /// Runs a job; another worker may own the fiber afterwards, if that may move.
@@ -269,21 +297,37 @@ impl Worker {
             .or_else(outside)
     }
 
-    /// Whether another goes on when the current fiber yields: a ready fiber, or, if there is none
-    /// and every so often, a job that has not started.
+    /// Whether a ready fiber goes on when the current fiber yields, and there is nothing else to look at.
     #[inline]
-    fn has_successor(&self) -> bool {
+    fn has_quick_successor(&self) -> bool {
         let yields = self.yields.get().wrapping_add(1);
         self.yields.set(yields);
-        let has_ready = !self.ready.is_empty() || !self.seat().inbox.is_empty() || self.has_ready();
-        if has_ready && (!yields.is_multiple_of(JOB_PERIOD) || plant::is("starved_job")) {
+        let is_quick = || yields & self.quick_yields != 0 || plant::is("starved_job");
+        self.has_ready_fiber() && is_quick()
+    }
+
+    // Always: a call in a yield would be a twentieth of it.
+    #[inline(always)]
+    fn has_ready_fiber(&self) -> bool {
+        !self.ready.is_empty() || !self.seat().inbox.is_empty() || self.has_ready()
+    }
+
+    /// Whether another goes on when the current fiber yields: a ready fiber, or, if there is none
+    /// and every so often, a job that has not started.
+    fn has_successor(&self) -> bool {
+        let has_ready = self.has_ready_fiber();
+        if has_ready && !self.yields.get().is_multiple_of(JOB_PERIOD) {
             return true;
         }
         let has_job = self.find_job_for_other_fiber();
         has_job || has_ready
     }
 
-    #[cold]
+    /// Whether something is done around each switch away.
+    fn has_hooks(&self) -> bool {
+        self.quick_yields == 0 && !plant::is("unhooked")
+    }
+
     fn find_job_for_other_fiber(&self) -> bool {
         self.point(Point::Yield);
         // It must not run on this stack (invariant 3).

@@ -137,3 +137,38 @@ fn a_blocked_worker_wakes_for_its_fiber_only() {
         end(blocked);
     });
 }
+
+/// I8, I9: a job is posted while the only worker comes back on duty.
+#[test]
+fn who_comes_on_duty_takes_the_job() {
+    explore(|| {
+        let pool = Pool::with_duty(1, Some(0));
+        let back = worker(&pool, |pool| {
+            pool.sleep_off_duty(0);
+            pool.search(0)
+        });
+        pool.post();
+        pool.change_duty(1, 1);
+        assert_eq!(end(back), Found::Job);
+    });
+}
+
+/// I9, I5: a job is posted while one of two searchers goes off duty; the other one takes it then.
+#[test]
+fn who_goes_off_duty_hands_the_job_on() {
+    explore(|| {
+        let pool = Pool::with_duty(2, Some(2));
+        let stays = worker(&pool, |pool| pool.search(0));
+        let leaves = worker(&pool, |pool| pool.search(1));
+        pool.change_duty(1, 2);
+        pool.post();
+        match end(leaves) {
+            Found::OffDuty => assert_eq!(end(stays), Found::Job),
+            found => {
+                assert_eq!(found, Found::Job);
+                pool.stop();
+                assert_eq!(end(stays), Found::Stop);
+            }
+        }
+    });
+}

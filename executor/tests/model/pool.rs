@@ -15,6 +15,8 @@ pub(crate) enum Found {
     /// Something in the inbox.
     Fiber,
     Stop,
+    /// It is off duty.
+    OffDuty,
 }
 
 /// Jobs without a body, and one inbox.
@@ -25,13 +27,21 @@ pub(crate) struct Pool {
     jobs_lock: Mutex<()>,
     /// 1: yes.
     is_stopping: AtomicUsize,
+    /// How many workers are on duty; `None`: all, for good.
+    on_duty: Option<AtomicUsize>,
     pub(crate) inbox: Inbox,
     pub(crate) idle: Idle,
 }
 
 impl Pool {
     pub(crate) fn new(workers: usize) -> Arc<Pool> {
+        Self::with_duty(workers, None)
+    }
+
+    /// So many are on duty, until that is changed.
+    pub(crate) fn with_duty(workers: usize, on_duty: Option<usize>) -> Arc<Pool> {
         Arc::new(Pool {
+            on_duty: on_duty.map(AtomicUsize::new),
             jobs: AtomicUsize::new(0),
             jobs_lock: Mutex::new(()),
             is_stopping: AtomicUsize::new(0),
@@ -73,6 +83,34 @@ impl Pool {
         }
     }
 
+    /// idle.md I9, as `pool/duty.rs`.
+    pub(crate) fn change_duty(&self, count: usize, workers: usize) {
+        let on_duty = self.on_duty.as_ref().expect("it changes");
+        on_duty.store(count, Ordering::Relaxed);
+        if !is_planted("idle_duty_untold") {
+            (0..workers).for_each(|worker| {
+                self.idle.told(worker);
+            });
+        }
+    }
+
+    fn is_off_duty(&self, worker: usize) -> bool {
+        let on_duty = self.on_duty.as_ref();
+        on_duty.is_some_and(|count| worker >= count.load(Ordering::Relaxed)) && !self.is_stopping()
+    }
+
+    /// Sleeps until `worker` is on duty.
+    pub(crate) fn sleep_off_duty(&self, worker: usize) {
+        while self.is_off_duty(worker) {
+            if self.has_jobs() {
+                self.idle.job_posted();
+            }
+            let is_ready = || !self.is_off_duty(worker) && !is_planted("idle_duty_look");
+            self.idle
+                .block(worker, is_ready, |wake, guard| wake.wait(guard));
+        }
+    }
+
     fn is_stopping(&self) -> bool {
         self.is_stopping.load(Ordering::Relaxed) == 1
     }
@@ -91,6 +129,8 @@ impl Pool {
                 Some(Found::Stop)
             } else if has_mail() {
                 Some(Found::Fiber)
+            } else if self.is_off_duty(worker) {
+                Some(Found::OffDuty)
             } else {
                 self.take().then_some(Found::Job)
             }
@@ -101,7 +141,8 @@ impl Pool {
                 break found;
             }
             let is_work_there = || {
-                let is_there = self.is_stopping() || has_mail() || self.has_jobs();
+                let is_there =
+                    self.is_stopping() || has_mail() || self.has_jobs() || self.is_off_duty(worker);
                 is_there && !is_planted("idle_second_look")
             };
             self.idle

@@ -16,6 +16,8 @@ pub(crate) mod line;
 pub(crate) mod lock;
 #[path = "../../src/sched/permits.rs"]
 pub(crate) mod permits;
+#[path = "../../src/sched/places.rs"]
+pub(crate) mod places;
 #[path = "../../src/sched/posted.rs"]
 pub(crate) mod posted;
 #[path = "../../src/sched/ready.rs"]

@@ -1,8 +1,9 @@
-//! Walks that come back to who adds an edge, and what they came through: a circle of queries, or one with a lock on it
-//! (lock.md, deadlocks).
+//! Walks that come back to who adds an edge, and what they came through: a circle of queries, or waits with a lock, or
+//! places, among them (lock.md, deadlocks).
 //!
 //! Used by whoever adds an edge, under the graph's lock. Decides nothing: a circle of queries is `cycle.rs`'s.
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 use std::ptr;
 
@@ -11,7 +12,9 @@ use crate::error::Error;
 use crate::plant;
 use crate::sched::fiber::FiberRecord;
 use crate::sched::holder;
+use crate::sched::line::Place;
 use crate::sched::lock::Lock;
+use crate::sched::places::Places;
 use crate::sched::wait::Waiters;
 
 /// What an edge would close.
@@ -20,76 +23,98 @@ pub(super) enum Closes<'w> {
     Nothing,
     /// A circle of queries, tasks and forks.
     Cycle,
-    /// A circle with a lock on it.
+    /// Waits, some of them for locks or places, that all wait for each other.
     Deadlock(Deadlock<'w>),
 }
 
-/// A circle with a lock on it. It stands still while the graph's lock is held.
+/// Waits that all wait for each other. They stand still while the graph's lock is held.
 pub(super) struct Deadlock<'w> {
-    /// Whose wait for a lock is ended.
+    /// Whose wait is ended.
     victim: &'w FiberRecord,
-    lock: &'w Lock,
+    /// What for.
+    thing: Thing<'w>,
     /// The waits, from the finder's.
     text: String,
 }
 
-/// What an edge of this kind from `fiber` to `first` would close. The graph's lock is held; a lock's edge is one to the
-/// whole lock.
+/// What an edge of this kind from `fiber` to `first` would close. The graph's lock is held; the edge to a lock, or to
+/// places, is one to the whole.
 pub(super) fn closes(fiber: &FiberRecord, first: *const Awaited, kind: WaitKind) -> Closes<'_> {
     let is_finder = |owner: &FiberRecord| {
         let is_beside = || holder::beside(fiber).is_some_and(|beside| ptr::eq(owner, beside));
         ptr::eq(owner, fiber) || !owner.has_worker() && is_beside()
     };
-    let mut hop = Hop {
-        waiter: fiber,
-        awaited: first,
-        kind,
-    };
-    let mut first_lock = None;
-    loop {
-        let Some(owner) = hop.owner() else {
-            return Closes::Nothing;
-        };
-        if first_lock.is_none() {
-            first_lock = hop.lock().map(|lock| (hop.waiter, lock));
-        }
-        if is_finder(owner) {
-            break;
-        }
-        if owner.is_called_back() {
-            return Closes::Nothing;
-        }
-        match Hop::of(owner) {
-            Some(next) => hop = next,
-            None => return Closes::Nothing,
-        }
-    }
-    let Some((victim, lock)) = first_lock else {
-        return Closes::Cycle;
-    };
-    if plant::is("unseen_deadlock") {
-        return Closes::Nothing;
-    }
     let first = Hop {
         waiter: fiber,
         awaited: first,
         kind,
     };
-    let text = first.describe_all(is_finder);
-    Closes::Deadlock(Deadlock { victim, lock, text })
+    let mut victim = None;
+    let mut hop = first;
+    loop {
+        if victim.is_none() {
+            victim = hop.thing().map(|thing| (hop.waiter, thing));
+        }
+        if hop.kind == WaitKind::Place {
+            // Several may end it: they are looked at below.
+            break;
+        }
+        let Some(owner) = hop.owner() else {
+            return Closes::Nothing;
+        };
+        if is_finder(owner) {
+            break;
+        }
+        match Hop::on_from(owner) {
+            Some(next) => hop = next,
+            None => return Closes::Nothing,
+        }
+    }
+    let Some((victim, thing)) = victim else {
+        return Closes::Cycle;
+    };
+    if plant::is("unseen_deadlock") {
+        return Closes::Nothing;
+    }
+    match first.all_that_wait(is_finder) {
+        Some(waits) => Closes::Deadlock(Deadlock {
+            victim,
+            thing,
+            text: describe_all(&waits),
+        }),
+        None => Closes::Nothing,
+    }
 }
 
 /// One wait on a walk. What it is for is alive, and its waiter stands still or is the finder, while the graph's lock is
 /// held (graph.md G1).
+#[derive(Copy, Clone)]
 struct Hop<'w> {
     waiter: &'w FiberRecord,
     awaited: *const Awaited,
     kind: WaitKind,
 }
 
+/// What has a line.
+#[derive(Copy, Clone)]
+enum Thing<'w> {
+    Lock(&'w Lock),
+    Places(&'w Places),
+}
+
+impl<'w> Thing<'w> {
+    /// Does something with the place at which `fiber` waits, if it is in the line.
+    fn with_place<R>(self, fiber: &FiberRecord, body: impl FnOnce(&Place) -> R) -> Option<R> {
+        match self {
+            Thing::Lock(lock) => lock.with_place(fiber, body),
+            Thing::Places(places) => places.with_place(fiber, body),
+        }
+    }
+}
+
 impl<'w> Hop<'w> {
-    /// What `waiter` waits for, if it waits. Who was called to a lock waits no more, though it has not run yet and its edge
-    /// stands: another may hold the lock by then. (It walks itself if it steps into the line again.)
+    /// What `waiter` waits for, if it waits. Who was called to a lock, or to a place, waits no more, though it has not run
+    /// yet and its edge stands: another may hold the lock by then. (It walks itself if it steps into the line again.)
     fn of(waiter: &'w FiberRecord) -> Option<Hop<'w>> {
         let awaited = waiter.edge.get();
         if awaited.is_null() {
@@ -100,9 +125,14 @@ impl<'w> Hop<'w> {
             awaited,
             kind: waiter.wait_kind.get(),
         };
-        let is_in_line = |lock: &Lock| lock.with_place(waiter, |_| ()).is_some();
-        let waits = hop.lock().is_none_or(is_in_line) || plant::is("called_waits");
+        let is_in_line = |thing: Thing<'_>| thing.with_place(waiter, |_| ()).is_some();
+        let waits = hop.thing().is_none_or(is_in_line) || plant::is("called_waits");
         waits.then_some(hop)
+    }
+
+    /// The same, but `None` if it was called back, and runs.
+    fn on_from(owner: &'w FiberRecord) -> Option<Hop<'w>> {
+        (!owner.is_called_back()).then(|| Hop::of(owner)).flatten()
     }
 
     fn owner(&self) -> Option<&'w FiberRecord> {
@@ -110,36 +140,77 @@ impl<'w> Hop<'w> {
         owner_of(unsafe { &*self.awaited })
     }
 
-    /// The lock, if it is for one.
-    fn lock(&self) -> Option<&'w Lock> {
-        // SAFETY: an edge of this kind is one to the whole lock.
-        (self.kind == WaitKind::Lock).then(|| unsafe { &*self.awaited.cast::<Lock>() })
+    /// Any of those for whom it waits may end it. Nobody: it is over, or nobody is known to end it.
+    fn owners(&self) -> Vec<&'w FiberRecord> {
+        let Some(Thing::Places(places)) = self.thing() else {
+            return Vec::from_iter(self.owner());
+        };
+        let holders = places.holders_for(self.waiter).unwrap_or_default();
+        let few = match plant::is("one_holder") {
+            true => 1,
+            false => usize::MAX,
+        };
+        // SAFETY: it has a place, and is not freed before it has run and given that back, nor while the lock is held (lock.md L1).
+        let alive = |holder: *const FiberRecord| unsafe { &*holder };
+        holders.into_iter().take(few).map(alive).collect()
     }
 
-    /// The waits from this one on until it comes back, in words that need no code of the user's: it is under the lock.
-    fn describe_all(self, is_finder: impl Fn(&FiberRecord) -> bool) -> String {
-        let mut text = String::new();
-        let mut hop = self;
-        loop {
-            // Writing to a string cannot fail.
-            let _ = hop.describe(&mut text);
-            let owner = hop.owner().filter(|owner| !is_finder(owner));
-            match owner.and_then(Hop::of) {
-                Some(next) => hop = next,
-                None => return text,
-            }
-            text.push_str("; ");
+    /// What it is for, if that has a line.
+    fn thing(&self) -> Option<Thing<'w>> {
+        match self.kind {
+            // SAFETY: an edge of this kind is one to the whole lock.
+            WaitKind::Lock => Some(Thing::Lock(unsafe { &*self.awaited.cast() })),
+            // SAFETY: an edge of this kind is one to all the places.
+            WaitKind::Place => Some(Thing::Places(unsafe { &*self.awaited.cast() })),
+            WaitKind::Child | WaitKind::Ask | WaitKind::Iterated => None,
         }
+    }
+
+    /// This wait and all those that hang on it, in the order in which they are met; `None` if anybody among those who could
+    /// end them runs (lock.md L4).
+    fn all_that_wait(self, is_finder: impl Fn(&FiberRecord) -> bool) -> Option<Vec<Hop<'w>>> {
+        let mut waits = vec![self];
+        let mut known = BTreeSet::new();
+        let mut next = 0;
+        while let Some(hop) = waits.get(next) {
+            let owners = hop.owners();
+            if owners.is_empty() {
+                return None;
+            }
+            for owner in owners {
+                if !is_finder(owner) && known.insert(ptr::from_ref(owner)) {
+                    waits.push(Hop::on_from(owner)?);
+                }
+            }
+            next += 1;
+        }
+        Some(waits)
     }
 
     fn describe(&self, text: &mut String) -> fmt::Result {
         write!(text, "{} waits for ", doing(self.waiter))?;
-        if let Some(lock) = self.lock() {
-            return write!(text, "{}", lock.name());
+        match self.thing() {
+            Some(Thing::Lock(lock)) => write!(text, "{}", lock.name()),
+            Some(Thing::Places(places)) => text.write_str(places.name()),
+            None => {
+                let query = self.owner().and_then(|owner| query_of(owner, self.awaited));
+                text.write_str(query.unwrap_or("a part of it"))
+            }
         }
-        let query = self.owner().and_then(|owner| query_of(owner, self.awaited));
-        text.write_str(query.unwrap_or("a part of it"))
     }
+}
+
+/// The waits in words that need no code of the user's: it is under the lock.
+fn describe_all(waits: &[Hop<'_>]) -> String {
+    let mut text = String::new();
+    for hop in waits {
+        if !text.is_empty() {
+            text.push_str("; ");
+        }
+        // Writing to a string cannot fail.
+        let _ = hop.describe(&mut text);
+    }
+    text
 }
 
 impl Deadlock<'_> {
@@ -150,7 +221,7 @@ impl Deadlock<'_> {
         if ptr::eq(self.victim, finder) {
             return Err(error);
         }
-        let called_back = self.lock.with_place(self.victim, |place| {
+        let called_back = self.thing.with_place(self.victim, |place| {
             // SAFETY: whoever stands in the line waits, and cannot leave its wait while the graph's lock is held.
             let waiter = unsafe { &*place.fiber };
             // SAFETY: the lock is held.
@@ -161,6 +232,13 @@ impl Deadlock<'_> {
         // None: it was called meanwhile, and runs on.
         Ok(called_back)
     }
+}
+
+/// One of those who have the places for one of which `fiber` waits, if it does. The graph's lock is held.
+#[cfg(any(feature = "fibers", feature = "threads"))]
+pub(super) fn one_inside(fiber: &FiberRecord) -> Option<&FiberRecord> {
+    let hop = Hop::of(fiber).filter(|hop| hop.kind == WaitKind::Place)?;
+    hop.owners().first().copied()
 }
 
 /// The type of the innermost query on a fiber that stands still, or runs this.

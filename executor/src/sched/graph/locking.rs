@@ -1,4 +1,4 @@
-//! How a fiber waits for a lock, or in a line (lock.md).
+//! How a fiber waits for a lock, for a place, or in a line (lock.md).
 //!
 //! Used by the public locks. Knows the edge that a wait for a lock has, and not who is called.
 
@@ -17,6 +17,7 @@ use crate::sched::fiber::FiberRecord;
 use crate::sched::holder;
 use crate::sched::line::Place;
 use crate::sched::lock::{Entered, Lock};
+use crate::sched::places::Places;
 use crate::sched::wait::{WaitList, Waiters};
 
 /// What a list is to the graph.
@@ -76,32 +77,79 @@ enum Step {
 }
 
 fn enter(fiber: &FiberRecord, lock: &Lock, place: &Place) -> Step {
-    let guard = GRAPH.lock();
     let holder = holder::of(fiber);
     // SAFETY: whoever steps into the line suspends and was called, or leaves, before the place goes.
-    if let Entered::Taken = unsafe { lock.enter(holder, place) } {
+    let enter = || unsafe { lock.enter(holder, place) };
+    let edge = ptr::from_ref(lock).cast();
+    step_in(fiber, place, edge, WaitKind::Lock, enter, || {
+        lock.leave(place)
+    })
+}
+
+/// Takes one of `places` for `fiber`, the current one, which waits if need be.
+///
+/// # Errors
+///
+/// As for [`wait_for_lock`].
+pub(crate) fn wait_for_place(
+    fiber: &FiberRecord,
+    places: &Places,
+    what: Subject,
+) -> Result<(), Error> {
+    may_wait_in_line(fiber, what)?;
+    let place = Place::for_holder(fiber, holder::beside(fiber), holder::of(fiber));
+    // SAFETY: whoever steps into the line suspends and was called, or leaves, before the place goes.
+    let enter = || unsafe { places.enter(&place) };
+    let leave = || places.leave(&place);
+    let edge = ptr::from_ref(places).cast();
+    match step_in(fiber, &place, edge, WaitKind::Place, enter, leave) {
+        Step::Taken | Step::Called => Ok(()),
+        Step::Deadlock(error) => Err(error),
+        Step::Listed => {
+            let ask = Ask::new(fiber, awaited(&place.list), what, WaitKind::Place);
+            suspend_leaving(fiber, &ask, || {
+                // One reason to leave is enough.
+                let _ = leave_edge(fiber);
+                leave();
+            })?;
+            leave_edge(fiber).inspect_err(|_| leave())
+        }
+    }
+}
+
+/// Lets `enter` put `place` into a line, and adds the edge of `fiber`, the current one, to what the line belongs to. If that
+/// closes a deadlock, and it is this wait that is ended, it leaves the line instead.
+fn step_in(
+    fiber: &FiberRecord,
+    place: &Place,
+    edge: *const Awaited,
+    kind: WaitKind,
+    enter: impl FnOnce() -> Entered,
+    leave: impl FnOnce(),
+) -> Step {
+    let guard = GRAPH.lock();
+    if enter() == Entered::Taken {
         return Step::Taken;
     }
-    let edge = ptr::from_ref(lock).cast::<Awaited>();
     let mut woken: Option<Waiters> = None;
     if detection::IS_ON {
-        match closes(fiber, edge, WaitKind::Lock) {
+        match closes(fiber, edge, kind) {
             Closes::Nothing | Closes::Cycle => (),
             Closes::Deadlock(deadlock) => match deadlock.end(fiber) {
                 Ok(waiters) => woken = waiters,
                 Err(error) => {
                     drop(guard);
-                    lock.leave(place);
+                    leave();
                     return Step::Deadlock(error);
                 }
             },
         }
     }
-    set_edge(fiber, edge, WaitKind::Lock);
+    set_edge(fiber, edge, kind);
     // SAFETY: the current fiber, which suspends if it was listed; its record outlives it.
     let listed = unsafe { place.list.list(fiber) };
     if listed.is_err() {
-        set_edge(fiber, ptr::null(), WaitKind::Lock);
+        set_edge(fiber, ptr::null(), kind);
     }
     drop(guard);
     woken.into_iter().for_each(Waiters::wake);

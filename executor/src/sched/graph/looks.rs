@@ -4,6 +4,7 @@
 
 use std::ptr;
 
+use super::deadlock::one_inside;
 use super::{Frame, Name, edge_of, owner_of};
 use crate::plant;
 use crate::sched::detection::GRAPH;
@@ -29,10 +30,11 @@ pub(in crate::sched) fn seen_wait(fiber: &FiberRecord) -> Option<SeenWait> {
     })
 }
 
-/// Who does what `fiber`, which rests, waits for: an address only, to compare with.
+/// Who does what `fiber`, which rests, waits for, or one of those who do: an address only, to compare with.
 fn owner_now(fiber: &FiberRecord) -> *const FiberRecord {
     let _guard = GRAPH.lock();
-    let owner = edge_of(fiber).and_then(owner_of);
+    let one_of_several = || one_inside(fiber);
+    let owner = edge_of(fiber).and_then(owner_of).or_else(one_of_several);
     owner.map_or(ptr::null(), |owner| owner.host())
 }
 

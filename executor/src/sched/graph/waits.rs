@@ -234,6 +234,8 @@ pub(crate) enum WaitKind {
     Iterated,
     /// For a lock: the edge is one to the whole of it (lock.md).
     Lock,
+    /// For one of several places: the edge is one to all of them (lock.md).
+    Place,
 }
 
 impl WaitKind {

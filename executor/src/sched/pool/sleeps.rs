@@ -20,7 +20,9 @@ impl Pool {
         let seat = self.seat(worker);
         let has_own =
             || !plant::is("lost_wake") && (!seat.inbox.is_empty() || !seat.own_jobs.is_empty());
-        let is_work_there = || self.is_stopping() || has_own() || self.has_jobs();
+        // A worker that is off duty is to leave the searchers: I9.
+        let is_work_there =
+            || self.is_stopping() || has_own() || self.has_jobs() || self.is_off_duty(worker);
         // Nobody asks for a sleeper, so it asks once more, in earnest, when it is counted (idle.md I6).
         let ask = || {
             let others = self.seats.iter().filter(|other| !ptr::eq(*other, seat));
@@ -32,6 +34,7 @@ impl Pool {
         let is_left = || {
             is_work_there()
                 && !self.idle.has_searchers()
+                && !self.is_off_duty(worker)
                 && self.posting.load(Ordering::SeqCst) == 0
         };
         if self.idle.hungry() == self.seats.len() {
@@ -69,7 +72,7 @@ impl Pool {
     }
 
     /// Blocks on the condition variable of a worker that sleeps, or until a schedule lets it go on.
-    fn wait(&self, worker: usize, wake: &Condvar, guard: &mut SleepGuard<'_>) {
+    pub(super) fn wait(&self, worker: usize, wake: &Condvar, guard: &mut SleepGuard<'_>) {
         match self.seeded() {
             // If it is over by now it comes back at once, and who called looks again.
             Some(seeded) if !seeded.is_over() => {

@@ -14,6 +14,8 @@ pub(crate) enum Post {
     Fiber(usize, *const FiberRecord),
     /// The sweeps of all workers.
     Sweeps,
+    /// How many workers are on duty.
+    Duty(usize),
 }
 
 // SAFETY: a job is `Send`; a woken fiber's record belongs to who wakes it until it is in its owner's inbox (wait.md W3),
@@ -31,6 +33,7 @@ impl Sleepers for Pool {
             // SAFETY: suspended until it is in its owner's inbox, so its record is alive.
             Post::Fiber(owner, fiber) => self.wake_let_in(owner, unsafe { &*fiber }, None),
             Post::Sweeps => self.deliver_sweeps(),
+            Post::Duty(count) => self.change_duty(count),
         };
     }
 

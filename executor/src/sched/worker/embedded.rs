@@ -61,6 +61,7 @@ impl Worker {
             return false;
         }
         self.ready.push(record);
+        // A pool of this kind has no hooks.
         self.switch_to_base(record, Left::Waiting);
         true
     }

@@ -23,6 +23,14 @@ use crate::sched::room;
 /// that many of all workers would leave too few to wait with.
 const SPARES_MAX: usize = 64;
 
+/// What is to be done of a yield.
+enum Yield {
+    ToSuccessor,
+    ToNobody,
+    /// Nothing: it has yielded, and is back.
+    Over,
+}
+
 /// A fiber of a worker. It begins with its record, by whose address it is found ([`WorkerFiber::of`]).
 #[repr(C)]
 pub(super) struct WorkerFiber {
@@ -219,6 +227,31 @@ impl Worker {
         unsafe { suspender.suspend(next) };
     }
 
+    /// What is left of a yield that is not quick. One call: each that may happen in a yield makes all of them longer.
+    #[cold]
+    fn yield_slowly(&self, record: &FiberRecord) -> Yield {
+        if !self.has_successor() {
+            self.point(Point::Yield);
+            Yield::ToNobody
+        } else if self.has_hooks() {
+            self.ready.push(record);
+            self.switch_with_hooks(record, Left::Waiting);
+            Yield::Over
+        } else {
+            Yield::ToSuccessor
+        }
+    }
+
+    /// Switches to the base, with the hooks around it, if there are any.
+    #[cold]
+    pub(super) fn switch_away(&self, fiber: &FiberRecord) {
+        if self.has_hooks() {
+            self.switch_with_hooks(fiber, Left::Waiting);
+        } else {
+            self.switch_to_base(fiber, Left::Waiting);
+        }
+    }
+
     /// Makes sure that there is a fiber to start a job on. `false`: there can be none.
     pub(super) fn has_spare_or_makes_one(&self) -> bool {
         !self.spares.borrow().is_empty() || self.try_add_spare()
@@ -226,22 +259,27 @@ impl Worker {
 
     /// Suspends the current fiber, which is listed as a waiter, until it is woken.
     pub(crate) fn suspend(&self, record: &FiberRecord) {
-        self.begin_wait(record);
-        self.switch_to_base(record, Left::Waiting);
+        if self.begin_wait(record) {
+            self.switch_away(record);
+        } else {
+            self.switch_to_base(record, Left::Waiting);
+        }
         self.suspended.set(self.suspended.get() - 1);
     }
 
-    /// What comes before the switch: others get what the fiber holds.
+    /// What comes before the switch: others get what the fiber holds. Whether there may be more to do around it.
     #[inline(always)]
-    pub(super) fn begin_wait(&self, record: &FiberRecord) {
+    pub(super) fn begin_wait(&self, record: &FiberRecord) -> bool {
         if !plant::is("kept_forks") {
             self.publish_all(record);
         }
         let suspended = self.suspended.get() + 1;
         self.suspended.set(suspended);
-        if self.pool().is_watched() {
+        let is_watched = self.pool().is_watched();
+        if is_watched {
             self.note_wait(suspended);
         }
+        is_watched
     }
 
     /// A fiber is about to suspend: for statistics, and for a schedule.
@@ -259,9 +297,12 @@ impl Worker {
     pub(crate) fn yield_now(&self, record: &FiberRecord) -> bool {
         // What it waits for may be a job that it holds.
         self.publish_all(record);
-        if !self.has_successor() {
-            self.point(Point::Yield);
-            return false;
+        if !self.has_quick_successor() {
+            match self.yield_slowly(record) {
+                Yield::ToSuccessor => (),
+                Yield::ToNobody => return false,
+                Yield::Over => return true,
+            }
         }
         self.ready.push(record);
         self.switch_to_base(record, Left::Waiting);

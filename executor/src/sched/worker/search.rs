@@ -148,7 +148,7 @@ impl Worker {
         let mut looks = 0;
         let mut is_stolen = false;
         let job = loop {
-            if self.polls_find_ready(POLLS) || pool.is_stopping() {
+            if self.polls_find_ready(POLLS) || pool.is_stopping() || self.is_off_duty() {
                 break None;
             }
             let outside = || self.take_own_job().or_else(|| pool.take_injected());

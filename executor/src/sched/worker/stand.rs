@@ -37,6 +37,7 @@ impl Worker {
     fn stand(&self) {
         let pool = self.pool();
         if pool.standing.begin(|| pool.has_fiber_posted()) {
+            pool.call_off_duty();
             pool.block(self.index);
             pool.standing.end();
         } else if !plant::is("no_refusal") && self.gives_up_an_ask() {

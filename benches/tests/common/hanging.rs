@@ -1,0 +1,47 @@
+//! What hangs on rayon, shown in a child: that something hangs can be shown by time alone, so the child, which comes to no
+//! end, says so itself.
+
+use std::process::{Command, exit};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+/// What a child that hangs exits with.
+const HANGS: i32 = 86;
+
+/// So long without an end is a hang: what is waited for takes a millisecond.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Runs `body`. The process ends with [`HANGS`] if that comes to no end though it has got as far as to set `reached`.
+pub(crate) fn comes_to_no_end(reached: &AtomicBool, body: impl FnOnce() + Send + 'static) {
+    let (ended, end) = mpsc::channel();
+    thread::spawn(move || {
+        body();
+        ended.send(()).expect("it is awaited");
+    });
+    if end.recv_timeout(PATIENCE).is_err() {
+        assert!(reached.load(Ordering::SeqCst), "it has not come so far");
+        println!("it comes to no end");
+        exit(HANGS);
+    }
+}
+
+/// Runs the ignored test `name` of this program in a child, which must hang.
+pub(crate) fn hangs_on_rayon(name: &str) {
+    let program = std::env::current_exe().expect("this program");
+    let child = Command::new(program)
+        .args(["--exact", name, "--ignored", "--nocapture"])
+        .output()
+        .expect("it starts");
+    let said = String::from_utf8_lossy(&child.stdout);
+    assert!(said.contains("it comes to no end"), "{said}");
+    assert_eq!(child.status.code(), Some(HANGS), "{said}");
+}
+
+/// Spins until the flag is set.
+pub(crate) fn spin(flag: &AtomicBool) {
+    while !flag.load(Ordering::SeqCst) {
+        thread::yield_now();
+    }
+}
