@@ -127,6 +127,11 @@ impl<'a> Job<'a> {
             Some(schedule) => builder.schedule(schedule),
             None => builder,
         };
+        let builder = match setup.engine {
+            // SAFETY: the workloads that name the engine keep no guard of an OS lock, and no thread-local, over a wait.
+            Engine::MovingFibers => unsafe { builder.migrate_fibers() },
+            _ => builder,
+        };
         let executor = configure(builder)
             .build()
             .map_err(|error| error.to_string())?;

@@ -32,6 +32,7 @@ mod shared;
 mod skynet;
 mod slots;
 mod spawn;
+mod starve;
 mod suspended;
 mod switch;
 mod tree_sum;
@@ -218,6 +219,7 @@ mod tests {
         ("wake", 20),
         ("lock", 1_000),
         ("pipeline", 1_000),
+        ("starve", 3),
         ("suspended", 300),
         ("trickle-100", 2),
         ("trickle-1000", 3),

@@ -53,7 +53,7 @@ impl Drop for Foreign {
 /// Whether what `fiber` waits for is kept for it: nobody would tell a pool that a sequential run, on a thread outside, wants
 /// it no more. (That run computes what was abandoned itself.)
 fn can_want(fiber: &FiberRecord) -> bool {
-    fiber.host().worker().is_some()
+    fiber.host().has_worker()
 }
 
 /// Why the region that `fiber` works for is to stop, if it is. The fiber is the current one, or suspended in a wait.

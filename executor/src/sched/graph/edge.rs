@@ -120,7 +120,7 @@ pub(super) unsafe fn end_wait(fiber: &FiberRecord, awaited: &Awaited, ask: &mut 
 pub(super) fn set_edge(fiber: &FiberRecord, edge: *const Awaited, kind: WaitKind) {
     fiber.edge.set(edge);
     fiber.wait_kind.set(kind);
-    if fiber.worker().is_none()
+    if !fiber.has_worker()
         && let Some(beside) = holder::beside(fiber)
     {
         beside.edge.set(edge);

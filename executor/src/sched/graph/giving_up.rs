@@ -33,7 +33,7 @@ pub(crate) enum GivenUp {
     Woken,
 }
 
-/// Ends the ask that `fiber`, a suspended fiber of the calling worker, waits in, with an error (G8): because no fiber
+/// Ends the ask that `fiber` waits in, a suspended fiber of the calling worker, or held by it (moving.md M4), with an error (G8): because no fiber
 /// can be made (stand.md S3), or, if it was cancelled and nobody else wants what it computes, for that (cancel.md X2).
 ///
 /// `is_due` says of it, under the graph's lock, whether it is to end.
@@ -64,7 +64,7 @@ pub(crate) fn give_up(
     let owner = owner.and_then(FiberRecord::watcher);
     fiber.edge.set(ptr::null());
     fiber.given_up.set(why);
-    // It is suspended in that wait, and the caller, its worker, is who resumes it.
+    // It is suspended in that wait, and nobody resumes it before the caller lets it go.
     let is_newest = awaited.list.unlist_newest(fiber, ask.before);
     // SAFETY: the lock is held.
     // Else those above it look again; whoever takes it off its list, we or who closes it, wakes it.

@@ -6,9 +6,8 @@
 use std::panic::Location;
 
 use super::Worker;
-use super::fibers::Left;
 use crate::hooks::Call;
-use crate::sched::fiber::{FiberRecord, set_current};
+use crate::sched::fiber::{FiberRecord, Left, set_current};
 use crate::sched::holder;
 
 /// Calls hooks as the OS thread.
@@ -41,11 +40,12 @@ impl Drop for AbortOnUnwind {
 }
 
 impl Worker {
-    /// Switches to the base as [`switch_to_base`](Self::switch_to_base), with the pool's hooks around it.
-    pub(super) fn switch_with_hooks(&self, record: &FiberRecord) {
+    /// Switches to the base as [`switch_to_base`](Self::switch_to_base), with the pool's hooks around it. The
+    /// fiber may come back on another worker's thread (moving.md M8): the hooks are the pool's.
+    pub(super) fn switch_with_hooks(&self, record: &FiberRecord, left: Left) {
         let hooks = self.pool().hooks();
         hooks.around(&AsThread, &mut || {
-            self.switch_to_base(record, Left::Waiting)
+            self.switch_to_base(record, left);
         });
     }
 }
