@@ -42,10 +42,7 @@ impl Capacity {
             .map(|_| Process::start(&errand))
             .collect::<Result<Vec<_>, _>>()?;
         for process in &mut processes {
-            match process.hear(limit)? {
-                Message::Ready => {}
-                other => return Err(unexpected(other)),
-            }
+            process.hear_ready(limit)?;
         }
         Ok(Capacity { processes, limit })
     }
@@ -58,7 +55,7 @@ impl Runner for Capacity {
             process.go()?;
         }
         for process in &mut self.processes {
-            match process.hear(self.limit)? {
+            match process.hear_of_run(self.limit)? {
                 Message::Over => {}
                 other => return Err(unexpected(other)),
             }
@@ -66,7 +63,7 @@ impl Runner for Capacity {
         let wall_ns = whole_ns(start.elapsed());
         let mut reports: Vec<Report> = Vec::with_capacity(self.processes.len());
         for process in &mut self.processes {
-            match process.hear(self.limit)? {
+            match process.hear_of_run(self.limit)? {
                 Message::Done(report) => reports.push(report),
                 other => return Err(unexpected(other)),
             }

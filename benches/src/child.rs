@@ -19,7 +19,9 @@ use crate::workload::{Interleaving, Job, Setup};
 
 /// Runs the job once, or once for each line on stdin, and reports.
 pub(crate) fn child(args: &ChildArgs) -> Result<ExitCode, Failure> {
-    let lie = misbehave_if_told(args.engine, args.serve);
+    let told = env::var("DAGWOOD_TEST_CHILD").unwrap_or_default();
+    let how = misbehave_if_told(&told, args.engine, args.serve);
+    let lie = how == Some("wrong");
     let scale = args.scale.clone();
     let loaded = match args.workload.load(scale.size, scale.input) {
         Ok(loaded) => loaded,
@@ -35,6 +37,10 @@ pub(crate) fn child(args: &ChildArgs) -> Result<ExitCode, Failure> {
         Err(error) => say(&Message::Failed(error)),
         Ok(mut job) if args.serve => serve(&mut job, lie),
         Ok(mut job) => {
+            say(&Message::Ready)?;
+            if how == Some("slow") {
+                hang();
+            }
             let outcome = timed(&mut job);
             say(&message(&job, outcome, lie))
         }
@@ -62,6 +68,7 @@ fn message(job: &Job<'_>, outcome: Outcome, lie: bool) -> Message {
     match outcome {
         Err(Trouble::Failed(text)) => Message::Failed(text),
         Err(Trouble::Hung(text)) => Message::Hung(text),
+        Err(Trouble::Stopped(_)) => unreachable!("only a parent stops anybody"),
         Ok((sample, answer)) => {
             // Before the checksum is made, which takes memory of its own.
             let peak_rss_bytes = peak::resident_bytes();
@@ -90,13 +97,10 @@ fn say(message: &Message) -> Result<ExitCode, Failure> {
 }
 
 /// For tests of the harness: `DAGWOOD_TEST_CHILD=rayon:hang` makes the children of one engine hang
-/// (`hang-in-rounds`: those of the timed rounds only), abort, panic, fall silent, talk nonsense or
-/// give a wrong answer; the parent must survive each. Returns whether to give a wrong answer.
-fn misbehave_if_told(engine: Engine, serves: bool) -> bool {
-    let Ok(order) = env::var("DAGWOOD_TEST_CHILD") else {
-        return false;
-    };
-    let how = order
+/// (`hang-in-rounds`: those of the timed rounds only), abort, panic, fall silent, talk nonsense, take very long (`slow`) or
+/// give a wrong answer; the parent must survive each. Returns how to misbehave, which the last two do later.
+fn misbehave_if_told(told: &str, engine: Engine, serves: bool) -> Option<&str> {
+    let how = told
         .split_once(':')
         .and_then(|(name, how)| (name == engine.name()).then_some(how));
     match how {
@@ -108,7 +112,7 @@ fn misbehave_if_told(engine: Engine, serves: bool) -> bool {
         Some("nonsense") => println!("nonsense"),
         _ => {}
     }
-    how == Some("wrong")
+    how
 }
 
 /// For much longer than any test's time limit, but not for ever: a parent without a watchdog is

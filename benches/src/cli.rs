@@ -58,7 +58,9 @@ How it measures:
 
 How to read it:
   `time / BASELINE` is the median over the rounds of (time of this engine) / (time of the baseline, 1 worker) in
-  the same round. Below 1 is faster than the baseline, 2.00 takes twice as long.
+  the same round. Below 1 is faster than the baseline, 2.00 takes twice as long. An engine whose run takes longer than
+  --time-limit is stopped: its row has a bound (`>= 250`), and a line below says how many times as long as each other one
+  it takes at least.
   With `capacity` among the engines there is a line for each parallel engine: its speed-up over `sequential`, what
   as many independent sequential processes reach together, and the part of that which the engine gets.
 

@@ -159,7 +159,7 @@ fn alone(args: &CompareArgs, workload: &Workload, loaded: &dyn Loaded, subject: 
     lane
 }
 
-/// How long a child with that engine may be silent.
+/// How long a run of that engine in a child may take.
 fn limit(args: &CompareArgs, engine: Engine) -> Duration {
     let seconds = args.time_limit.unwrap_or(match engine.may_hang() {
         false => cli::TIME_LIMIT_S,
@@ -224,6 +224,7 @@ fn write_verdict(out: &mut dyn Write, loaded: &dyn Loaded, lanes: &[Lane]) -> io
                 table::name(lane),
                 match lane.trouble {
                     Some(Trouble::Hung(_)) => "hung",
+                    Some(Trouble::Stopped(_)) => "was stopped",
                     _ => "failed",
                 }
             )?;

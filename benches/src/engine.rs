@@ -15,6 +15,8 @@ use crate::bare_switch;
 pub(crate) enum Engine {
     /// dagwood on stackful fibers.
     Fibers,
+    /// The same, and idle workers resume the ready fibers of others.
+    MovingFibers,
     /// dagwood on OS threads that block.
     Threads,
     /// dagwood on the calling thread, in program order.
@@ -86,6 +88,7 @@ impl Engine {
     /// Every engine, in the order in which tables show them.
     pub(crate) const ALL: &'static [Engine] = &[
         Engine::Fibers,
+        Engine::MovingFibers,
         Engine::Threads,
         Engine::Sequential,
         Engine::SequentialBuild,
@@ -117,6 +120,7 @@ impl Engine {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Engine::Fibers => "fibers",
+            Engine::MovingFibers => "fibers-migrating",
             Engine::Threads => "threads",
             Engine::Sequential => "sequential",
             Engine::SequentialBuild => "sequential-build",
@@ -149,6 +153,9 @@ impl Engine {
     pub(crate) fn about(self) -> &'static str {
         match self {
             Engine::Fibers => "dagwood on stackful fibers: a wait frees the thread",
+            Engine::MovingFibers => {
+                "the same with migrate_fibers: idle workers resume the ready fibers of others"
+            }
             Engine::Threads => {
                 "dagwood on OS threads: a wait blocks its thread and passes the worker's place on"
             }
@@ -204,7 +211,7 @@ impl Engine {
     /// Where the engine comes from.
     pub(crate) fn kind(self) -> Kind {
         match self {
-            Engine::Fibers => Kind::Ours(Backend::Fibers),
+            Engine::Fibers | Engine::MovingFibers => Kind::Ours(Backend::Fibers),
             Engine::Threads => Kind::Ours(Backend::Threads),
             Engine::Sequential => Kind::Ours(Backend::Sequential),
             Engine::SequentialBuild | Engine::FibersOnContext => Kind::OtherBuild,

@@ -1,7 +1,8 @@
 //! The rows as JSON: the format that other programs read, kept stable.
 //!
 //! Used by `compare`. One object a line; every key in every row. The error of an engine that hung
-//! begins with `hung: `.
+//! begins with `hung: `, that of one that was stopped is `stopped after N s`: `ratio_at_least` then says how many times as
+//! long as the baseline it takes at least.
 
 use serde::Serialize;
 
@@ -26,6 +27,7 @@ pub(crate) struct Row<'a> {
     samples_ns: Vec<u64>,
     baseline: &'static str,
     ratio_to_baseline: Option<f64>,
+    ratio_at_least: Option<f64>,
     ratio_of: &'static str,
     repeats: u32,
     checksum: &'a str,
@@ -58,6 +60,7 @@ pub(crate) fn row<'a>(
         baseline: workload.baseline.name(),
         ratio_to_baseline: baseline
             .and_then(|baseline| ratio::to_baseline(workload, lane, baseline)),
+        ratio_at_least: baseline.and_then(|baseline| ratio::at_least(workload, lane, baseline)),
         ratio_of: match workload.measure {
             Measure::Wall => "wall",
             Measure::Cpu => "cpu",

@@ -21,7 +21,7 @@ use crate::workload::{Counters, Workload};
 /// What a child says, one JSON value a line.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Message {
-    /// It has its input and waits for the word.
+    /// It has its input, and waits for the word or begins.
     Ready,
     /// The run is over, and the clock may stop; what came of it follows.
     Over,
@@ -66,15 +66,23 @@ pub(crate) struct Process {
     words: Option<ChildStdin>,
     messages: Receiver<String>,
     errors: Receiver<String>,
+    /// Whether its engine may hang.
+    may_hang: bool,
 }
 
 /// One untimed run in a child: the peak memory, the counters, and whether the engine works at all.
 pub(crate) fn once(errand: &Errand<'_>, limit: Duration) -> Result<Report, Trouble> {
     let mut process = Process::start(errand)?;
-    match process.hear(limit)? {
+    process.hear_ready(limit)?;
+    match process.hear_of_run(limit)? {
         Message::Done(report) => Ok(report),
         other => Err(unexpected(other)),
     }
+}
+
+/// No message when one was due.
+fn silent_for(limit: Duration) -> Trouble {
+    Trouble::Hung(format!("no answer within {} s: killed", limit.as_secs()))
 }
 
 /// A message instead of the one that was due.
@@ -125,6 +133,7 @@ impl Process {
             words,
             messages,
             errors,
+            may_hang: errand.subject.engine.may_hang(),
         })
     }
 
@@ -136,15 +145,33 @@ impl Process {
             .map_err(|error| format!("the child does not listen: {error}"))
     }
 
-    /// The child's next message; after an error it is gone.
-    pub(crate) fn hear(&mut self, limit: Duration) -> Result<Message, Trouble> {
+    /// Waits until the child has its input; after an error it is gone.
+    pub(crate) fn hear_ready(&mut self, limit: Duration) -> Result<(), Trouble> {
+        match self.hear(limit)? {
+            Some(Message::Ready) => Ok(()),
+            Some(other) => Err(unexpected(other)),
+            None => Err(silent_for(limit)),
+        }
+    }
+
+    /// What the child says of the run that it is in; after an error it is gone. Of an engine that does not hang, silence
+    /// means that the run takes longer.
+    pub(crate) fn hear_of_run(&mut self, limit: Duration) -> Result<Message, Trouble> {
+        self.hear(limit)?.ok_or_else(|| match self.may_hang {
+            true => silent_for(limit),
+            false => Trouble::Stopped(limit),
+        })
+    }
+
+    /// The child's next message; `None` if it was silent for so long, and is gone now.
+    fn hear(&mut self, limit: Duration) -> Result<Option<Message>, Trouble> {
         match self.messages.recv_timeout(limit) {
             Ok(line) => serde_json::from_str(&line)
+                .map(Some)
                 .map_err(|_| format!("the child says something strange: {line}").into()),
             Err(RecvTimeoutError::Timeout) => {
                 self.end();
-                let text = format!("no answer within {} s: killed", limit.as_secs());
-                Err(Trouble::Hung(text))
+                Ok(None)
             }
             Err(RecvTimeoutError::Disconnected) => Err(self.last_words().into()),
         }

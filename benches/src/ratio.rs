@@ -3,7 +3,7 @@
 //! Used by the table and the JSON rows.
 
 use crate::engine::Engine;
-use crate::measure::median;
+use crate::measure::{median, whole_ns};
 use crate::rounds::Lane;
 use crate::workload::{Measure, Workload};
 
@@ -22,6 +22,16 @@ pub(crate) fn to_baseline(workload: &Workload, lane: &Lane, baseline: &Lane) -> 
                 .map(|(this, base)| this / base),
         ),
     }
+}
+
+/// How many times as long as another one a lane takes at least that was stopped; `None` of one that was not.
+pub(crate) fn at_least(workload: &Workload, stopped: &Lane, other: &Lane) -> Option<f64> {
+    if workload.measure != Measure::Wall {
+        return None;
+    }
+    let limit = stopped.trouble.as_ref()?.at_least()?;
+    let least = whole_ns(limit) as f64 / stopped.ops.max(1) as f64;
+    Some(least / median(other.ns_per_op())?)
 }
 
 /// The median over the rounds of time by operation here over there; below 1 is faster. `None` where either did not run.
@@ -97,9 +107,12 @@ fn find(lanes: &[Lane], engine: Engine, workers: usize) -> Option<&Lane> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::measure::Sample;
     use crate::plan::Subject;
+    use crate::trouble::Trouble;
     use crate::workload::find as workload;
 
     fn lane(engine: Engine, workers: usize, ops: u64, walls: &[u64]) -> Lane {
@@ -137,6 +150,20 @@ mod tests {
         let base = baseline(workload("fork-join").unwrap(), &lanes).unwrap();
         assert_eq!(time_ratio(&lanes[0], base), None);
         assert!(baseline(workload("grid-hashed").unwrap(), &lanes).is_none());
+    }
+
+    #[test]
+    fn who_was_stopped_takes_so_long_at_least() {
+        let of = |name, stopped: &_, base: &_| at_least(workload(name).unwrap(), stopped, base);
+        let mut stopped = lane(Engine::Salsa, 1, 10, &[]);
+        let base = lane(Engine::Tarjan, 1, 10, &[50, 10, 20]);
+        assert_eq!(of("closure", &stopped, &base), None);
+        stopped.fail(Trouble::Stopped(Duration::from_nanos(500)));
+        assert_eq!(of("closure", &stopped, &base), Some(25.0));
+        assert_eq!(of("closure", &stopped, &stopped), None);
+        assert_eq!(time_ratio(&stopped, &base), None);
+        // Of one whose wall time is given it says nothing.
+        assert_eq!(of("trickle-100", &stopped, &base), None);
     }
 
     #[test]

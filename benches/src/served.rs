@@ -48,10 +48,7 @@ impl<'a> Served<'a> {
     /// A process with its input, and warm.
     fn ready(&self) -> Result<Process, Trouble> {
         let mut process = Process::start(&self.errand)?;
-        match process.hear(self.limit)? {
-            Message::Ready => {}
-            other => return Err(unexpected(other)),
-        }
+        process.hear_ready(self.limit)?;
         for _ in 0..RUNS_TO_GET_WARM {
             run_once(&mut process, self.limit)?;
         }
@@ -80,11 +77,11 @@ impl Runner for Served<'_> {
 
 fn run_once(process: &mut Process, limit: Duration) -> Result<Report, Trouble> {
     process.go()?;
-    match process.hear(limit)? {
+    match process.hear_of_run(limit)? {
         Message::Over => {}
         other => return Err(unexpected(other)),
     }
-    match process.hear(limit)? {
+    match process.hear_of_run(limit)? {
         Message::Done(report) => Ok(report),
         other => Err(unexpected(other)),
     }

@@ -48,10 +48,24 @@ pub(crate) fn write(
     for lane in lanes {
         if let Some(trouble) = &lane.trouble {
             let (word, text) = (trouble.word(), trouble.text());
-            writeln!(out, "{word} in {}: {text}", name(lane))?;
+            writeln!(
+                out,
+                "{word} in {}: {text}{}",
+                name(lane),
+                longer_than(workload, lane, lanes)
+            )?;
         }
     }
     Ok(())
+}
+
+/// Of a lane that was stopped: how many times as long as each other one it takes at least.
+fn longer_than(workload: &Workload, stopped: &Lane, lanes: &[Lane]) -> String {
+    let times = lanes.iter().filter_map(|other| {
+        let times = ratio::at_least(workload, stopped, other)?;
+        Some(format!("; at least {times:.1} x {}", name(other)))
+    });
+    times.collect()
 }
 
 /// For below a table: the ratios to the baseline with their intervals.
@@ -105,7 +119,13 @@ fn rows(workload: &Workload, lanes: &[Lane]) -> Table {
         "peak memory".to_owned(),
     ]);
     for lane in lanes {
-        let ratio = baseline.and_then(|baseline| ratio::to_baseline(workload, lane, baseline));
+        let ratio = baseline.and_then(|baseline| {
+            let ratio =
+                ratio::to_baseline(workload, lane, baseline).map(|ratio| format!("{ratio:.3}"));
+            let least =
+                || ratio::at_least(workload, lane, baseline).map(|least| format!(">= {least:.1}"));
+            ratio.or_else(least)
+        });
         let walls = || lane.samples.iter().map(|sample| sample.wall_ns as f64);
         let median_wall = match lane.samples.is_empty() {
             true => lane
@@ -122,7 +142,7 @@ fn rows(workload: &Workload, lanes: &[Lane]) -> Table {
             or_dash(walls().min_by(f64::total_cmp).map(format::time)),
             or_dash(median(lane.ns_per_op()).map(format::time)),
             or_dash(median(lane.cpu_ns_per_op()).map(format::time)),
-            or_dash(ratio.map(|ratio| format!("{ratio:.3}"))),
+            or_dash(ratio),
             or_dash(lane.peak_rss_bytes.map(format::bytes)),
         ]);
     }

@@ -1,9 +1,11 @@
-//! Why an engine gave no answer: it failed, or it hung.
+//! Why an engine gave no answer: it failed, it hung, or it was stopped.
 //!
 //! Used by everything between a run and the rows. A hang has a word of its own, because for some
-//! peers it is what the comparison is about. It must not know any engine.
+//! peers it is what the comparison is about. Who is stopped has taken so long at least, which is something to compare. It
+//! must not know any engine.
 
 use std::fmt;
+use std::time::Duration;
 
 /// What went wrong in a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +14,8 @@ pub(crate) enum Trouble {
     Failed(String),
     /// It would never have ended, or not in the time that was given.
     Hung(String),
+    /// A run went on when this time was over.
+    Stopped(Duration),
 }
 
 impl Trouble {
@@ -20,21 +24,32 @@ impl Trouble {
         match self {
             Trouble::Failed(_) => "error",
             Trouble::Hung(_) => "hung",
+            Trouble::Stopped(_) => "stopped",
         }
     }
 
     /// What is known about it.
-    pub(crate) fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> String {
         match self {
-            Trouble::Failed(text) | Trouble::Hung(text) => text,
+            Trouble::Failed(text) | Trouble::Hung(text) => text.clone(),
+            Trouble::Stopped(limit) => format!("after {} s", limit.as_secs()),
         }
     }
 
-    /// The same, with the round in which it happened; rounds count from 1.
+    /// How long a run has taken at least.
+    pub(crate) fn at_least(&self) -> Option<Duration> {
+        match self {
+            Trouble::Stopped(limit) => Some(*limit),
+            Trouble::Failed(_) | Trouble::Hung(_) => None,
+        }
+    }
+
+    /// The same, with the round in which it happened, where that tells something; rounds count from 1.
     pub(crate) fn in_round(self, round: u32) -> Self {
         match self {
             Trouble::Failed(text) => Trouble::Failed(format!("in round {round}: {text}")),
             Trouble::Hung(text) => Trouble::Hung(format!("in round {round}: {text}")),
+            Trouble::Stopped(_) => self,
         }
     }
 }
@@ -44,6 +59,7 @@ impl fmt::Display for Trouble {
         match self {
             Trouble::Failed(text) => f.write_str(text),
             Trouble::Hung(text) => write!(f, "hung: {text}"),
+            Trouble::Stopped(_) => write!(f, "{} {}", self.word(), self.text()),
         }
     }
 }

@@ -8,7 +8,7 @@ use common::{dagwood, dagwood_with_child, row};
 use serde_json::Value;
 
 /// The keys of a row, in their order.
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 20] = [
     "workload",
     "engine",
     "workers",
@@ -21,6 +21,7 @@ const KEYS: [&str; 19] = [
     "samples_ns",
     "baseline",
     "ratio_to_baseline",
+    "ratio_at_least",
     "ratio_of",
     "repeats",
     "checksum",
@@ -193,6 +194,29 @@ fn a_peer_that_hangs_is_killed_and_the_others_are_compared() {
         "{}",
         finished.stderr
     );
+}
+
+#[test]
+fn a_peer_that_takes_too_long_is_stopped_and_has_a_bound() {
+    let line = "compare fork-join --engines calls,rayon --size 8 --repeats 1 --workers 1 --time-limit 2 --json -";
+    let finished = dagwood_with_child(line, "rayon:slow");
+    assert_eq!(finished.code, 0, "{}", finished.stderr);
+    let rows = finished.rows();
+    let (stopped, calls) = (row(&rows, "rayon", 1), row(&rows, "calls", 1));
+    assert_eq!(stopped["error"], "stopped after 2 s");
+    assert_eq!(stopped["ratio_to_baseline"], Value::Null);
+    assert_eq!(calls["ratio_at_least"], Value::Null);
+    let ns = calls["samples_ns"][0].as_f64().unwrap();
+    let least = stopped["ratio_at_least"].as_f64().unwrap();
+    assert!((least * ns / 2e9 - 1.0).abs() < 1e-9, "{least} x {ns}");
+    let table = &finished.stderr;
+    for said in [
+        format!(">= {least:.1}"),
+        format!("stopped in rayon (1 worker): after 2 s; at least {least:.1} x calls"),
+        "note: the peer rayon (1 worker) was stopped; the comparison stands without it".to_owned(),
+    ] {
+        assert!(table.contains(&said), "{said}: {table}");
+    }
 }
 
 #[test]

@@ -131,6 +131,7 @@ pub(crate) fn seeds() -> Vec<Line> {
         under_seeds("20"),
         with_plant("lost_wake", find),
         with_plant("late_publication", find),
+        with_plant("resumed_on_its_stack", find),
     ]
 }
 
@@ -153,6 +154,24 @@ fn planted(broken: &Broken) -> Line {
 
 pub(crate) fn many_seeds() -> Vec<Line> {
     vec![under_seeds("1000")]
+}
+
+/// The suite with fibers that may move, on the fibers backend; then a part of it as a program whose crates are optimised as one:
+/// there a thread-local's address may be kept over any call.
+pub(crate) fn moving() -> Vec<Line> {
+    let moving = ("DAGWOOD_TEST_MIGRATE", "yes");
+    // What is left out is about fibers that stay.
+    let mut suite = cargo(
+        "test --release -p dagwood-tests --tests -- on_fibers --skip x3_ --skip broadcasts_on_each_workers_thread",
+    );
+    suite.environment = vec![moving];
+    let tests = ["moving", "programs", "races", "waiting", "locks", "cancel"];
+    let tests: String = tests.iter().map(|test| format!(" --test {test}")).collect();
+    let mut whole = cargo(&format!(
+        "test --profile whole-program -p dagwood-tests{tests} -- on_fibers"
+    ));
+    whole.environment = vec![moving, ("DAGWOOD_SEEDS", "20")];
+    vec![suite, whole]
 }
 
 pub(crate) fn plants() -> Vec<Line> {

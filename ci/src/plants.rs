@@ -75,6 +75,32 @@ pub(crate) const PLANTS: &[Plant] = &[
             "join::the_next_join_lies_in_the_same_frame",
         ],
     ),
+    // moving.md M2: a waker does not ask whether the fiber has left its stack.
+    plant(
+        "stance_early",
+        "before it has left its stack",
+        &["stance::a_fiber_is_resumed_once_and_off_its_stack"],
+    ),
+    // moving.md M1: to leave publishes nothing.
+    plant(
+        "stance_release",
+        RACE,
+        &["stance::a_fiber_is_resumed_once_and_off_its_stack"],
+    ),
+    // moving.md M4: who looks at a wait does not hold the fiber.
+    plant(
+        "stance_unheld",
+        RACE,
+        &["stance::a_fiber_that_is_held_is_not_resumed"],
+    ),
+    // moving.md M5: a base does not read the note.
+    plant(
+        "stance_note",
+        "nobody ends the wait",
+        &["stance::a_reason_reaches_a_fiber_that_is_about_to_wait"],
+    ),
+    // moving.md M3: the bell is rung before there is something.
+    plant("ready_bell", HANG, &["ready::a_bell_reaches_the_owner"]),
     // claim.md C4: a claim is a look and a store: two own it.
     plant(
         "claim_twice",
@@ -306,7 +332,7 @@ mod tests {
     fn the_plants_are_those_of_the_models() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../executor/tests/model");
         let name = Regex::new(
-            r#""((?:attention|claim|idle|join|latch|lock|permit|place|ready|rest|stand|sweep|wait)_\w+)""#,
+            r#""((?:attention|claim|idle|join|latch|lock|permit|place|ready|rest|stance|stand|sweep|wait)_\w+)""#,
         )
         .expect("a regex");
         let mut planted = BTreeSet::new();

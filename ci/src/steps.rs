@@ -101,6 +101,12 @@ pub(crate) const STEPS: &[Step] = &[
         commands: commands::many_seeds,
     },
     Step {
+        name: "moving",
+        is_extra: true,
+        about: "the suite with fibers that may move between workers, also with fat LTO",
+        commands: commands::moving,
+    },
+    Step {
         name: "plants",
         is_extra: true,
         about: "each scenario fails on a build with a bug planted in it",

@@ -32,6 +32,24 @@ const fn broken(
 /// All of them; each scenario of tests/README.md is here (a test below).
 pub(crate) const BROKEN: &[Broken] = &[
     broken(
+        "kept_ready",
+        "moving",
+        "w9_a_ready_fiber_leaves_a_busy_worker::on_fibers",
+        HANGS,
+    ),
+    broken(
+        "kept_ready",
+        "moving",
+        "w9_all_that_are_ready_leave_a_busy_worker::on_threads",
+        HANGS,
+    ),
+    broken(
+        "starved_level",
+        "priorities",
+        "w4_two_that_wake_each_other_do_not_starve_a_low_one::on_fibers",
+        HANGS,
+    ),
+    broken(
         "foreign_job",
         "waiting",
         "w0_outer_half_does_not_run_on_the_waiting_stack::on_fibers",
@@ -455,8 +473,9 @@ mod tests {
             r"(?m)^\| `(\w+)` \| .* \| .* \| .* \|$",
             &text_of("tests/PLANTS.md"),
         );
-        let by_seeds: BTreeSet<String> =
-            ["lost_wake", "late_publication"].map(str::to_owned).into();
+        let by_seeds: BTreeSet<String> = ["lost_wake", "late_publication", "resumed_on_its_stack"]
+            .map(str::to_owned)
+            .into();
         assert_eq!(&listed | &by_seeds, planted);
         assert_eq!(described, planted);
     }

@@ -531,7 +531,7 @@ impl<'db, D> Cx<'db, D> {
     /// Whether jobs run at once and in program order here.
     #[inline]
     pub(crate) fn is_sequential(&self) -> bool {
-        self.fiber().worker().is_none()
+        !self.fiber().has_worker()
     }
 
     /// Whether others can set what this job waits for.

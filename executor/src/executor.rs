@@ -12,6 +12,7 @@ use crate::cancel::CancelToken;
 use crate::cx::Cx;
 use crate::error::Error;
 use crate::hooks::Hooks;
+use crate::priority::Priority;
 use crate::query::database::Database;
 use crate::run::{Run, run_here};
 use crate::sched::cancel::Region;
@@ -89,6 +90,7 @@ pub struct Builder {
     pub(crate) guards: Option<Guards>,
     pub(crate) faults: StackFaults,
     pub(crate) reports_overflows: bool,
+    pub(crate) moves_fibers: bool,
     pub(crate) threads_max: Option<usize>,
     pub(crate) has_statistics: bool,
     pub(crate) schedule: Option<Schedule>,
@@ -118,6 +120,7 @@ impl Executor {
             guards: None,
             faults: StackFaults::default(),
             reports_overflows: true,
+            moves_fibers: false,
             threads_max: None,
             has_statistics: false,
             schedule: None,
@@ -224,7 +227,50 @@ impl Executor {
         F: FnOnce(&Cx<'db, D>) -> T + Send,
         T: Send,
     {
-        self.run_until(database, None, body)
+        self.run_until(database, None, Priority::Normal, body)
+    }
+
+    /// As [`run`](Self::run), before or after others' jobs and fibers where these wait: see [`Priority`].
+    ///
+    /// On the sequential backend it means nothing: who calls runs.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    ///
+    /// # Panics
+    ///
+    /// As [`run`](Self::run).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dagwood::{Database, Executor, Priority};
+    ///
+    /// let executor = Executor::builder().workers(2).build()?;
+    /// let db = Database::new(());
+    /// std::thread::scope(|scope| {
+    ///     // What somebody waits for in front of a screen goes before what fills a cache.
+    ///     let fill = || executor.run_with_priority(&db, Priority::Low, |cx| cx.par_map(0..100, |_, i| i));
+    ///     let fill = scope.spawn(fill);
+    ///     let answer = executor.run_with_priority(&db, Priority::High, |_| 42)?;
+    ///     assert_eq!((answer, fill.join().unwrap()?.len()), (42, 100));
+    ///     Ok::<(), dagwood::Error>(())
+    /// })?;
+    /// # Ok::<(), dagwood::Error>(())
+    /// ```
+    pub fn run_with_priority<'db, D, T, F>(
+        &self,
+        database: &'db Database<D>,
+        priority: Priority,
+        body: F,
+    ) -> Result<T, Error>
+    where
+        D: Send + Sync + 'static,
+        F: FnOnce(&Cx<'db, D>) -> T + Send,
+        T: Send,
+    {
+        self.run_until(database, None, priority, body)
     }
 
     /// As [`run`](Self::run), until `token` is cancelled.
@@ -251,7 +297,7 @@ impl Executor {
         F: FnOnce(&Cx<'db, D>) -> T + Send,
         T: Send,
     {
-        self.run_until(database, Some(token), body)
+        self.run_until(database, Some(token), Priority::Normal, body)
     }
 
     /// As [`run`](Self::run), for so long at the most: then it is cancelled, as by a [`CancelToken`]. How much longer it
@@ -294,7 +340,7 @@ impl Executor {
     {
         let token = CancelToken::with_deadline(after);
         let _alarm = self.engine.alarm(token.signal());
-        self.run_until(database, Some(&token), body)
+        self.run_until(database, Some(&token), Priority::Normal, body)
     }
 
     /// Cancels all runs of this executor, as by a [`CancelToken`], and begins no more: each gives an error
@@ -365,6 +411,7 @@ impl Executor {
         &self,
         database: &'db Database<D>,
         token: Option<&CancelToken>,
+        priority: Priority,
         body: F,
     ) -> Result<T, Error>
     where
@@ -407,7 +454,7 @@ impl Executor {
             .filter_map(|signal| self.engine.watch(signal))
             .collect();
         // SAFETY: the engine, which has the flag, and the calling job outlive this call.
-        let region = unsafe { self.engine.region(outer_region, signal.cloned()) };
+        let region = unsafe { self.engine.region(outer_region, signal.cloned(), priority) };
         // SAFETY: the engine, which has the counters, outlives this call.
         let run = unsafe {
             Run::new(
@@ -423,7 +470,9 @@ impl Executor {
             #[cfg(any(feature = "fibers", feature = "threads"))]
             Engine::Pool(workers) => {
                 let pool = workers.threads.pool();
-                pool.watching(|| crate::run::run_on_pool(&run, body, |job| pool.inject(job)))
+                pool.watching(|| {
+                    crate::run::run_on_pool(&run, body, |job| pool.inject(job, priority))
+                })
             }
         };
         // SAFETY: as above.
@@ -517,6 +566,52 @@ impl Builder {
         self
     }
 
+    /// Lets a worker without work resume fibers of others that are ready, while those are busy with something else. Without
+    /// this a fiber is resumed by the worker that began it, and may have to wait until that comes to an end of what it runs.
+    ///
+    /// On the threads backend that is always so, and means nothing for your code: there a fiber is an OS thread. On the
+    /// sequential backend, and with one worker, there is no other worker.
+    ///
+    /// # Safety
+    ///
+    /// A call that may wait (a query, a task, a join, a scope, a loop, an event, a lock, `yield_now`, a `run` of
+    /// another executor) may come back on another OS thread than the one it was made on, although the compiler, and what
+    /// you call, take a function to stay on its thread. So whatever runs on this executor, that is, all that providers,
+    /// closures, and the code of keys and values do, must keep to these rules:
+    ///
+    /// - No reference into a thread-local, and no value that is derived from its address, is kept over such a call, nor used by
+    ///   the same function before and after: the compiler may keep the address. Touch thread-locals in functions that
+    ///   are `#[inline(never)]` and call nothing that waits.
+    /// - Nothing that belongs to its OS thread lives over such a call: guards of `std`'s and parking_lot's locks (which a
+    ///   thread gives back itself), an `Rc` or other value that is not `Send` and of which the thread, or another fiber, has a part, entered
+    ///   spans and scopes that end on the thread they began on, pinned epochs, contexts of a C library that are bound to a thread.
+    ///   What is not `Send`, and wholly on this fiber's stack, may stay.
+    /// - No destructor that may wait is run by an unwind while code around it counts on [`std::thread::panicking`]. (The library
+    ///   itself keeps a fiber that unwinds where it is.)
+    /// - A closure of [`Cx::broadcast`] that waits may end on another worker than its number says.
+    ///
+    /// This library's own guards, locals and contexts keep to them: a lock's holder is its fiber, a [`FiberLocal`](crate::FiberLocal)'s value is the
+    /// fiber's, and a [`WorkerLocal`](crate::WorkerLocal) refuses waits while it is in use.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dagwood::{Database, Executor};
+    ///
+    /// // SAFETY: nothing below touches a thread-local, or keeps what belongs to a thread.
+    /// let builder = unsafe { Executor::builder().workers(2).migrate_fibers() };
+    /// let sum = builder.build()?.run(&Database::new(()), |cx| {
+    ///     let task = cx.spawn(|_| 20);
+    ///     task.wait(cx) + 1
+    /// })?;
+    /// assert_eq!(sum, 21);
+    /// # Ok::<(), dagwood::Error>(())
+    /// ```
+    pub unsafe fn migrate_fibers(mut self) -> Self {
+        self.moves_fibers = true;
+        self
+    }
+
     /// For tests of exhaustion: on the threads backend no worker makes more than `count` threads for
     /// its fibers, as if the system refused.
     #[doc(hidden)]
@@ -549,7 +644,8 @@ impl Builder {
         self
     }
 
-    /// What the [watchdog](Self::watchdog) calls with its report, on a thread of its own.
+    /// What the [watchdog](Self::watchdog) calls with its report, on a thread of its own. If it panics, that is said on
+    /// standard error, and goes no further.
     pub fn on_stall(mut self, hook: impl Fn(&WaitReport) + Send + Sync + 'static) -> Self {
         self.watching.hook = Some(Arc::new(hook));
         self

@@ -97,6 +97,7 @@ mod other_database;
 mod par;
 mod part;
 mod plant;
+mod priority;
 mod query;
 #[doc(hidden)]
 pub mod raw;
@@ -121,6 +122,7 @@ pub use event::Event;
 pub use executor::{Backend, Builder, Executor};
 pub use indexed::{Enumerate, Indexed};
 pub use local::FiberLocal;
+pub use priority::Priority;
 pub use query::database::{Database, QueryMemory};
 pub use query::interner::{Id, Interner, Shown};
 pub use query::record::{Asked, Step, Steps};

@@ -15,6 +15,8 @@ pub(crate) mod graph;
 pub(crate) mod holder;
 pub(crate) mod job;
 mod latch;
+#[cfg(any(feature = "fibers", feature = "threads"))]
+mod levels;
 pub(crate) mod line;
 pub(crate) mod lock;
 pub(crate) mod permits;
@@ -22,6 +24,11 @@ pub(crate) mod places;
 mod rest;
 pub(crate) mod room;
 pub(crate) mod slab;
+#[cfg(any(feature = "fibers", feature = "threads"))]
+mod stance;
+#[cfg(not(any(feature = "fibers", feature = "threads")))]
+#[path = "sched/stance_none.rs"]
+mod stance;
 pub(crate) mod stats;
 pub(crate) mod wait;
 pub(crate) mod wanted;

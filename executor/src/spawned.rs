@@ -6,7 +6,7 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
 use crate::cx::Cx;
-use crate::error::{Error, discard};
+use crate::error::{Error, Reason, discard};
 use crate::local::Binding;
 use crate::plant;
 use crate::query::database::Database;
@@ -16,7 +16,7 @@ use crate::sched::cancel::Region;
 use crate::sched::fiber::{FiberRecord, without_runs};
 use crate::sched::graph::{Awaited, Frame, Kind, Name, Role, Subject};
 use crate::sched::job::{Job, JobKind, JobRef, without_unwinding};
-use crate::sched::wait::Outcome;
+use crate::sched::wait::{Outcome, Waiters};
 use crate::sync::{AtomicBool, Ordering, ThreadBound};
 
 /// What a spawned job runs, given the fiber it runs on.
@@ -99,7 +99,7 @@ pub(crate) struct TaskCell<T> {
     pub(crate) location: &'static Location<'static>,
     /// What it is part of: alive until it has ended. An address only.
     pub(crate) region: *const Region,
-    /// Written by who runs the closure, before the close.
+    /// Written by who runs the closure, or by who leaves it behind (`abandon`), before the close.
     result: UnsafeCell<Option<Result<T, Error>>>,
     /// The error of the cycle, or the cancellation, that has marked its frame; written as `result` is.
     cycle: UnsafeCell<Option<Error>>,
@@ -125,7 +125,7 @@ impl<T> TaskCell<T> {
         describe: Some(Self::describe),
         decide: None,
         is_provisional: None,
-        abandon: None,
+        abandon: Some(Self::abandon),
     };
 
     pub(crate) fn new<D>(
@@ -213,6 +213,22 @@ impl<T> TaskCell<T> {
             unsafe { *self.record.get() = Some(Arc::new(record)) };
         }
         is_failed
+    }
+
+    /// Ends the task as cancelled: its closure goes no further.
+    ///
+    /// # Safety
+    ///
+    /// As for `describe`, and the fiber that runs the closure goes no further.
+    unsafe fn abandon(cell: NonNull<()>) -> Waiters {
+        // SAFETY: by contract.
+        let cell = unsafe { cell.cast::<Self>().as_ref() };
+        let error = Error::cancelled(Reason::Shutdown);
+        // SAFETY: who runs the closure would write it and does not any more, and nobody reads before the close.
+        unsafe { *cell.result.get() = Some(Err(error.clone())) };
+        // SAFETY: as above.
+        unsafe { *cell.cycle.get() = Some(error) };
+        cell.awaited.list.close(Outcome::READY)
     }
 
     pub(crate) fn close(&self) {

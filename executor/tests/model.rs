@@ -11,6 +11,9 @@
 
 #[path = "model/plant.rs"]
 mod plant;
+#[allow(unreachable_pub, reason = "it is public in the library")]
+#[path = "../src/priority.rs"]
+mod priority;
 #[path = "model/sched.rs"]
 mod sched;
 #[path = "model/sync.rs"]
@@ -36,6 +39,8 @@ mod pool;
 mod ready;
 #[path = "model/rest.rs"]
 mod rest;
+#[path = "model/stance.rs"]
+mod stance;
 #[path = "model/stand.rs"]
 mod stand;
 #[path = "model/sweep.rs"]

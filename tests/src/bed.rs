@@ -32,6 +32,10 @@ impl Bed {
         let builder = Executor::builder()
             .backend(self.backend)
             .workers(self.workers);
+        let builder = match std::env::var_os("DAGWOOD_TEST_MIGRATE") {
+            Some(_) => with_moving_fibers(builder),
+            None => builder,
+        };
         match self.schedule() {
             Some(schedule) => builder.schedule(schedule),
             None => builder,
@@ -41,6 +45,12 @@ impl Bed {
     /// An executor of this kind.
     pub fn executor(&self) -> Executor {
         self.builder().build().expect("an executor can be made")
+    }
+
+    /// An executor of this kind whose fibers may move.
+    pub fn moving_executor(&self) -> Executor {
+        let builder = with_moving_fibers(self.builder());
+        builder.build().expect("an executor can be made")
     }
 
     /// The backend.
@@ -117,6 +127,12 @@ impl Bed {
             full.min(usize::MAX >> 22)
         }
     }
+}
+
+/// What the suite does in jobs keeps to the rules of `migrate_fibers`.
+fn with_moving_fibers(builder: Builder) -> Builder {
+    // SAFETY: no scenario keeps a guard of an OS lock, or a thread-local, over a wait.
+    unsafe { builder.migrate_fibers() }
 }
 
 /// Runs `body` with each of the worker counts. A hang ends the process with a message, since nothing else can.

@@ -20,6 +20,7 @@ scenarios! {
     pools [1, 2, 4]: f3_who_waits_for_an_iteration_ends_alone;
     all [1, 2]: f3_a_part_inside_a_member_ends_alone;
     pools [1, 2, 4]: f4_a_shutdown_during_an_iteration;
+    pools [1, 2] unseeded "three executors": f3_an_owner_elsewhere_is_told_that_a_wait_was_cut;
     pools [1, 2]: f4_a_member_that_refuses_to_end_gives_the_gate_back;
     pools [1, 2, 4]: w8_iterations_are_cancelled_at_any_moment;
 }
@@ -405,4 +406,80 @@ fn w8_iterations_are_cancelled_at_any_moment(bed: &Bed) {
         }
         check_ring(&executor, &db);
     }
+}
+
+/// What a ring through three executors steps by.
+#[derive(Default)]
+struct Ways {
+    /// Each plain one goes on when its own is set.
+    go: [Event<()>; 2],
+    begun: [Event<()>; 2],
+    /// The run that has begun the first plain one has returned.
+    has_returned: Event<()>,
+}
+
+/// The member asks for the first plain query, that for the second one, and that for the member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Far;
+
+impl Query<Ways> for Far {
+    type Value = u32;
+    const FIXPOINT: Option<Fixpoint<Self, u32>> = Some(Fixpoint::new(|_| 0));
+
+    fn provide(self, cx: &Cx<'_, Ways>) -> u32 {
+        let value = *cx.get(Way(0));
+        cx.data().has_returned.wait(cx);
+        value.min(3)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Way(usize);
+
+impl Query<Ways> for Way {
+    type Value = u32;
+
+    fn provide(self, cx: &Cx<'_, Ways>) -> u32 {
+        // The iteration computes it once more.
+        let _ = cx.data().begun[self.0].set(());
+        cx.data().go[self.0].wait(cx);
+        1 + match self.0 {
+            0 => *cx.get(Way(1)),
+            _ => *cx.get(Far),
+        }
+    }
+}
+
+/// The first plain query is computed by a cancelled run that only the iteration wants. When the iteration's wait for it is
+/// cut, by somebody else, nobody wants it any more: the run ends, though all that it waits for goes on.
+fn f3_an_owner_elsewhere_is_told_that_a_wait_was_cut(bed: &Bed) {
+    let [cancelled, other, iterating] = [(); 3].map(|()| bed.executor());
+    let (db, token) = (Database::new(Ways::default()), CancelToken::new());
+    let wait_until_waits = |executor: &Executor, text: &str| {
+        while !executor
+            .waiters()
+            .iter()
+            .any(|waiter| waiter.awaited() == text)
+        {
+            thread::yield_now();
+        }
+    };
+    thread::scope(|scope| {
+        let first = scope.spawn(|| cancelled.run_cancellable(&db, &token, |cx| *cx.get(Way(0))));
+        let second = scope.spawn(|| other.run(&db, |cx| *cx.get(Way(1))));
+        let begun = |cx: &Cx<'_, Ways>| cx.data().begun.iter().for_each(|begun| *begun.wait(cx));
+        iterating.run(&db, begun).expect("nothing fails");
+        let member = scope.spawn(|| iterating.run(&db, |cx| *cx.get(Far)));
+        wait_until_waits(&iterating, "Way(0)");
+        token.cancel();
+        open(&db.data().go[0]);
+        wait_until_waits(&cancelled, "Way(1)");
+        open(&db.data().go[1]);
+        let first = first.join().expect("it does not panic");
+        let error = first.expect_err("it was cancelled");
+        assert!(error.is_cancelled(), "{error}");
+        open(&db.data().has_returned);
+        assert_eq!(member.join().expect("no panic").expect("no failure"), 3);
+        assert_eq!(second.join().expect("no panic").expect("no failure"), 4);
+    });
 }

@@ -274,7 +274,8 @@ impl Query<Program> for PlainSet {
 /// many have read are kept as long as they can be.
 fn c7_random_programs_with_plain_queries_between(bed: &Bed) {
     let executor = bed.executor();
-    for seed in 1..=bed.scaled(1000) as u64 {
+    for number in bed.numbers(1000) {
+        let seed = number + 1;
         let program = Program::new(seed);
         let (least, vars) = (program.least(), program.vars());
         let db = Database::new(program);

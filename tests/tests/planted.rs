@@ -54,6 +54,13 @@ fn planted_child_process() {
     };
     let build = |schedule: Option<u64>| {
         let builder = Executor::builder().backend(backend).workers(3);
+        let builder =
+            if env::var("DAGWOOD_PLANT").is_ok_and(|plant| plant == "resumed_on_its_stack") {
+                // SAFETY: the jobs keep nothing that belongs to a thread.
+                unsafe { builder.migrate_fibers() }
+            } else {
+                builder
+            };
         let builder = match schedule {
             Some(seed) => builder.schedule(Schedule::Seeded(seed)),
             None => builder,

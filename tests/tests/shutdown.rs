@@ -17,6 +17,7 @@ scenarios! {
     pools [1, 2, 4]: f4_many_that_never_began_do_not_refuse;
     pools [1, 2]: f4_who_refuses_to_end_is_left_behind;
     pools [1] unseeded "it leaves threads behind": f4_who_refuses_to_end_is_waited_for_by_another_run;
+    pools [1] unseeded "it leaves threads behind": f4_a_task_that_refuses_to_end_is_cancelled_for_others;
     all [1, 2]: f4_nothing_begins_afterwards;
     pools [1, 2, 4]: w10_asks_from_outside_at_the_moment_of_shutdown;
 }
@@ -329,6 +330,22 @@ fn f4_who_refuses_to_end_is_waited_for_by_another_run(bed: &Bed) {
     }
     // Who waits is not on the same stack: it ends.
     assert_eq!(executor.shutdown(), 1);
+}
+
+fn f4_a_task_that_refuses_to_end_is_cancelled_for_others(bed: &Bed) {
+    // As above.
+    let executor: &Executor = Box::leak(Box::new(bed.executor()));
+    let db: &Database<Tower> = Box::leak(Box::new(Database::new(Tower::default())));
+    db.data().is_sought.store(true, Ordering::SeqCst);
+    thread::spawn(move || executor.run(db, |cx| cx.data().build(cx)));
+    while !db.data().is_begun.load(Ordering::SeqCst) {
+        thread::yield_now();
+    }
+    assert_eq!(executor.shutdown(), 1, "runs that never return");
+    // Who wanted it before would have kept it going.
+    let sought = bed.executor().run(db, |cx| cx.data().seek(cx));
+    let error = sought.expect_err("it has no result");
+    assert!(error.is_cancelled(), "{error}");
 }
 
 fn f4_nothing_begins_afterwards(bed: &Bed) {

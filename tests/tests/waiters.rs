@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use dagwood::{Cx, Database, Event, Holder, Query, WaitReport};
-use dagwood_tests::{Bed, open, scenarios};
+use dagwood_tests::{Bed, fail_quietly, open, scenarios};
 
 scenarios! {
     pools [1, 2]: w3_a_report_names_waiters_and_what_they_wait_for;
@@ -17,6 +17,7 @@ scenarios! {
     pools [1, 2] unseeded "a clock says when": w3_the_watchdog_reports_that_nothing_goes_on;
     pools [1] unseeded "a clock says when": w5_the_watchdog_names_a_worker_in_a_foreign_lock;
     pools [1, 2] unseeded "a clock says when": w3_the_watchdog_is_silent_while_something_goes_on;
+    pools [1] unseeded "a clock says when": f5_a_hook_of_the_watchdog_that_panics;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -303,4 +304,25 @@ fn w3_the_watchdog_is_silent_while_something_goes_on(bed: &Bed) {
         })
         .expect("runs");
     assert!(reports.try_recv().is_err());
+}
+
+fn f5_a_hook_of_the_watchdog_that_panics(bed: &Bed) {
+    let (sender, calls) = mpsc::channel();
+    let builder = bed.builder().watchdog(Duration::from_millis(20));
+    let builder = builder.on_stall(move |_| {
+        // The test may have ended.
+        let _ = sender.send(());
+        fail_quietly("a hook panics")
+    });
+    let executor = builder.build().expect("an executor");
+    // It is called again, and nobody else is the worse for it.
+    for _ in 0..2 {
+        let db = Database::new(Event::named("the gate"));
+        thread::scope(|scope| {
+            let run = scope.spawn(|| executor.run(&db, |cx| *cx.get(Link::First)));
+            calls.recv().expect("a call");
+            open(db.data());
+            assert_eq!(run.join().expect("no panic").expect("a value"), 2);
+        });
+    }
 }

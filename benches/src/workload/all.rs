@@ -3,14 +3,14 @@
 //! Used by `mod.rs`, which explains the fields. It must not know how a workload does its job.
 
 use super::{
-    Measure, Workload, closure, coarse, depth, fork_join, grid, hits, idle, integrate, lock, loops,
-    matmul, misses, nqueens, pipeline, provider, rust_source, shared, skynet, spawn, suspended,
-    switch, tree_sum, trickle, uts, wake, wavefront,
+    Measure, Workload, closure, coarse, cycle_beside, depth, fork_join, grid, hits, idle,
+    integrate, lock, loops, matmul, misses, nqueens, pipeline, provider, rust_source, shared,
+    skynet, spawn, starve, suspended, switch, tree_sum, trickle, uts, wake, wavefront,
 };
 use crate::engine::Engine::{
     CacheLine, Calls, Capacity, Chili, Context, ContextMxcsr, Corosensei, DagwoodRayonCore,
-    Dashmap, Fibers, Forte, Papaya, Park, ParkingLot, Plain, Rayon, RayonBlocking, Salsa,
-    SalsaTuple, Sequential, Shards, StdChannel, Tarjan, Threads,
+    Dashmap, Fibers, Forte, MovingFibers, Papaya, Park, ParkingLot, Plain, Rayon, RayonBlocking,
+    Salsa, SalsaTuple, Sequential, Shards, StdChannel, Tarjan, Threads,
 };
 use crate::{mechanisms, vintage};
 
@@ -232,7 +232,14 @@ pub(crate) static ALL: &[Workload] = &[
         sizes: 1..=1_000_000,
         baseline: Sequential,
         measure: Measure::Wall,
-        engines: &[Fibers, Threads, Sequential, RayonBlocking, Capacity],
+        engines: &[
+            Fibers,
+            MovingFibers,
+            Threads,
+            Sequential,
+            RayonBlocking,
+            Capacity,
+        ],
         crashes: &[],
         takes_input: false,
         load: shared::load,
@@ -250,6 +257,18 @@ pub(crate) static ALL: &[Workload] = &[
         crashes: &[Salsa],
         takes_input: false,
         load: closure::load,
+    },
+    Workload {
+        name: "cycle-beside",
+        about: "two queries ask each other beside six workers whose jobs never look up: how soon the cycle is reported",
+        unit: "cycle",
+        size_means: "milliseconds that the jobs take unless it is reported before",
+        default_size: 2000,
+        sizes: 1..=60_000,
+        baseline: Sequential,
+        engines: &[Fibers, Threads, Sequential],
+        load: cycle_beside::load,
+        ..FORKS
     },
     Workload {
         name: "tree-sum",
@@ -431,7 +450,7 @@ pub(crate) static ALL: &[Workload] = &[
         default_size: 20_000,
         sizes: 1..=1_000_000,
         baseline: CacheLine,
-        engines: &[Fibers, Threads, CacheLine, Park],
+        engines: &[Fibers, MovingFibers, Threads, CacheLine, Park],
         load: wake::load,
         ..FORKS
     },
@@ -455,8 +474,20 @@ pub(crate) static ALL: &[Workload] = &[
         default_size: 200_000,
         sizes: 1..=1_000_000_000,
         baseline: StdChannel,
-        engines: &[Fibers, Threads, StdChannel, Plain],
+        engines: &[Fibers, MovingFibers, Threads, StdChannel, Plain],
         load: pipeline::load,
+        ..FORKS
+    },
+    Workload {
+        name: "starve",
+        about: "a fiber is made ready while its worker is in a long leaf and all others are idle: when it is resumed",
+        unit: "millisecond",
+        size_means: "milliseconds that the leaf takes",
+        default_size: 200,
+        sizes: 1..=60_000,
+        baseline: Fibers,
+        engines: &[Fibers, MovingFibers, Threads],
+        load: starve::load,
         ..FORKS
     },
     Workload {

@@ -127,6 +127,11 @@ impl<'a> Job<'a> {
             Some(schedule) => builder.schedule(schedule),
             None => builder,
         };
+        let builder = match setup.engine {
+            // SAFETY: the workloads that name the engine keep no guard of an OS lock, and no thread-local, over a wait.
+            Engine::MovingFibers => unsafe { builder.migrate_fibers() },
+            _ => builder,
+        };
         let executor = configure(builder)
             .build()
             .map_err(|error| error.to_string())?;
@@ -178,6 +183,12 @@ impl<'a> Job<'a> {
             preparation: Some(Box::new(preparation)),
             ..self
         }
+    }
+
+    /// The same, where that needs the job's executor, which is one of ours.
+    pub(crate) fn prepared_on_executor(self, preparation: impl Fn(&Executor) + 'a) -> Self {
+        let executor = self.executor.clone().expect("a job on one of ours");
+        self.prepared_by(move || preparation(&executor))
     }
 
     /// Does what comes before the next run, unless it is done; whoever times runs calls it first.

@@ -5,6 +5,7 @@
 mod all;
 mod closure;
 mod coarse;
+mod cycle_beside;
 mod depth;
 mod divide;
 mod fork_join;
@@ -31,6 +32,7 @@ mod shared;
 mod skynet;
 mod slots;
 mod spawn;
+mod starve;
 mod suspended;
 mod switch;
 mod tree_sum;
@@ -197,6 +199,7 @@ mod tests {
         ("stampede", 500),
         ("shared", 6),
         ("closure", 300),
+        ("cycle-beside", 50),
         ("tree-sum", 20),
         ("tree-sum-large", 63),
         ("nqueens", 6),
@@ -216,6 +219,7 @@ mod tests {
         ("wake", 20),
         ("lock", 1_000),
         ("pipeline", 1_000),
+        ("starve", 3),
         ("suspended", 300),
         ("trickle-100", 2),
         ("trickle-1000", 3),

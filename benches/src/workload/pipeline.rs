@@ -57,10 +57,12 @@ impl Loaded for Pipeline {
             value,
         };
         match setup.engine {
-            Engine::Fibers | Engine::Threads => Job::on_executor(setup, None, move |executor| {
-                let db = Database::new(());
-                executor.run(&db, |cx| ours(cx, items)).map(answer)
-            }),
+            Engine::Fibers | Engine::MovingFibers | Engine::Threads => {
+                Job::on_executor(setup, None, move |executor| {
+                    let db = Database::new(());
+                    executor.run(&db, |cx| ours(cx, items)).map(answer)
+                })
+            }
             Engine::StdChannel => Ok(Job::other(move || answer(by_threads(items)))),
             Engine::Plain => Ok(Job::other(move || answer(plain(items)))),
             other => Err(cannot_run(other)),

@@ -189,7 +189,7 @@ impl Loaded for Shared {
             value,
         };
         match setup.engine {
-            Engine::Fibers | Engine::Threads | Engine::Sequential => {
+            Engine::Fibers | Engine::MovingFibers | Engine::Threads | Engine::Sequential => {
                 Job::on_executor(setup, None, move |executor| {
                     ours(executor, diamonds).map(answer)
                 })

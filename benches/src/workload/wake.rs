@@ -75,7 +75,7 @@ impl Loaded for Wake {
             value,
         };
         match setup.engine {
-            Engine::Fibers | Engine::Threads => {
+            Engine::Fibers | Engine::MovingFibers | Engine::Threads => {
                 let sides = setup.workers.min(2);
                 let events = Rc::new(RefCell::new(Vec::new()));
                 let fresh = Rc::clone(&events);

@@ -8,6 +8,7 @@ use dagwood_fibers::{Faults, Mechanism, StackSettings};
 
 use crate::error::{Error, Reason};
 use crate::executor::{Backend, Builder};
+use crate::priority::Priority;
 use crate::sched::cancel::{Region, Shut, Signal, Watch};
 use crate::sched::pool::{Pool, RunningRun, Settings, Threads};
 use crate::sched::stats::{Counters, Statistics};
@@ -147,13 +148,14 @@ impl Engine {
         &self,
         outer: *const Region,
         signal: Option<Arc<Signal>>,
+        priority: Priority,
     ) -> Region {
         let (shut, is_polled) = match self {
             Engine::Sequential(sequential) => (&raw const sequential.shut, true),
             Engine::Pool(workers) => (ptr::from_ref(workers.threads.pool().runs().shut()), false),
         };
         // SAFETY: by contract.
-        unsafe { Region::of_run(outer, signal, shut, is_polled) }
+        unsafe { Region::of_run(outer, signal, shut, is_polled, priority) }
     }
 
     /// Lets a signal tell the workers.
@@ -232,6 +234,7 @@ pub(crate) fn pool_settings(backend: Backend, builder: &Builder) -> Result<Setti
         reports_overflows: builder.reports_overflows,
         statistics: builder.has_statistics,
         schedule: builder.schedule.clone().unwrap_or_default(),
+        moves_fibers: backend == Backend::Threads || builder.moves_fibers,
         threads_max: builder.threads_max,
         watching: builder.watching.clone(),
         hooks: builder.hooks.clone(),

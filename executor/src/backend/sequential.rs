@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Reason};
 use crate::executor::{Backend, Builder};
+use crate::priority::Priority;
 use crate::sched::cancel::{Region, Shut, Signal, Watch};
 use crate::sched::stats::{Counters, Statistics};
 use crate::schedule::ScheduleLog;
@@ -109,10 +110,11 @@ impl Engine {
         &self,
         outer: *const Region,
         signal: Option<Arc<Signal>>,
+        priority: Priority,
     ) -> Region {
         let Engine::Sequential(sequential) = self;
         // SAFETY: by contract.
-        unsafe { Region::of_run(outer, signal, &raw const sequential.shut, true) }
+        unsafe { Region::of_run(outer, signal, &raw const sequential.shut, true, priority) }
     }
 
     /// Nobody needs to be told: who runs looks.

@@ -71,7 +71,8 @@ thread_local! {
     static ASIDE: [Cell<Kept>; BLOCKS_ASIDE] = const { [const { Cell::new(NOBODY) }; BLOCKS_ASIDE] };
 }
 
-/// A number that no other living thread has: not zero, and even.
+/// A number that no other living thread has: not zero, and even. Never inlined, as [`Arena::place`].
+#[inline(never)]
 pub(crate) fn this_thread() -> usize {
     KEPT.with(|kept| ptr::from_ref(kept).addr())
 }
@@ -132,6 +133,9 @@ impl<T> Arena<T> {
     /// places are in use or kept when a new block is begun.
     ///
     /// No user code runs, and no fiber is switched, while the thread's own block is looked at.
+    ///
+    /// Never inlined: the thread-local's address must not be kept over a switch.
+    #[inline(never)]
     pub(crate) fn place(&self, block_begun: impl FnOnce(usize)) -> NonNull<T> {
         let place = self.take_kept().or_else(|| {
             // This thread has said that it inserts when it began the block that it has put aside.

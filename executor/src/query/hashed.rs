@@ -202,6 +202,7 @@ impl<Q: Query<D>, D> Hashed<Q, D> {
         // dropped.
         let mut fresh: Option<NonNull<Entry<Q, D>>> = None;
         loop {
+            let is_again = fresh.is_some();
             let array = self.array();
             // SAFETY: arrays and entries are freed with the table.
             let end = unsafe { probe(array, hash, |entry: &Entry<Q, D>| entry.key == *key) };
@@ -224,6 +225,10 @@ impl<Q: Query<D>, D> Hashed<Q, D> {
                     continue;
                 }
             };
+            if is_again {
+                // Its `Eq` may have waited, and this be another thread than the one that made the entry (moving.md M8).
+                self.note_inserter();
+            }
             let entry = *fresh.get_or_insert_with(|| self.make(hash, key, owner));
             // No user code from here to the insertion: if this thread is the only inserter, it grows nothing meanwhile.
             if !array.is(self.array()) {
@@ -276,6 +281,13 @@ impl<Q: Query<D>, D> Hashed<Q, D> {
     /// This thread is going to insert into a new block, and `len` places are given out.
     #[cold]
     fn block_begun(&self, len: usize) {
+        self.note_inserter();
+        self.make_room(len);
+    }
+
+    /// This thread is going to insert.
+    #[cold]
+    fn note_inserter(&self) {
         let thread = this_thread();
         // Acquire: pairs with the Release below. Who sees that there are many takes no lock, and sees all the same each
         // array that was published before there were: a later gap in an older one would be closed (C2).
@@ -286,7 +298,6 @@ impl<Q: Query<D>, D> Hashed<Q, D> {
             let now = if inserter == 0 { thread } else { MANY };
             self.inserter.store(now, Ordering::Release);
         }
-        self.make_room(len);
     }
 
     /// How long an array must be for the entries of so many places.

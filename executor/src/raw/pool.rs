@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::{Job, Settings, call};
 use crate::backend::pool_settings;
 use crate::executor::{Backend, Executor};
+use crate::priority::Priority;
 use crate::sched::job::without_unwinding;
 use crate::sched::pool::{self, Worker};
 use crate::sched::witness;
@@ -77,7 +78,7 @@ impl Pool {
 
     /// Puts a job where any worker finds it.
     pub fn inject(&self, job: Job) {
-        self.0.inject(job.0);
+        self.0.inject(job.0, Priority::Normal);
     }
 
     /// Gives a job to one worker alone.
@@ -91,7 +92,7 @@ impl Pool {
     ///
     /// What `body` panicked with.
     pub fn run<R: Send>(&self, body: impl FnOnce() -> R + Send) -> std::thread::Result<R> {
-        call(body, false, |job| self.0.inject(job))
+        call(body, false, |job| self.0.inject(job, Priority::Normal))
     }
 
     /// The workers end as soon as they find nothing to do.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::error::Reason;
+use crate::priority::Priority;
 
 /// Whether a cancelled fiber can be unwound. If not, only the `try_` forms end early.
 pub(crate) const UNWINDS: bool = cfg!(panic = "unwind");
@@ -170,6 +171,8 @@ pub(crate) struct Region {
     has_shut_alone: bool,
     /// Whether nobody raises the attention word of who runs it: it is raised all the time then (X5).
     is_polled: bool,
+    /// Of the whole run.
+    priority: Priority,
     /// Of a whole run: whether a fiber of it refuses to end.
     is_stuck: AtomicBool,
 }
@@ -185,8 +188,10 @@ impl Region {
         signal: Option<Arc<Signal>>,
         shut: *const Shut,
         is_polled: bool,
+        priority: Priority,
     ) -> Self {
         Region {
+            priority,
             around: ptr::null(),
             outer,
             has_shut_alone: signal.is_none() && outer.is_null(),
@@ -204,6 +209,7 @@ impl Region {
     /// This one outlives the part.
     pub(crate) unsafe fn part(&self, signal: Arc<Signal>) -> Self {
         Region {
+            priority: self.priority,
             around: self,
             outer: ptr::null(),
             signal: Some(signal),
@@ -234,6 +240,7 @@ impl Region {
     /// This one outlives it.
     pub(crate) unsafe fn inside(&self) -> Self {
         Region {
+            priority: self.priority,
             around: self,
             outer: ptr::null(),
             signal: None,
@@ -242,6 +249,11 @@ impl Region {
             is_polled: true,
             is_stuck: AtomicBool::new(false),
         }
+    }
+
+    /// How urgent its run is.
+    pub(crate) fn priority(&self) -> Priority {
+        self.priority
     }
 
     fn around(&self) -> Option<&Region> {

@@ -27,9 +27,11 @@ use super::graph::{Ask, Awaited, Frame, GivenUpFor, WaitKind, settle};
 use super::latch::Latch;
 use super::pool::Worker;
 use super::rest::Rest;
+use super::stance::Stance;
 use super::wanted::LOOKERS;
 use crate::error::Error;
-use crate::sync::{AtomicPtr, AtomicUsize};
+use crate::priority::Priority;
+use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
 
 /// What somebody keeps with a fiber: only an address here.
 pub(crate) type Lent = *const ();
@@ -38,11 +40,24 @@ pub(crate) type Lent = *const ();
 pub(crate) enum Wake {
     /// By its owner, from the ready queue. The worker outlives its fibers.
     Worker(*const Worker),
+    /// The same; any worker of the pool may become its owner while it is ready (moving.md).
+    Movable(AtomicPtr<Worker>),
     /// It is an OS thread that parks.
     Thread(Latch),
     /// It is a sequential run inside a job of another executor: with that job's fiber, which
     /// outlives it.
     Outer(*const FiberRecord),
+}
+
+/// Why a fiber went back to its worker's base.
+#[derive(Copy, Clone, PartialEq, Eq)]
+pub(super) enum Left {
+    /// It waits or has yielded: it is, or will be put, on the ready queue of this worker.
+    Waiting,
+    /// It has no job, and a ready fiber goes first.
+    Spare,
+    /// It waits, and may be resumed by another worker.
+    Movable,
 }
 
 /// Takes no place; what follows it begins on a cache line.
@@ -67,7 +82,7 @@ pub(crate) struct FiberRecord {
     /// The executor it works for (an identity, for comparison only; zero: none).
     executor: usize,
     /// Its worker's, or a sequential run's own (attention.md).
-    attention: *const Attention,
+    attention: Cell<*const Attention>,
     /// How it goes back to its worker's base; set when its body begins.
     pub(super) suspender: Cell<Option<RawSuspender>>,
     /// The address of who was first on its worker's ready queue when it was resumed, and still is (wait.md W4); or zero.
@@ -84,8 +99,10 @@ pub(crate) struct FiberRecord {
     pub(crate) edge: Cell<*const Awaited>,
     /// What that wait is.
     pub(super) wait_kind: Cell<WaitKind>,
-    /// For its worker: whether it went back to the base without a job.
-    pub(super) is_spare: Cell<bool>,
+    /// For its worker: why it went back to the base.
+    pub(super) left: Cell<Left>,
+    /// Whether only its owner resumes it from this wait (moving.md M7).
+    pub(super) is_bound: Cell<bool>,
     /// Whether its worker has given its wait up (graph.md G8).
     pub(super) given_up: Cell<GivenUpFor>,
     /// Whether user code runs at a place where a nested `run` would see what must not be seen.
@@ -94,7 +111,7 @@ pub(crate) struct FiberRecord {
     is_deaf: Cell<bool>,
     /// How often its job was told that the executor shuts down.
     refusals: Cell<u16>,
-    /// How many locks' words name it (lock.md K1). Touched on its OS thread alone.
+    /// How many locks' words name it (lock.md K1). Touched by itself alone.
     locks: Cell<u32>,
     /// The size of the segments that it goes on on, in KiB.
     segment_kib: u32,
@@ -108,6 +125,10 @@ pub(crate) struct FiberRecord {
     /// Whether it is that of an iteration on its outer fiber, which it is one with as far as cancellation goes
     /// (cancel.md X9).
     is_inner: Cell<bool>,
+    /// That of the run that it works for. Read by who makes it ready.
+    priority: Cell<Priority>,
+    /// Where it stands, if it may move.
+    pub(super) stance: Stance,
     /// The record of the iteration that runs on it, or null. Written by the fiber, and looked through under the graph's
     /// lock, or by its worker.
     inner: AtomicPtr<FiberRecord>,
@@ -136,8 +157,14 @@ impl FiberRecord {
         executor: usize,
         attention: *const Attention,
         segment_bytes: usize,
+        is_movable: bool,
     ) -> Self {
-        Self::new(Wake::Worker(worker), executor, attention, segment_bytes)
+        let wake = if is_movable {
+            Wake::Movable(AtomicPtr::new(worker.cast_mut()))
+        } else {
+            Wake::Worker(worker)
+        };
+        Self::new(wake, executor, attention, segment_bytes)
     }
 
     /// The record of the calling OS thread, which runs no jobs.
@@ -164,7 +191,7 @@ impl FiberRecord {
         FiberRecord {
             wake,
             executor,
-            attention,
+            attention: Cell::new(attention),
             suspender: Cell::new(None),
             limit: Cell::new(0),
             segment_kib: u32::try_from(segment_bytes >> 10).expect("less than four TiB"),
@@ -174,7 +201,10 @@ impl FiberRecord {
             edge: Cell::new(ptr::null()),
             wait_kind: Cell::new(WaitKind::Child),
             successor: Cell::new(0),
-            is_spare: Cell::new(false),
+            left: Cell::new(Left::Waiting),
+            is_bound: Cell::new(false),
+            priority: Cell::new(Priority::Normal),
+            stance: Stance::new(),
             given_up: Cell::new(GivenUpFor::Nothing),
             rest: Rest::new(),
             region: AtomicPtr::new(ptr::null_mut()),
@@ -193,12 +223,40 @@ impl FiberRecord {
     }
 
     /// The worker that owns this fiber and runs its jobs; `None` for an OS thread and a sequential
-    /// run.
+    /// run. Not to be kept over a wait (moving.md M8).
     pub(crate) fn worker(&self) -> Option<&Worker> {
-        match self.wake {
-            // SAFETY: a worker outlives its fibers (it ends them before it ends).
-            Wake::Worker(worker) => Some(unsafe { &*worker }),
-            Wake::Thread(_) | Wake::Outer(_) => None,
+        let worker = match &self.wake {
+            Wake::Worker(worker) => *worker,
+            // Relaxed: written before it is made to run there. Others ask only what is the same for all of a pool.
+            Wake::Movable(worker) => worker.load(Ordering::Relaxed).cast_const(),
+            Wake::Thread(_) | Wake::Outer(_) => return None,
+        };
+        // SAFETY: a worker outlives its fibers, and those that wait on it (it ends them before it ends).
+        Some(unsafe { &*worker })
+    }
+
+    /// How urgent the run is that it works for. Asked by itself, or by who has made it ready and resumes it, or hands it on.
+    pub(super) fn priority(&self) -> Priority {
+        self.priority.get()
+    }
+
+    /// Whether it is a worker's.
+    #[inline]
+    pub(crate) fn has_worker(&self) -> bool {
+        matches!(self.wake, Wake::Worker(_) | Wake::Movable(_))
+    }
+
+    /// Whether any worker of its pool may resume it.
+    pub(super) fn is_movable(&self) -> bool {
+        matches!(self.wake, Wake::Movable(_))
+    }
+
+    /// `worker`, whose attention word that is, owns it from now on. Called by whoever resumes it, or hands it on.
+    pub(super) fn move_to(&self, worker: *const Worker, attention: *const Attention) {
+        if let Wake::Movable(owner) = &self.wake {
+            // Relaxed: as in `worker`.
+            owner.store(worker.cast_mut(), Ordering::Relaxed);
+            self.attention.set(attention);
         }
     }
 
@@ -216,7 +274,7 @@ impl FiberRecord {
     /// It, the current one, looks at its next scheduling point.
     pub(crate) fn raise_attention(&self) {
         // The word of threads outside is shared, and nobody is to look.
-        if !ptr::eq(self.attention, &raw const CALM) {
+        if !ptr::eq(self.attention.get(), &raw const CALM) {
             self.attention().raise();
         }
         self.around().inspect(|outer| outer.raise_attention());
@@ -258,7 +316,7 @@ impl FiberRecord {
     fn attention(&self) -> &Attention {
         // SAFETY: the word belongs to the worker, which outlives its fibers, or to what made the
         // record (`sequential`), or is static.
-        unsafe { &*self.attention }
+        unsafe { &*self.attention.get() }
     }
 
     /// Whether the fiber, which runs with its stack pointer just below `here`, must look who wants
@@ -297,6 +355,7 @@ impl FiberRecord {
     pub(crate) fn suspend(&self) {
         match &self.wake {
             Wake::Worker(_) => self.worker().expect("checked by the match").suspend(self),
+            Wake::Movable(_) => Worker::suspend_movable(self),
             Wake::Outer(_) => {
                 self.outermost().suspend();
                 set_current(self);
@@ -317,6 +376,7 @@ impl FiberRecord {
         match &record.wake {
             // SAFETY: a worker outlives its fibers.
             Wake::Worker(worker) => unsafe { &**worker }.make_ready(record),
+            Wake::Movable(_) => Worker::wake_movable(record),
             // SAFETY: it waits with us, so it is woken once, too.
             Wake::Outer(outer) => unsafe { FiberRecord::wake(*outer) },
             // SAFETY: alive, and set once for this wait, by us. The record may be gone afterwards

@@ -56,7 +56,7 @@ fn known_of_thread() -> *const FiberRecord {
 /// Who holds what `fiber`, the current one, takes.
 #[inline]
 pub(crate) fn of(fiber: &FiberRecord) -> &FiberRecord {
-    if fiber.worker().is_some() {
+    if fiber.has_worker() {
         fiber
     } else {
         of_nested(fiber)

@@ -57,6 +57,7 @@ mod tests {
             statistics: false,
             schedule: Schedule::Free,
             watching: crate::waiters::Watching::default(),
+            moves_fibers: false,
             hooks: crate::hooks::Hooks::default(),
             threads_max: None,
             is_embedded: false,

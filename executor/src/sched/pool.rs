@@ -2,6 +2,7 @@
 
 mod duty;
 mod gate;
+mod injected;
 mod look;
 mod posts;
 mod runs;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 use dagwood_fibers::{Fiber, Mechanism, Resumed, StackDepot, StackSettings};
 
+use self::injected::Injected;
 use self::look::Looks;
 pub(crate) use self::look::{Answer, Look, SeenWait};
 pub(crate) use self::runs::RunningRun;
@@ -26,7 +28,7 @@ use super::idle::Idle;
 use super::limits;
 use super::posted::Posted;
 use super::queue::{Deque, Injector, Stealer};
-use super::ready::Inbox;
+use super::ready::{Inbox, SharedReady};
 use super::seeded::Seeded;
 use super::slab::Depot;
 use super::standing::Standing;
@@ -50,6 +52,8 @@ pub(crate) struct Settings {
     pub(crate) statistics: bool,
     pub(crate) schedule: Schedule,
     pub(crate) watching: Watching,
+    /// Whether any worker may resume a ready fiber (moving.md).
+    pub(crate) moves_fibers: bool,
     pub(crate) hooks: Hooks,
     /// For tests: how many threads a worker's fibers may be (`Builder::limit_threads`).
     pub(crate) threads_max: Option<usize>,
@@ -63,6 +67,10 @@ pub(crate) struct Settings {
 pub(crate) struct Seat {
     pub(crate) stealer: Stealer,
     pub(crate) inbox: Inbox,
+    /// The worker's ready fibers that others may take (moving.md M3).
+    pub(crate) shared: SharedReady,
+    /// How many fibers that wait others have taken.
+    pub(crate) taken: AtomicUsize,
     /// Jobs that only this worker starts.
     pub(crate) own_jobs: Injector,
     pub(crate) attention: Attention,
@@ -76,7 +84,7 @@ pub(crate) struct Seat {
 /// What the workers share.
 pub(crate) struct Pool {
     seats: Box<[Seat]>,
-    injector: Injector,
+    injected: Injected,
     /// Under a schedule: whether sweeps wait to be let in.
     sweeps_outside: Posted,
     runs: Runs,
@@ -95,6 +103,8 @@ pub(crate) struct Pool {
     /// Says who runs, if one at a time does.
     seeded: Option<Seeded>,
     watches_own_stacks: bool,
+    moves_fibers: bool,
+    has_own_stacks: bool,
     times_waits: bool,
     has_watchdog: bool,
     hooks: Hooks,
@@ -115,6 +125,8 @@ impl Pool {
         let seat = |deque: &Deque| Seat {
             stealer: deque.stealer(),
             inbox: Inbox::new(),
+            shared: SharedReady::new(),
+            taken: AtomicUsize::new(0),
             own_jobs: Injector::new(),
             attention: Attention::raised(),
             is_modestly_asked: AtomicBool::new(false),
@@ -123,7 +135,7 @@ impl Pool {
         };
         let pool = Arc::new(Pool {
             seats: deques.iter().map(seat).collect(),
-            injector: Injector::new(),
+            injected: Injected::new(),
             sweeps_outside: Posted::new(),
             runs: Runs::new(),
             idle: Idle::new(settings.workers),
@@ -139,6 +151,8 @@ impl Pool {
             seeded,
             watches_own_stacks: settings.reports_overflows
                 && settings.mechanism == Mechanism::Thread,
+            moves_fibers: settings.moves_fibers && !settings.is_embedded && settings.workers > 1,
+            has_own_stacks: settings.mechanism == Mechanism::Switch,
             times_waits: settings.statistics || settings.watching.period.is_some(),
             has_watchdog: settings.watching.period.is_some(),
             hooks: settings.hooks.clone(),
@@ -248,6 +262,16 @@ impl Pool {
     /// Whether fibers run on OS threads' own stacks, whose overflows are to be reported.
     pub(crate) fn watches_own_stacks(&self) -> bool {
         self.watches_own_stacks
+    }
+
+    /// Whether any worker may resume a ready fiber (moving.md).
+    pub(crate) fn moves_fibers(&self) -> bool {
+        self.moves_fibers
+    }
+
+    /// Whether fibers run on their workers' threads.
+    pub(crate) fn has_own_stacks(&self) -> bool {
+        self.has_own_stacks
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

@@ -46,6 +46,14 @@ impl Worker {
         match self.0 {}
     }
 
+    pub(crate) fn suspend_movable(_: &FiberRecord) {
+        unreachable!("no fiber is a worker's");
+    }
+
+    pub(crate) fn wake_movable(_: &FiberRecord) {
+        unreachable!("no fiber is a worker's");
+    }
+
     pub(crate) fn yield_now(&self, _: &FiberRecord) -> bool {
         match self.0 {}
     }

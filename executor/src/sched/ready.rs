@@ -5,8 +5,9 @@ use std::cell::Cell;
 use std::ptr::{self, NonNull};
 
 use super::fiber::FiberRecord;
+use super::levels::{LEVELS, Passes};
 use super::wait::link;
-use crate::sync::{AtomicPtr, Ordering};
+use crate::sync::{AtomicPtr, AtomicUsize, Mutex, Ordering};
 
 /// A list of fibers through their records, first come first. Aligned, so that what its holder has
 /// before it, for others to read, is not on the same cache line.
@@ -66,8 +67,82 @@ impl ReadyList {
     }
 }
 
+// SAFETY: those on it are suspended, and belong to who has the list.
+unsafe impl Send for ReadyList {}
+
+/// The ready fibers of a worker that any worker may resume (moving.md M3).
+pub(crate) struct SharedReady {
+    lines: Mutex<Lines>,
+    /// How many there are. Read without the lock and without an order: what orders it is the idle protocol.
+    count: AtomicUsize,
+}
+
+/// A line for each level.
+struct Lines {
+    lists: [ReadyList; LEVELS],
+    passes: Passes,
+}
+
+impl SharedReady {
+    pub(crate) fn new() -> Self {
+        SharedReady {
+            lines: Mutex::new(Lines {
+                lists: std::array::from_fn(|_| ReadyList::new()),
+                passes: Passes::default(),
+            }),
+            count: AtomicUsize::new(0),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count.load(Ordering::Relaxed) == 0
+    }
+
+    /// Adds a fiber that was woken, has left its stack, and is on no list.
+    pub(crate) fn push(&self, fiber: &FiberRecord) {
+        let lines = self.lines.lock();
+        lines.lists[fiber.priority().level()].push(fiber);
+        let count = self.count.load(Ordering::Relaxed) + 1;
+        self.count.store(count, Ordering::Relaxed);
+    }
+
+    /// Takes the next off: the caller owns it from now on.
+    pub(crate) fn pop(&self) -> Option<NonNull<FiberRecord>> {
+        if self.is_empty() {
+            return None;
+        }
+        let mut lines = self.lines.lock();
+        let has = std::array::from_fn(|level| !lines.lists[level].is_empty());
+        let level = lines.passes.next(has)?;
+        let next = lines.lists[level].pop()?;
+        let count = self.count.load(Ordering::Relaxed) - 1;
+        self.count.store(count, Ordering::Relaxed);
+        Some(next)
+    }
+
+    /// Calls `see` with each of them; none is resumed meanwhile.
+    pub(crate) fn each(&self, mut see: impl FnMut(&FiberRecord)) {
+        let lines = self.lines.lock();
+        for list in &lines.lists {
+            let mut next = list.first();
+            // SAFETY: a listed fiber is suspended until it is taken off, so its record is alive.
+            while let Some(fiber) = unsafe { next.as_ref() } {
+                see(fiber);
+                next = fiber.next.get();
+            }
+        }
+    }
+}
+
+/// In an inbox's word: the bell was rung (moving.md M3). The rest is an address.
+const RUNG: usize = 1;
+
 /// The inbox of a ready queue, for everybody but the owner: a stack that the owner takes whole.
 pub(crate) struct Inbox(AtomicPtr<FiberRecord>);
+
+fn newest_in(word: *mut FiberRecord) -> *mut FiberRecord {
+    word.map_addr(|address| address & !RUNG)
+}
 
 impl Inbox {
     pub(crate) fn new() -> Self {
@@ -78,13 +153,31 @@ impl Inbox {
         self.0.load(Ordering::Relaxed).is_null()
     }
 
-    /// Adds a fiber that was just woken and is on no list.
-    pub(crate) fn push(&self, fiber: &FiberRecord) {
-        let fiber_ptr = ptr::from_ref(fiber).cast_mut();
+    /// Tells the owner to look at what it shares.
+    pub(crate) fn ring(&self) {
         let mut head = self.0.load(Ordering::Relaxed);
         loop {
-            link(fiber, head);
-            // Release: pairs with the Acquire in `drain_into`: the link, and all that the waker
+            // Release: pairs with the Acquire in `drain`. Also if it was rung before: what was shared since is seen.
+            let rung = head.map_addr(|address| address | RUNG);
+            match self
+                .0
+                .compare_exchange_weak(head, rung, Ordering::Release, Ordering::Relaxed)
+            {
+                Ok(_) => return,
+                Err(now) => head = now,
+            }
+        }
+    }
+
+    /// Adds a fiber that was just woken and is on no list.
+    pub(crate) fn push(&self, fiber: &FiberRecord) {
+        let mut head = self.0.load(Ordering::Relaxed);
+        loop {
+            link(fiber, newest_in(head));
+            let rung = head.addr() & RUNG;
+            let fiber_ptr = ptr::from_ref(fiber).cast_mut();
+            let fiber_ptr = fiber_ptr.map_addr(|address| address | rung);
+            // Release: pairs with the Acquire in `drain`: the link, and all that the waker
             // wrote.
             match self.0.compare_exchange_weak(
                 head,
@@ -105,7 +198,7 @@ impl Inbox {
     /// As long as the iterator lives, nobody drains it.
     pub(crate) unsafe fn fibers(&self) -> impl Iterator<Item = &FiberRecord> {
         // Acquire: pairs with the Release in `push`.
-        let mut next: *const FiberRecord = self.0.load(Ordering::Acquire);
+        let mut next: *const FiberRecord = newest_in(self.0.load(Ordering::Acquire));
         std::iter::from_fn(move || {
             // SAFETY: a fiber in the inbox is alive, and its link is not changed, until it is drained (contract).
             let fiber = unsafe { next.as_ref() }?;
@@ -114,18 +207,17 @@ impl Inbox {
         })
     }
 
-    /// Moves all fibers to the owner's list, oldest first.
+    /// Gives all fibers to the owner, oldest first. Whether the bell was rung.
     #[inline]
-    pub(crate) fn drain_into(&self, list: &ReadyList) {
-        if !self.is_empty() {
-            self.move_to(list);
-        }
+    pub(crate) fn drain(&self, give: impl FnMut(&FiberRecord)) -> bool {
+        !self.is_empty() && self.give_all(give)
     }
 
     #[cold]
-    fn move_to(&self, list: &ReadyList) {
-        // Acquire: pairs with the Release in `push`.
-        let mut rest: *const FiberRecord = self.0.swap(ptr::null_mut(), Ordering::Acquire);
+    fn give_all(&self, mut give: impl FnMut(&FiberRecord)) -> bool {
+        // Acquire: pairs with the Release in `push` and `ring`.
+        let word = self.0.swap(ptr::null_mut(), Ordering::Acquire);
+        let mut rest: *const FiberRecord = newest_in(word);
         let mut oldest_first: *const FiberRecord = ptr::null();
         // SAFETY: as in `ReadyList::push`; the swap made the chain ours.
         while let Some(fiber) = unsafe { rest.as_ref() } {
@@ -136,7 +228,8 @@ impl Inbox {
         // SAFETY: as above.
         while let Some(fiber) = unsafe { oldest_first.as_ref() } {
             oldest_first = fiber.next.get();
-            list.push(fiber);
+            give(fiber);
         }
+        word.addr() & RUNG != 0
     }
 }

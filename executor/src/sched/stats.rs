@@ -22,6 +22,8 @@ pub struct Statistics {
     pub suspended_peak: u64,
     /// Jobs taken from another worker's deque.
     pub steals: u64,
+    /// Ready fibers that another worker than theirs has resumed.
+    pub migrations: u64,
     /// System calls that woke a sleeping worker.
     pub wakes: u64,
     /// Times that a worker was found asleep, 10 ms apart, while there was work for it and nobody was
@@ -73,6 +75,7 @@ pub(crate) struct Counters {
     pub(crate) fibers_peak: Counter,
     pub(crate) suspended_peak: Counter,
     pub(crate) steals: Counter,
+    pub(crate) migrations: Counter,
     pub(crate) wakes: Counter,
     pub(crate) sleeps_with_work: Counter,
 }
@@ -88,6 +91,7 @@ impl Counters {
         sum.fibers_peak += self.fibers_peak.get();
         sum.suspended_peak += self.suspended_peak.get();
         sum.steals += self.steals.get();
+        sum.migrations += self.migrations.get();
         sum.wakes += self.wakes.get();
         sum.sleeps_with_work += self.sleeps_with_work.get();
     }

@@ -2,7 +2,7 @@
 //!
 //! Used by waits, scheduling points and sweeps. Knows nothing of queries but which frames are some.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ptr;
 
 use super::cancel::Region;
@@ -53,7 +53,7 @@ impl Drop for Foreign {
 /// Whether what `fiber` waits for is kept for it: nobody would tell a pool that a sequential run, on a thread outside, wants
 /// it no more. (That run computes what was abandoned itself.)
 fn can_want(fiber: &FiberRecord) -> bool {
-    fiber.host().worker().is_some()
+    fiber.host().has_worker()
 }
 
 /// Why the region that `fiber` works for is to stop, if it is. The fiber is the current one, or suspended in a wait.
@@ -61,11 +61,6 @@ fn can_want(fiber: &FiberRecord) -> bool {
 pub(crate) fn reason_of(fiber: &FiberRecord) -> Option<Reason> {
     // SAFETY: null, or the region of the job that runs on the fiber, which it outlives.
     unsafe { fiber.region().as_ref() }.and_then(Region::reason)
-}
-
-/// Whether `fiber`, which is suspended in a wait, was cancelled and nobody else wants it. The lock is held.
-pub(super) fn is_to_end(fiber: &FiberRecord) -> bool {
-    reason_of(fiber).is_some() && !fiber.is_deaf() && !is_wanted(fiber)
 }
 
 /// The error with which `fiber`, the current one, is to end what it does, if it was cancelled and nobody else wants it.
@@ -77,7 +72,7 @@ pub(crate) fn end_of(fiber: &FiberRecord) -> Option<Error> {
     }
     if FOREIGN.load(Ordering::Relaxed) > 0 {
         let _guard = GRAPH.lock();
-        if is_wanted(fiber) {
+        if Findings::default().is_wanted(fiber) {
             return None;
         }
     }
@@ -100,45 +95,92 @@ pub(crate) fn told(fiber: &FiberRecord, error: Error) -> Error {
     error
 }
 
-/// Whether somebody whose region is not cancelled waits, perhaps through others, for what `fiber` computes, as far as one
-/// can tell. It is the current one, or suspended in a wait. The lock is held.
-pub(super) fn is_wanted(fiber: &FiberRecord) -> bool {
-    if FOREIGN.load(Ordering::Relaxed) == 0 {
-        return false;
+/// Of which fibers it is known whether they are wanted: those that one sweep, or one look, has come by. What it says of
+/// fibers that have gone on meanwhile may be of before: a wait that ends is told to the pool of who computed for it (X4), so
+/// that the next sweep finds it.
+#[derive(Default)]
+pub(super) struct Findings(HashMap<*const FiberRecord, bool>);
+
+/// A fiber on a walk from one that is wanted if this one is: by way of the step with this place.
+struct Step<'w> {
+    fiber: &'w FiberRecord,
+    from: Option<usize>,
+}
+
+impl Findings {
+    /// Whether `fiber`, which is suspended in a wait, was cancelled and nobody else wants it. The lock is held.
+    pub(super) fn is_to_end(&mut self, fiber: &FiberRecord) -> bool {
+        reason_of(fiber).is_some() && !fiber.is_deaf() && !self.is_wanted(fiber)
     }
-    let _looking = LOOKERS.begin();
-    let mut open = vec![ptr::from_ref(fiber)];
-    let mut known = HashSet::from([open[0]]);
-    while let Some(fiber) = open.pop() {
-        // SAFETY: the caller's, or one that stands still while the lock is held: a listed waiter, or one that rests
-        // (rest.md).
-        let fiber = unsafe { &*fiber };
+
+    /// Whether somebody whose region is not cancelled waits, perhaps through others, for what `fiber` computes, as far as
+    /// one can tell. It is the current one, or suspended in a wait. The lock is held.
+    fn is_wanted(&mut self, fiber: &FiberRecord) -> bool {
+        if FOREIGN.load(Ordering::Relaxed) == 0 {
+            return false;
+        }
+        if let Some(is_wanted) = self.0.get(&ptr::from_ref(fiber)) {
+            return *is_wanted;
+        }
+        let _looking = LOOKERS.begin();
+        let mut steps = vec![Step { fiber, from: None }];
+        let mut met = HashSet::from([ptr::from_ref(fiber)]);
+        let mut place = 0;
+        while place < steps.len() {
+            if self.is_wanted_at(place, &mut steps, &mut met) {
+                self.note_way(&steps, place);
+                return true;
+            }
+            place += 1;
+        }
+        let unwanted = steps.iter().map(|step| (ptr::from_ref(step.fiber), false));
+        self.0.extend(unwanted);
+        false
+    }
+
+    /// Whether the fiber at this place is wanted by one who is not cancelled, or is known to be wanted; adds those by whom
+    /// else it may be.
+    fn is_wanted_at<'w>(
+        &self,
+        place: usize,
+        steps: &mut Vec<Step<'w>>,
+        met: &mut HashSet<*const FiberRecord>,
+    ) -> bool {
+        let fiber = steps[place].fiber;
+        let mut is_known_wanted = |fiber: &'w FiberRecord| match self.0.get(&ptr::from_ref(fiber)) {
+            Some(is_wanted) => *is_wanted,
+            None => {
+                if met.insert(fiber) {
+                    let from = Some(place);
+                    steps.push(Step { fiber, from });
+                }
+                false
+            }
+        };
         for frame in Frame::all_around(fiber).take_while(|frame| !frame.is_root()) {
             // SAFETY: borrowed by the frame, which is entered.
             let awaited: &Awaited = unsafe { frame.awaited.as_ref() };
             // SAFETY: the lock is held, and who closes it is `fiber`, which does not run or is the caller.
             for waiter in unsafe { awaited.list.waiters() } {
-                if !can_want(waiter) {
-                    continue;
-                }
-                if reason_of(waiter).is_none() {
+                if can_want(waiter) && (reason_of(waiter).is_none() || is_known_wanted(waiter)) {
                     return true;
-                }
-                if known.insert(ptr::from_ref(waiter)) {
-                    open.push(waiter);
                 }
             }
-            if let Some(giver) = frame.giver()
-                && known.insert(ptr::from_ref(giver))
-            {
-                let giver = giver.innermost();
-                if giver.ask().is_null() {
-                    // It runs: it will tell (X4).
+            if let Some(giver) = frame.giver().map(FiberRecord::innermost) {
+                // If it runs, it will tell (X4).
+                if giver.ask().is_null() || is_known_wanted(giver) {
                     return true;
                 }
-                open.push(giver);
             }
         }
+        false
     }
-    false
+
+    /// The fiber at this place is wanted, and so are those on the way to it.
+    fn note_way(&mut self, steps: &[Step<'_>], place: usize) {
+        let from = |place: &usize| steps[*place].from;
+        for place in std::iter::successors(Some(place), from) {
+            self.0.insert(steps[place].fiber, true);
+        }
+    }
 }

@@ -3,10 +3,12 @@
 //! How its fibers are made, switched and resumed stands in `worker/fibers.rs`, how it looks for work
 //! elsewhere in `worker/search.rs`. Knows nothing of queries.
 
+mod aside;
 mod embedded;
 mod fibers;
 mod hooked;
 mod linger;
+mod moving;
 mod points;
 mod records;
 mod search;
@@ -14,16 +16,17 @@ mod stand;
 mod sweep;
 
 use std::cell::{Cell, RefCell};
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dagwood_fibers::{Segment, SegmentPool, StackPool};
 
-use self::fibers::{Left, WorkerFiber};
+use self::aside::Aside;
+use self::fibers::WorkerFiber;
 use self::records::Records;
 use self::search::{Appetite, Patience};
-use super::fiber::FiberRecord;
+use super::fiber::{FiberRecord, Left};
 use super::graph;
 use super::job::{Job, JobRef};
 use super::point::Point;
@@ -61,6 +64,10 @@ pub(crate) struct Worker {
     seat: NonNull<Seat>,
     /// On a cache line of its own.
     ready: ReadyList,
+    /// Those of other levels.
+    aside: Aside,
+    /// Whether another goes before the first on `ready`, or may.
+    is_diverted: Cell<bool>,
     deque: Deque,
     records: Records<WorkerFiber>,
     spares: RefCell<Vec<NonNull<WorkerFiber>>>,
@@ -87,7 +94,13 @@ pub(crate) struct Worker {
     shares_stolen: bool,
     /// Whether its thread wants to have its base back, as a guest does once its job is done (worker/embedded.rs).
     is_leaving: Cell<bool>,
-    /// How many of its fibers wait.
+    /// Whether its fibers may move (moving.md).
+    moves_fibers: bool,
+    /// Whether one of those that it shares is on its own list, and not resumed yet.
+    has_shared_one: Cell<bool>,
+    /// How many fibers it has made that have not ended.
+    made: Cell<usize>,
+    /// How many of its fibers wait, with those that others have taken.
     suspended: Cell<usize>,
     /// A job that a yielding fiber found: it goes before ready fibers.
     next_job: Cell<Option<JobRef>>,
@@ -113,6 +126,8 @@ impl Worker {
             seat: NonNull::from(pool.seat(index)),
             deque,
             ready: ReadyList::new(),
+            aside: Aside::new(),
+            is_diverted: Cell::new(false),
             records: Records::new(),
             spares: RefCell::new(Vec::new()),
             last_resumed: Cell::new(None),
@@ -130,6 +145,9 @@ impl Worker {
             is_leaving: Cell::new(false),
             is_alone: pool.seats().len() == 1 && pool.seeded().is_none(),
             stores_limits: Cell::new(pool.seats().len() == 1 && pool.seeded().is_none()),
+            moves_fibers: pool.moves_fibers(),
+            has_shared_one: Cell::new(false),
+            made: Cell::new(0),
             suspended: Cell::new(0),
             next_job: Cell::new(None),
             jobs_taken: Cell::new(0),
@@ -174,26 +192,35 @@ impl Worker {
     }
 
     /// The body of each fiber: jobs, until this fiber is one too many or the pool stops.
-    fn run_jobs(&self, fiber: &WorkerFiber) {
-        loop {
-            self.collect_ready();
-            if self.may_leave() {
-                self.switch_to_base(&fiber.record, Left::Spare);
-            } else if let Some(job) = self.next_job.take() {
-                self.run_job(job, &fiber.record);
-            } else if !self.ready.is_empty() {
-                if self.has_spares_enough() {
-                    return;
-                }
-                self.switch_to_base(&fiber.record, Left::Spare);
-            } else if self.is_off_duty() {
-                self.rest_off_duty(&fiber.record);
-            } else if let Some(job) = self.take_job() {
-                self.run_job(job, &fiber.record);
-            } else if !self.awaits_ready() && self.search(&fiber.record) {
-                return;
+    fn run_jobs(fiber: &WorkerFiber) {
+        // Read each time: a job that has waited may have ended on another worker.
+        let here = || fiber.record.worker().expect("a worker's fiber");
+        while !here().is_done_after_next(fiber) {}
+    }
+
+    /// One job, or what there is to do instead. Whether the fiber is to end. Another worker may own it afterwards.
+    #[inline]
+    fn is_done_after_next(&self, fiber: &WorkerFiber) -> bool {
+        self.collect_ready();
+        let record = &fiber.record;
+        if !ptr::eq(fiber.made_by, self) || self.may_leave() {
+            self.switch_to_base(record, Left::Spare);
+        } else if let Some(job) = self.next_job.take() {
+            self.note_diversions();
+            self.run_job(job, record);
+        } else if self.has_ready() {
+            if self.has_spares_enough() {
+                return true;
             }
+            self.switch_to_base(record, Left::Spare);
+        } else if self.is_off_duty() {
+            self.rest_off_duty(record);
+        } else if let Some(job) = self.take_job() {
+            self.run_job(job, record);
+        } else if !self.awaits_ready() {
+            return self.search(record);
         }
+        false
     }
 
     /// Whether it starts no job that others may start.
@@ -211,11 +238,13 @@ impl Worker {
         }
     }
 
+    /// Runs a job; another worker may own the fiber afterwards, if that may move.
     fn run_job(&self, job: JobRef, record: &FiberRecord) {
         self.jobs_run.set(self.jobs_run.get().wrapping_add(1));
         job.run(record);
         record.leave_region();
-        self.job_ended();
+        let here = record.worker().expect("a worker's fiber");
+        here.job_ended();
         debug_assert!(
             record.forks.take_oldest().is_none(),
             "a job takes back what it forked"
@@ -232,11 +261,14 @@ impl Worker {
     /// Under the graph's lock if a watchdog looks at inboxes.
     #[cold]
     fn drain_inbox(&self) {
-        let drain = || self.seat().inbox.drain_into(&self.ready);
-        if self.pool().has_watchdog() {
-            graph::undisturbed_by_looks(drain);
+        let drain = || self.seat().inbox.drain(|fiber| self.add_ready(fiber));
+        let is_rung = if self.pool().has_watchdog() {
+            graph::undisturbed_by_looks(drain)
         } else {
-            drain();
+            drain()
+        };
+        if is_rung {
+            self.answer_bell();
         }
     }
 
@@ -277,7 +309,7 @@ impl Worker {
     // Always: a call in a yield would be a twentieth of it.
     #[inline(always)]
     fn has_ready_fiber(&self) -> bool {
-        !self.ready.is_empty() || !self.seat().inbox.is_empty()
+        !self.ready.is_empty() || !self.seat().inbox.is_empty() || self.has_ready()
     }
 
     /// Whether another goes on when the current fiber yields: a ready fiber, or, if there is none
@@ -304,6 +336,7 @@ impl Worker {
                 true => self.take_own_job(),
                 false => self.take_job(),
             });
+            self.note_diversions();
         }
         self.has_next_job()
     }

@@ -45,6 +45,49 @@ impl AtomicBool {
     }
 }
 
+/// loom's word of flags.
+pub(crate) struct AtomicU32 {
+    place: Place,
+    inner: loom_atomic::AtomicU32,
+}
+
+impl AtomicU32 {
+    pub(crate) fn new(value: u32) -> Self {
+        AtomicU32 {
+            place: Place::new(),
+            inner: loom_atomic::AtomicU32::new(value),
+        }
+    }
+
+    pub(crate) fn load(&self, order: Ordering) -> u32 {
+        self.place.touch();
+        self.inner.load(order)
+    }
+
+    pub(crate) fn swap(&self, value: u32, order: Ordering) -> u32 {
+        self.place.touch();
+        self.inner.swap(value, order)
+    }
+
+    pub(crate) fn fetch_or(&self, more: u32, order: Ordering) -> u32 {
+        self.place.touch();
+        self.inner.fetch_or(more, order)
+    }
+
+    pub(crate) fn compare_exchange_weak(
+        &self,
+        current: u32,
+        new: u32,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<u32, u32> {
+        self.place.touch();
+        let success = weakened("stance_release", success, Ordering::AcqRel);
+        self.inner
+            .compare_exchange_weak(current, new, success, failure)
+    }
+}
+
 /// loom's counter.
 pub(crate) struct AtomicUsize {
     place: Place,

@@ -3,6 +3,7 @@
 
 use super::latch::Latch;
 use crate::plant::is_planted;
+use crate::priority::Priority;
 use crate::sync::{AtomicPtr, AtomicUsize, Link, Ordering};
 
 /// What the protocols under test need of a fiber.
@@ -38,6 +39,11 @@ impl FiberRecord {
             is_nobody: true,
             ..Self::here()
         }
+    }
+
+    /// All are of one level here.
+    pub(crate) fn priority(&self) -> Priority {
+        Priority::default()
     }
 
     /// # Safety

@@ -117,7 +117,7 @@ impl Pool {
 
     /// Moves what is in the inbox to a list of the owner.
     pub(crate) fn collect(&self, ready: &ReadyList) -> bool {
-        self.inbox.drain_into(ready);
+        self.inbox.drain(|fiber| ready.push(fiber));
         !ready.is_empty()
     }
 

@@ -8,8 +8,9 @@ use loom::thread;
 
 use super::pool::{Found, Pool};
 use crate::explore;
+use crate::plant::is_planted;
 use crate::sched::fiber::FiberRecord;
-use crate::sched::ready::ReadyList;
+use crate::sched::ready::{ReadyList, SharedReady};
 use crate::sync::Frame;
 
 /// A suspended fiber: its record, and what its waker has for it.
@@ -92,6 +93,55 @@ fn two_fibers_reach_their_sleepy_owner() {
         };
         wake(&pool, &fibers[0]);
         waker.join().expect("the waker ends");
+        owner.join().expect("the owner ends");
+    });
+}
+
+/// moving.md M3: a waker shares a fiber and rings, another puts one into the inbox; the owner, which sleeps in between, finds
+/// both. (Planted: the bell is rung first.)
+#[test]
+fn a_bell_reaches_the_owner() {
+    explore(|| {
+        let pool = Pool::new(1);
+        let shared = Arc::new(SharedReady::new());
+        let fibers = [Suspended::new(), Suspended::new()];
+        let owner = {
+            let (pool, shared) = (Arc::clone(&pool), Arc::clone(&shared));
+            thread::spawn(move || {
+                let ready = ReadyList::new();
+                let mut found = 0;
+                while found < 2 {
+                    if pool.inbox.drain(|fiber| ready.push(fiber)) {
+                        found += u32::from(shared.pop().is_some());
+                        if !shared.is_empty() {
+                            pool.inbox.ring();
+                        }
+                    }
+                    while ready.pop().is_some() {
+                        found += 1;
+                    }
+                    if found < 2 && pool.inbox.is_empty() {
+                        assert_eq!(pool.search(0), Found::Fiber);
+                    }
+                }
+            })
+        };
+        let sharer = {
+            let (pool, fiber) = (Arc::clone(&pool), Arc::clone(&fibers[1]));
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                if is_planted("ready_bell") {
+                    pool.inbox.ring();
+                }
+                shared.push(&fiber.record);
+                if !is_planted("ready_bell") {
+                    pool.inbox.ring();
+                }
+                pool.idle.fiber_posted(0);
+            })
+        };
+        wake(&pool, &fibers[0]);
+        sharer.join().expect("it ends");
         owner.join().expect("the owner ends");
     });
 }

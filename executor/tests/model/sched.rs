@@ -8,6 +8,8 @@ pub(crate) mod fiber;
 pub(crate) mod idle;
 #[path = "../../src/sched/latch.rs"]
 pub(crate) mod latch;
+#[path = "../../src/sched/levels.rs"]
+pub(crate) mod levels;
 #[path = "../../src/sched/line.rs"]
 pub(crate) mod line;
 #[path = "../../src/sched/lock.rs"]
@@ -22,6 +24,8 @@ pub(crate) mod posted;
 pub(crate) mod ready;
 #[path = "../../src/sched/rest.rs"]
 pub(crate) mod rest;
+#[path = "../../src/sched/stance.rs"]
+pub(crate) mod stance;
 #[path = "../../src/sched/standing.rs"]
 pub(crate) mod standing;
 #[path = "../../src/sched/wait.rs"]

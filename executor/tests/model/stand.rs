@@ -30,12 +30,12 @@ impl Workers {
         }
         let ready = ReadyList::new();
         if is_planted("stand_take_first") {
-            self.inbox.drain_into(&ready);
+            self.inbox.drain(|fiber| ready.push(fiber));
         }
         if is_standing {
             self.standing.end();
         }
-        self.inbox.drain_into(&ready);
+        self.inbox.drain(|fiber| ready.push(fiber));
         is_standing && ready.pop().is_some()
     }
 }

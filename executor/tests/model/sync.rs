@@ -10,7 +10,7 @@ mod place;
 #[path = "thread.rs"]
 pub(crate) mod thread;
 
-pub(crate) use atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
+pub(crate) use atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
 pub(crate) use place::{Frame, Link, Place, frames_may_end};
 
 /// loom's mutex with parking_lot's signature.

@@ -284,7 +284,7 @@ impl<'db, D: 'static> Iteration<'db, D> {
         if !self.is_good(memo) {
             drop(memos);
             let old = self.plain.memos.borrow_mut().remove(&place);
-            // No evaluation under way was given it, and none before can have kept it (cycle.md X7).
+            // The evaluation under way was not given it: it was good no more when that began.
             without_runs(|| discard(old));
             return None;
         }
@@ -293,8 +293,9 @@ impl<'db, D: 'static> Iteration<'db, D> {
             Ok(given) => {
                 let slot = given.downcast_ref::<Slot<V>>();
                 let slot = ptr::from_ref(slot.expect("a slot has one type"));
-                // SAFETY: dropped only when no provider runs (`forget`) or none that runs was given it (above), and a
-                // provider cannot keep what it read (cycle.md X7).
+                // SAFETY: dropped when no provider runs (`forget`), or above, where it is good no more: then no provider that
+                // runs was given it, since what ends it, the end of a round and a node that changes or is decided, comes
+                // between two evaluations, which never overlap. And a provider cannot keep what it read (cycle.md X7).
                 let slot: &'db Slot<V> = unsafe { &*slot };
                 Ok(slot.ready().expect("a memo is ready"))
             }

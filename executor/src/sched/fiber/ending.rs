@@ -6,6 +6,7 @@ use std::ptr;
 use std::sync::Arc;
 
 use super::{CALM, FiberRecord};
+use crate::priority::Priority;
 use crate::sched::cancel::{Interrupt, Region, Signal, Watch};
 use crate::sched::pool::Worker;
 use crate::sync::Ordering;
@@ -26,11 +27,13 @@ impl FiberRecord {
         let before = self.region();
         self.region.store(region.cast_mut(), Ordering::Relaxed);
         // SAFETY: null, or that of a job that is about to run here, or goes on.
-        let is_due = unsafe { region.as_ref() }
-            .is_some_and(|region| region.is_polled() || region.reason().is_some());
+        let entered = unsafe { region.as_ref() };
+        self.priority
+            .set(entered.map_or(Priority::Normal, Region::priority));
+        let is_due = entered.is_some_and(|region| region.is_polled() || region.reason().is_some());
         if is_due {
             self.raise_attention();
-        } else if self.worker().is_none() && !ptr::eq(self.attention, &raw const CALM) {
+        } else if !self.has_worker() && !ptr::eq(self.attention.get(), &raw const CALM) {
             // It may have been raised for what it comes from, and nobody else lowers it.
             self.attention().set(self.limit());
         }

@@ -14,7 +14,7 @@ impl FiberRecord {
             .set(held.expect("four billion leaked guards are too many"));
     }
 
-    /// A lock's word names it no more. Called on its OS thread: guards do not leave that.
+    /// A lock's word names it no more. Called on the fiber: guards do not leave that.
     #[inline]
     pub(crate) fn let_go(&self) {
         self.locks.set(self.locks.get() - 1);

@@ -12,7 +12,7 @@ use crate::sync::Ordering;
 impl FiberRecord {
     /// Whether others can run while it waits, though it is the record of a run of its own.
     pub(crate) fn is_on_worker(&self) -> bool {
-        self.outermost().worker().is_some()
+        self.outermost().has_worker()
     }
 
     /// Which worker of its executor runs it; 0 in a sequential run.
@@ -25,7 +25,7 @@ impl FiberRecord {
         match self.wake {
             // SAFETY: the outer fiber runs us, so it is alive.
             Wake::Outer(outer) => unsafe { &*outer }.outermost(),
-            Wake::Worker(_) | Wake::Thread(_) => self,
+            Wake::Worker(_) | Wake::Movable(_) | Wake::Thread(_) => self,
         }
     }
 

@@ -42,7 +42,7 @@ pub(super) struct Deadlock<'w> {
 pub(super) fn closes(fiber: &FiberRecord, first: *const Awaited, kind: WaitKind) -> Closes<'_> {
     let is_finder = |owner: &FiberRecord| {
         let is_beside = || holder::beside(fiber).is_some_and(|beside| ptr::eq(owner, beside));
-        ptr::eq(owner, fiber) || owner.worker().is_none() && is_beside()
+        ptr::eq(owner, fiber) || !owner.has_worker() && is_beside()
     };
     let first = Hop {
         waiter: fiber,

@@ -4,12 +4,14 @@
 //! wakes a fiber, nor of how a circle is ended.
 
 use std::ptr;
+use std::sync::Arc;
 
 use super::deadlock::{Closes, closes};
 use super::waits::Ask;
 use super::{Awaited, Frame, WaitKind};
 use crate::error::Error;
 use crate::plant;
+use crate::sched::cancel::Interrupt;
 use crate::sched::cycle::Cycle;
 use crate::sched::detection::{self, GRAPH};
 use crate::sched::fiber::FiberRecord;
@@ -83,8 +85,9 @@ pub(super) unsafe fn add_edge(fiber: &FiberRecord, awaited: &Awaited, ask: &mut 
 pub(super) enum Ended {
     /// What was awaited is closed.
     Done,
-    /// The wait is part of a cycle, with this error.
-    Cycle(Error),
+    /// The wait is part of a cycle, with this error. Who computes what it was for is told, since that may be wanted by
+    /// nobody now (cancel.md X4).
+    Cycle(Error, Option<Arc<dyn Interrupt>>),
     /// The list was only detached for another's sake: the fiber is listed again.
     ListedAgain,
 }
@@ -98,7 +101,7 @@ pub(super) unsafe fn end_wait(fiber: &FiberRecord, awaited: &Awaited, ask: &mut 
     let _guard = GRAPH.lock();
     // SAFETY: the lock is held.
     let ended = match unsafe { &mut *fiber.cycle.get() }.take() {
-        Some(error) => Ended::Cycle(error),
+        Some(error) => Ended::Cycle(error, ask.owner_to_tell()),
         // SAFETY: the caller's contract.
         None => match unsafe { awaited.list.list_owned(fiber) } {
             Ok(before) => {
@@ -117,7 +120,7 @@ pub(super) unsafe fn end_wait(fiber: &FiberRecord, awaited: &Awaited, ask: &mut 
 pub(super) fn set_edge(fiber: &FiberRecord, edge: *const Awaited, kind: WaitKind) {
     fiber.edge.set(edge);
     fiber.wait_kind.set(kind);
-    if fiber.worker().is_none()
+    if !fiber.has_worker()
         && let Some(beside) = holder::beside(fiber)
     {
         beside.edge.set(edge);

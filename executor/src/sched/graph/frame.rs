@@ -198,12 +198,15 @@ impl Frame {
         }
     }
 
-    /// Gives the queries of `fiber`, the current one, back, for it goes no further: but not those that a cycle has decided,
-    /// which were published then.
+    /// Gives the queries and tasks of `fiber`, the current one, back, for it goes no further: but not those that a cycle has
+    /// decided, which were published then.
     pub(in crate::sched) fn abandon_queries(fiber: &FiberRecord) {
         let is_open = |frame: &&Frame| {
-            // What is in an iteration may be marked and still open (graph.md G9): it looks itself.
-            frame.cycle().is_none_or(Error::is_transient) || frame.kind().is_provisional.is_some()
+            // What is in an iteration may be marked and still open (graph.md G9): it looks itself. What a cycle does not
+            // decide is open, too.
+            frame.cycle().is_none_or(Error::is_transient)
+                || frame.kind().is_provisional.is_some()
+                || frame.kind().decide.is_none()
         };
         for frame in Frame::all_around(fiber.innermost()).filter(is_open) {
             if let Some(abandon) = frame.kind().abandon {

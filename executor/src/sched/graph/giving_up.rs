@@ -8,7 +8,6 @@ use super::edge::is_deciding;
 use super::{edge_of, owner_of};
 use crate::sched::detection::GRAPH;
 use crate::sched::fiber::FiberRecord;
-use crate::sched::wanted;
 
 /// Why a wait was given up.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -34,9 +33,15 @@ pub(crate) enum GivenUp {
     Woken,
 }
 
-/// Ends the ask that `fiber`, a suspended fiber of the calling worker, waits in, with an error (G8): because no fiber
+/// Ends the ask that `fiber` waits in, a suspended fiber of the calling worker, or held by it (moving.md M4), with an error (G8): because no fiber
 /// can be made (stand.md S3), or, if it was cancelled and nobody else wants what it computes, for that (cancel.md X2).
-pub(crate) fn give_up(fiber: &FiberRecord, why: GivenUpFor) -> GivenUp {
+///
+/// `is_due` says of it, under the graph's lock, whether it is to end.
+pub(crate) fn give_up(
+    fiber: &FiberRecord,
+    why: GivenUpFor,
+    is_due: impl FnOnce(&FiberRecord) -> bool,
+) -> GivenUp {
     let guard = GRAPH.lock();
     let fiber = fiber.innermost();
     // SAFETY: null, or in a frame of the fiber, which stands still.
@@ -48,7 +53,7 @@ pub(crate) fn give_up(fiber: &FiberRecord, why: GivenUpFor) -> GivenUp {
     let is_over = fiber.given_up.get() != GivenUpFor::Nothing
         || fiber.is_called_back()
         || awaited.list.outcome().is_some();
-    if !ask.kind.is_ask() || is_over || why == GivenUpFor::Cancel && !wanted::is_to_end(fiber) {
+    if !ask.kind.is_ask() || is_over || !is_due(fiber) {
         return GivenUp::No;
     }
     if is_deciding() {
@@ -59,7 +64,7 @@ pub(crate) fn give_up(fiber: &FiberRecord, why: GivenUpFor) -> GivenUp {
     let owner = owner.and_then(FiberRecord::watcher);
     fiber.edge.set(ptr::null());
     fiber.given_up.set(why);
-    // It is suspended in that wait, and the caller, its worker, is who resumes it.
+    // It is suspended in that wait, and nobody resumes it before the caller lets it go.
     let is_newest = awaited.list.unlist_newest(fiber, ask.before);
     // SAFETY: the lock is held.
     // Else those above it look again; whoever takes it off its list, we or who closes it, wakes it.

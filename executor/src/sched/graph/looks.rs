@@ -10,12 +10,12 @@ use crate::plant;
 use crate::sched::detection::GRAPH;
 use crate::sched::fiber::{FiberRecord, without_runs};
 use crate::sched::pool::SeenWait;
-use crate::sched::ready::Inbox;
+use crate::sched::ready::{Inbox, SharedReady};
 
-/// The wait of `fiber`, one of the calling worker's, if it waits. Runs user code (`Debug`).
+/// The wait of `fiber`, one of the calling worker's, or held by it, if it waits. Runs user code (`Debug`).
 pub(in crate::sched) fn seen_wait(fiber: &FiberRecord) -> Option<SeenWait> {
     let inner = fiber.innermost();
-    // SAFETY: null, or in a frame of the fiber, which is suspended: its worker does something else.
+    // SAFETY: null, or in a frame of the fiber, which is suspended: its worker does something else, or holds it.
     let ask = unsafe { inner.ask().as_ref() }?;
     let text = |name: Option<Name>| name.map(|name| name.text);
     without_runs(|| {
@@ -39,13 +39,14 @@ fn owner_now(fiber: &FiberRecord) -> *const FiberRecord {
 }
 
 /// Moves fibers, whom somebody may look at under the graph's lock.
-pub(in crate::sched) fn undisturbed_by_looks(drain: impl FnOnce()) {
+pub(in crate::sched) fn undisturbed_by_looks<R>(drain: impl FnOnce() -> R) -> R {
     let _guard = GRAPH.lock();
-    drain();
+    drain()
 }
 
-/// What runs on the fibers of an inbox that is drained under the graph's lock: the type of the innermost query on each.
-pub(in crate::sched) fn names_of_ready(inbox: &Inbox) -> Vec<&'static str> {
+/// What runs on the fibers of an inbox that is drained under the graph's lock, and on those that are shared: the type of
+/// the innermost query on each.
+pub(in crate::sched) fn names_of_ready(inbox: &Inbox, shared: &SharedReady) -> Vec<&'static str> {
     let _guard = GRAPH.lock();
     // SAFETY: nobody drains it while the lock is held.
     let fibers = unsafe { inbox.fibers() };
@@ -54,7 +55,8 @@ pub(in crate::sched) fn names_of_ready(inbox: &Inbox) -> Vec<&'static str> {
         Frame::all_around(fiber.innermost()).find_map(|frame| frame.kind().query)
     };
     let name = |fiber: &FiberRecord| name(fiber).filter(|_| !plant::is("nameless_ready"));
-    fibers
-        .map(|fiber| name(fiber).map_or("a job", |name| name()))
-        .collect()
+    let name = |fiber: &FiberRecord| name(fiber).map_or("a job", |name| name());
+    let mut names: Vec<_> = fibers.map(name).collect();
+    shared.each(|fiber| names.push(name(fiber)));
+    names
 }

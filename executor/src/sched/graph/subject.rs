@@ -38,7 +38,7 @@ pub(crate) struct Kind {
     pub(crate) decide: Option<Decide>,
     /// Whether what it does is provisional, if it ever is: a cycle through it is cut instead of decided (graph.md G9).
     pub(crate) is_provisional: Option<unsafe fn(NonNull<()>) -> bool>,
-    /// Gives it back without a result, for a fiber that goes no further: queries only.
+    /// Gives it back without a result, for a fiber that goes no further: queries and tasks.
     pub(crate) abandon: Option<unsafe fn(NonNull<()>) -> Waiters>,
 }
 

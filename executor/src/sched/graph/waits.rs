@@ -4,6 +4,7 @@
 
 use std::panic::Location;
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::edge::{Added, Ended, add_edge, end_wait};
@@ -11,6 +12,7 @@ use super::giving_up::GivenUpFor;
 use super::{Awaited, Subject, owner_of};
 use crate::error::Error;
 use crate::plant;
+use crate::sched::cancel::Interrupt;
 use crate::sched::fiber::{FiberRecord, without_runs};
 use crate::sched::wanted::{self, Foreign, end_of};
 
@@ -137,18 +139,14 @@ fn wait_on_edge(
 
 /// Suspends `fiber`, which has an edge and is listed, until the wait has ended.
 fn wait_listed(fiber: &FiberRecord, awaited: &Awaited, mut ask: Ask) -> Result<(), Error> {
-    let is_ask = ask.kind.is_ask();
     loop {
         suspend(fiber, &ask)?;
         // SAFETY: the current fiber, which was woken, and suspends above if it is listed again.
         match unsafe { end_wait(fiber, awaited, &mut ask) } {
             Ended::ListedAgain => (),
             Ended::Done => return Ok(()),
-            Ended::Cycle(error) => {
-                if is_ask && ask.foreign.is_counted() {
-                    // Who computes it may be wanted by nobody now.
-                    fiber.watcher().inspect(|pool| pool.interrupt());
-                }
+            Ended::Cycle(error, owner) => {
+                owner.inspect(|owner| owner.interrupt());
                 return Err(error);
             }
         }
@@ -325,5 +323,13 @@ impl Ask {
         if self.kind.is_ask() {
             self.foreign.note(fiber, owner_of(awaited));
         }
+    }
+
+    /// The pool of who does what it is for, if that one may have gone on for it alone. The lock is held.
+    pub(super) fn owner_to_tell(&self) -> Option<Arc<dyn Interrupt>> {
+        // SAFETY: borrowed by the frame of the wait, as this is.
+        let awaited = unsafe { self.awaited.as_ref() };
+        let owner = || owner_of(awaited).and_then(FiberRecord::watcher);
+        self.foreign.is_counted().then(owner).flatten()
     }
 }

@@ -2,6 +2,8 @@
 
 use super::{Pool, Worker};
 use crate::error::Error;
+use crate::plant;
+use crate::priority::Priority;
 use crate::sched::fiber::{FiberRecord, current};
 use crate::sched::job::JobRef;
 use crate::sched::seeded::{Post, Seeded};
@@ -9,10 +11,10 @@ use crate::schedule::ScheduleLog;
 
 impl Pool {
     /// Gives a job from outside to the pool.
-    pub(crate) fn inject(&self, job: JobRef) {
+    pub(crate) fn inject(&self, job: JobRef, priority: Priority) {
         match self.seeded() {
-            None => self.push_injected(job),
-            Some(seeded) => self.post_from_outside(seeded, Post::Job(job)),
+            None => self.push_injected(job, priority),
+            Some(seeded) => self.post_from_outside(seeded, Post::Job(job, priority)),
         }
     }
 
@@ -21,6 +23,33 @@ impl Pool {
         match self.outside(waker) {
             None => self.push_fiber(owner, fiber, waker),
             Some(seeded) => self.post_from_outside(seeded, Post::Fiber(owner, fiber)),
+        }
+    }
+
+    /// Wakes a fiber that may move and is not woken yet. `waker`: the worker of the pool that does so. What comes from outside
+    /// has not woken it before it is let in: whether it has left its stack by then is no accident.
+    pub(in crate::sched) fn wake_movable(
+        &self,
+        owner: usize,
+        fiber: &FiberRecord,
+        waker: Option<&Worker>,
+    ) {
+        match self.outside(waker) {
+            None => self.wake_let_in(owner, fiber, waker),
+            Some(seeded) => self.post_from_outside(seeded, Post::Fiber(owner, fiber)),
+        }
+    }
+
+    /// The same, when it was let in; and a pinned fiber.
+    pub(in crate::sched) fn wake_let_in(
+        &self,
+        owner: usize,
+        fiber: &FiberRecord,
+        waker: Option<&Worker>,
+    ) {
+        let is_off = |fiber: &FiberRecord| fiber.stance.wake() || plant::is("resumed_on_its_stack");
+        if !fiber.is_movable() || is_off(fiber) {
+            self.push_fiber(owner, fiber, waker);
         }
     }
 
@@ -54,6 +83,16 @@ impl Pool {
         std::mem::forget(watch);
         seeded.run_ends()?;
         result
+    }
+
+    /// `fiber` goes on next, where the caller says (moving.md M3).
+    pub(in crate::sched) fn take_on(&self, fiber: &FiberRecord) {
+        if !fiber.stance.go_on() {
+            let what = "a fiber is resumed before it has left its stack";
+            eprintln!("dagwood: {what}, which is a bug of the library; aborting");
+            self.seeded().inspect(|seeded| seeded.report(what));
+            std::process::abort();
+        }
     }
 
     /// What the schedule has chosen so far, if there is one.

@@ -145,7 +145,8 @@ impl Pool {
         if !self.has_watchdog() {
             return Vec::new();
         }
-        graph::names_of_ready(&self.seat(worker).inbox)
+        let seat = self.seat(worker);
+        graph::names_of_ready(&seat.inbox, &seat.shared)
     }
 
     /// Who waits for what now.

@@ -4,6 +4,7 @@
 
 use super::{Pool, Seat, Worker};
 use crate::plant;
+use crate::priority::Priority;
 use crate::sched::fiber::FiberRecord;
 use crate::sched::job::JobRef;
 use crate::sched::point::Point;
@@ -11,19 +12,15 @@ use crate::sync::Ordering;
 
 impl Pool {
     /// Puts a job where any worker finds it, whoever calls.
-    pub(in crate::sched) fn push_injected(&self, job: JobRef) {
-        let push = || self.injector.push(job);
+    pub(in crate::sched) fn push_injected(&self, job: JobRef, priority: Priority) {
+        let push = || self.injected.push(job, priority);
         self.posting(None, push, || {
             !plant::is("unannounced_job") && self.idle.job_posted()
         });
     }
 
     pub(crate) fn take_injected(&self) -> Option<JobRef> {
-        if self.injector.is_empty() {
-            None
-        } else {
-            self.injector.steal()
-        }
+        self.injected.take()
     }
 
     /// Puts a woken fiber into its owner's inbox, whoever calls. `waker`: the worker of the pool that does so.
@@ -34,7 +31,28 @@ impl Pool {
         waker: Option<&Worker>,
     ) {
         // Once pushed, `fiber` may be gone.
-        self.post_to(owner, waker, |seat| seat.inbox.push(fiber));
+        if !fiber.is_movable() {
+            return self.post_to(owner, waker, |seat| seat.inbox.push(fiber));
+        }
+        if fiber.is_bound.get() {
+            self.take_on(fiber);
+            return self.post_to(owner, waker, |seat| seat.inbox.push(fiber));
+        }
+        let seat = &self.seats[owner];
+        let push = || {
+            seat.shared.push(fiber);
+            seat.inbox.ring();
+        };
+        let wake = || self.idle.fiber_posted(owner) || self.idle.job_posted();
+        let is_woken = self.posting(waker, push, wake);
+        if is_woken && self.has_statistics {
+            seat.counters.wakes.add();
+        }
+    }
+
+    /// Gives a fiber without a job back to the worker that made it (moving.md M6).
+    pub(in crate::sched) fn post_home(&self, home: usize, fiber: &FiberRecord, poster: &Worker) {
+        self.post_to(home, Some(poster), |seat| seat.inbox.push(fiber));
     }
 
     /// Gives a job to one worker alone.
@@ -58,9 +76,13 @@ impl Pool {
         }
     }
 
-    /// Whether there is a job that any worker may take.
+    /// Whether there is a job that any worker may start, or a fiber that any may resume.
     pub(crate) fn has_jobs(&self) -> bool {
-        !self.injector.is_empty() || self.seats.iter().any(|seat| !seat.stealer.is_empty())
+        let has_shared =
+            || self.moves_fibers && self.seats.iter().any(|seat| !seat.shared.is_empty());
+        !self.injected.is_empty()
+            || self.seats.iter().any(|seat| !seat.stealer.is_empty())
+            || has_shared()
     }
 
     /// Shows work, by `push`, and wakes somebody for it, by `wake`: noted for the audit of sleepers, and with points of a

@@ -1,6 +1,7 @@
 //! What comes from outside of a pool that runs under a schedule, and how it gets in.
 
 use super::{Seeded, Sleepers};
+use crate::priority::Priority;
 use crate::sched::fiber::FiberRecord;
 use crate::sched::job::JobRef;
 use crate::sched::pool::Pool;
@@ -8,8 +9,8 @@ use crate::sched::pool::Pool;
 /// Something that a thread outside hands in.
 pub(crate) enum Post {
     /// A root job.
-    Job(JobRef),
-    /// A fiber that was woken, and the worker that it belongs to.
+    Job(JobRef, Priority),
+    /// A fiber that was woken (one that may move: is to be), and the worker that it belongs to.
     Fiber(usize, *const FiberRecord),
     /// The sweeps of all workers.
     Sweeps,
@@ -28,9 +29,9 @@ impl Sleepers for Pool {
 
     fn deliver(&self, post: Post) {
         match post {
-            Post::Job(job) => self.push_injected(job),
+            Post::Job(job, priority) => self.push_injected(job, priority),
             // SAFETY: suspended until it is in its owner's inbox, so its record is alive.
-            Post::Fiber(owner, fiber) => self.push_fiber(owner, unsafe { &*fiber }, None),
+            Post::Fiber(owner, fiber) => self.wake_let_in(owner, unsafe { &*fiber }, None),
             Post::Sweeps => self.deliver_sweeps(),
             Post::Duty(count) => self.change_duty(count),
         };

@@ -1,10 +1,9 @@
 //! What a worker does for who embeds the scheduler (`raw.rs`) and not for a `Cx`: it may be a guest on a thread that
 //! does other things in between, and it yields for jobs that have not started.
 
-use super::fibers::Left;
 use super::{JOB_PERIOD, Worker};
 use crate::error::Error;
-use crate::sched::fiber::FiberRecord;
+use crate::sched::fiber::{FiberRecord, Left};
 use crate::sched::job::JobRef;
 
 impl Worker {
@@ -20,6 +19,7 @@ impl Worker {
         }
         self.is_leaving.set(false);
         self.next_job.set(Some(job));
+        self.note_diversions();
         self.run();
         Ok(())
     }
@@ -36,7 +36,7 @@ impl Worker {
     }
 
     fn has_nothing_begun(&self) -> bool {
-        self.suspended.get() == 0 && self.ready.is_empty() && self.seat().inbox.is_empty()
+        self.suspended.get() == 0 && !self.has_ready() && self.seat().inbox.is_empty()
     }
 
     /// Lets a ready fiber go on before `record`, the current one, or else (and every so often anyway) a job that has not
@@ -46,7 +46,7 @@ impl Worker {
         self.publish_all(record);
         let yields = self.yields.get().wrapping_add(1);
         self.yields.set(yields);
-        let has_ready = !self.ready.is_empty() || !self.seat().inbox.is_empty();
+        let has_ready = self.has_ready() || !self.seat().inbox.is_empty();
         let looks = !has_ready || yields.is_multiple_of(JOB_PERIOD);
         // It must not run on this stack (invariant 3).
         if looks && self.has_spare_or_makes_one() {
@@ -55,6 +55,7 @@ impl Worker {
             } else {
                 self.deque.pop().or_else(|| self.take_own_job())
             });
+            self.note_diversions();
         }
         if !has_ready && !self.has_next_job() {
             return false;

@@ -13,7 +13,7 @@ use dagwood_fibers::{Fiber, Resumed, Suspender, watch_own_stack};
 use super::{Worker, records};
 use crate::error::Error;
 use crate::plant;
-use crate::sched::fiber::{FiberRecord, current, current_place, set_current};
+use crate::sched::fiber::{FiberRecord, Left, current, current_place, set_current};
 use crate::sched::graph;
 use crate::sched::point::Point;
 use crate::sched::pool::Pool;
@@ -22,15 +22,6 @@ use crate::sched::room;
 /// A worker keeps at most this many spare fibers; the others give their stacks back. Fewer, where
 /// that many of all workers would leave too few to wait with.
 const SPARES_MAX: usize = 64;
-
-/// Why a fiber went back to the base.
-#[derive(Copy, Clone, PartialEq, Eq)]
-pub(super) enum Left {
-    /// It waits or has yielded: it is, or will be put, on the ready queue.
-    Waiting,
-    /// It has no job, and a ready fiber goes first.
-    Spare,
-}
 
 /// What is to be done of a yield.
 enum Yield {
@@ -46,6 +37,8 @@ pub(super) struct WorkerFiber {
     pub(super) record: FiberRecord,
     /// Where its memory is.
     home: records::Home<WorkerFiber>,
+    /// The worker whose record and stack this is, on whose thread it begins and ends (moving.md M6).
+    pub(super) made_by: *const Worker,
     /// Taken by the base only.
     fiber: UnsafeCell<Option<Fiber>>,
 }
@@ -59,7 +52,7 @@ impl WorkerFiber {
     /// The fiber with this record, if it is a worker's: an address alone, since each load between two fibers' turns
     /// makes a switch longer.
     #[inline]
-    fn of(record: NonNull<FiberRecord>) -> NonNull<WorkerFiber> {
+    pub(super) fn of(record: NonNull<FiberRecord>) -> NonNull<WorkerFiber> {
         // Such a record begins its fiber, and `add_spare`, the only maker, exposed it.
         NonNull::with_exposed_provenance(record.addr())
     }
@@ -99,12 +92,9 @@ impl Worker {
             {
                 Resumed::Suspended(word) => {
                     said = NonZero::new(word);
-                    if worker_fiber.record.is_spare.get() {
-                        self.spares.borrow_mut().push(fiber);
-                        if self.may_leave() {
-                            current.set(ptr::null());
-                            return;
-                        }
+                    let waits_here = worker_fiber.record.left.get() == Left::Waiting;
+                    if !waits_here && self.arrived(fiber, current) {
+                        return;
                     }
                 }
                 Resumed::Finished(result) => {
@@ -113,6 +103,7 @@ impl Worker {
                     self.last_resumed.set(None);
                     let done = handle.take().expect("just resumed");
                     done.recycle(&mut self.stacks.borrow_mut());
+                    self.made.set(self.made.get() - 1);
                     self.forget(fiber);
                     if self.pool().has_statistics() {
                         self.counters().fibers.sub();
@@ -136,6 +127,11 @@ impl Worker {
         {
             return Some(spare);
         }
+        if self.is_diverted.get()
+            && let Some(next) = self.next_by_level()
+        {
+            return Some(next);
+        }
         let ready = self.ready.pop().map(WorkerFiber::of);
         ready.or_else(|| self.spares.borrow_mut().pop())
     }
@@ -145,11 +141,13 @@ impl Worker {
         let attention = &raw const self.pool().seat(self.index).attention;
         let worker_fiber = self.records.add(|home| WorkerFiber {
             home,
+            made_by: self,
             record: FiberRecord::of_worker(
                 self,
                 self.pool().identity(),
                 attention,
                 self.segments.borrow().segment_bytes(),
+                self.moves_fibers,
             ),
             fiber: UnsafeCell::new(None),
         });
@@ -172,7 +170,7 @@ impl Worker {
             if worker.pool().watches_own_stacks() {
                 watch_own_stack();
             }
-            worker.run_jobs(worker_fiber);
+            Worker::run_jobs(worker_fiber);
             // The thread may be used for another fiber, or end.
             set_current(ptr::null());
         };
@@ -184,6 +182,7 @@ impl Worker {
                 // not here.
                 unsafe { *place = Some(fiber) };
                 self.spares.borrow_mut().push(worker_fiber);
+                self.made.set(self.made.get() + 1);
                 if self.pool().has_statistics() {
                     let counters = self.counters();
                     counters.fibers_created.add();
@@ -216,10 +215,10 @@ impl Worker {
 
     #[inline(always)]
     pub(super) fn switch_to_base(&self, fiber: &FiberRecord, left: Left) {
-        fiber.is_spare.set(left == Left::Spare);
+        fiber.left.set(left);
         // Said here, so that the base need not look first: who goes next.
         let next = match fiber.successor.get() {
-            _ if self.has_next_job() => 0,
+            _ if self.is_diverted.get() => 0,
             0 => self.ready.first().expose_provenance(),
             known => known,
         };
@@ -236,7 +235,7 @@ impl Worker {
             Yield::ToNobody
         } else if self.has_hooks() {
             self.ready.push(record);
-            self.switch_with_hooks(record);
+            self.switch_with_hooks(record, Left::Waiting);
             Yield::Over
         } else {
             Yield::ToSuccessor
@@ -247,7 +246,7 @@ impl Worker {
     #[cold]
     pub(super) fn switch_away(&self, fiber: &FiberRecord) {
         if self.has_hooks() {
-            self.switch_with_hooks(fiber);
+            self.switch_with_hooks(fiber, Left::Waiting);
         } else {
             self.switch_to_base(fiber, Left::Waiting);
         }
@@ -260,18 +259,27 @@ impl Worker {
 
     /// Suspends the current fiber, which is listed as a waiter, until it is woken.
     pub(crate) fn suspend(&self, record: &FiberRecord) {
-        if !plant::is("kept_forks") {
-            self.publish_all(record);
-        }
-        let suspended = self.suspended.get() + 1;
-        self.suspended.set(suspended);
-        if self.pool().is_watched() {
-            self.note_wait(suspended);
+        if self.begin_wait(record) {
             self.switch_away(record);
         } else {
             self.switch_to_base(record, Left::Waiting);
         }
         self.suspended.set(self.suspended.get() - 1);
+    }
+
+    /// What comes before the switch: others get what the fiber holds. Whether there may be more to do around it.
+    #[inline(always)]
+    pub(super) fn begin_wait(&self, record: &FiberRecord) -> bool {
+        if !plant::is("kept_forks") {
+            self.publish_all(record);
+        }
+        let suspended = self.suspended.get() + 1;
+        self.suspended.set(suspended);
+        let is_watched = self.pool().is_watched();
+        if is_watched {
+            self.note_wait(suspended);
+        }
+        is_watched
     }
 
     /// A fiber is about to suspend: for statistics, and for a schedule.
@@ -306,7 +314,7 @@ impl Worker {
         // SAFETY: the current fiber is alive, since it runs this.
         let waker = unsafe { current().as_ref() }.and_then(FiberRecord::worker);
         match waker {
-            Some(waker) if ptr::eq(waker, self) => self.ready.push(fiber),
+            Some(waker) if ptr::eq(waker, self) => self.add_ready(fiber),
             Some(waker) if plant::is("moved_fiber") => waker.ready.push(fiber),
             Some(waker) if waker.pool == self.pool => {
                 self.pool().post_fiber(self.index, fiber, Some(waker))

@@ -46,6 +46,6 @@ impl Worker {
 
     /// Whether a fiber of its own can go on, or it was given a job that no other may start.
     fn has_begun_work(&self) -> bool {
-        !self.ready.is_empty() || !self.seat().inbox.is_empty() || self.has_own_jobs()
+        self.has_ready() || !self.seat().inbox.is_empty() || self.has_own_jobs()
     }
 }

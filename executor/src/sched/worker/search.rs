@@ -3,6 +3,7 @@
 //! Whom to wake, and why nothing is overlooked, is `idle.rs`'s business.
 
 use std::cell::Cell;
+use std::ptr;
 use std::time::{Duration, Instant};
 
 use super::Worker;
@@ -159,6 +160,10 @@ impl Worker {
                 self.point(Point::Stolen);
                 break Some(job);
             }
+            if self.takes_fiber() {
+                self.point(Point::Stolen);
+                break None;
+            }
             looks += 1;
             self.point(Point::Look);
             if self.patience.ends_after(looks) {
@@ -177,12 +182,16 @@ impl Worker {
         if let Some(job) = job {
             let start = Instant::now();
             self.run_job(job, record);
+            let here = record.worker().expect("a worker's fiber");
+            if !ptr::eq(here, self) {
+                return false;
+            }
             if is_stolen {
                 self.appetite.learn(start.elapsed());
             }
         }
         pool.is_stopping()
-            && self.ready.is_empty()
+            && !self.has_ready()
             && self.seat().inbox.is_empty()
             && !self.has_own_jobs()
     }

@@ -14,12 +14,16 @@ use crate::sched::point::Point;
 impl Worker {
     /// A fiber to resume, when there was none (S1). `None`: the pool stops.
     pub(super) fn find_fiber(&self) -> Option<NonNull<WorkerFiber>> {
-        while self.suspended.get() > 0 {
+        while self.has_fibers_begun() {
             let fiber = self.next_fiber(None);
             if fiber.is_some() {
                 return fiber;
             }
             if self.pool().is_stopping() && !self.pool().has_jobs() {
+                // By now all that others have taken is counted.
+                if !self.has_fibers_begun() {
+                    return None;
+                }
                 // Another fiber would find nothing, and end.
                 self.pool().block(self.index);
             } else if !(self.try_add_spare() || self.has_own_jobs() && self.add_spare_over_cap()) {
@@ -62,16 +66,18 @@ impl Worker {
     }
 
     fn gives_up(&self, fiber: NonNull<WorkerFiber>) -> bool {
-        // SAFETY: one of this worker's records, so alive, and suspended, since the base is here.
-        let fiber = unsafe { fiber.as_ref() };
-        match give_up(&fiber.record, GivenUpFor::Shortage) {
-            GivenUp::No => false,
-            GivenUp::Woken => true,
-            GivenUp::Unlisted => {
-                self.ready.push(&fiber.record);
-                true
+        // The base is here: it is suspended, unless another worker has it.
+        let given_up = self.holding(fiber, false, |record| {
+            let given_up = give_up(record, GivenUpFor::Shortage, |_| true);
+            if let GivenUp::Unlisted = given_up {
+                self.make_held_ready(record);
             }
-            GivenUp::NotNow => {
+            given_up
+        });
+        match given_up {
+            None | Some(GivenUp::No) => false,
+            Some(GivenUp::Woken | GivenUp::Unlisted) => true,
+            Some(GivenUp::NotNow) => {
                 // Whoever decides a circle does not wait meanwhile.
                 self.point(Point::Stand);
                 std::thread::yield_now();
@@ -101,6 +107,7 @@ impl Worker {
     /// Why the last fiber could not be made.
     pub(crate) fn shortage(&self) -> Error {
         let shortage = self.shortage.borrow().clone();
-        shortage.expect("a wait is given up after a fiber could not be made")
+        // None: another worker has given the wait up.
+        shortage.unwrap_or_else(|| Error::fibers_exhausted(self.pool().fibers_max()))
     }
 }

@@ -11,18 +11,15 @@ use crate::sched::fiber::{FiberRecord, without_runs};
 use crate::sched::graph::{self, Frame, GivenUp, GivenUpFor, give_up};
 use crate::sched::point::Point;
 use crate::sched::pool::{Answer, Look, Pool};
+use crate::sched::wanted::Findings;
 
 impl Worker {
     /// Ends the waits of its fibers that were cancelled. Called by one of them, which does not wait.
     pub(in crate::sched) fn sweep(&self) {
         self.answer_looks();
+        let mut findings = Findings::default();
         let look = |fiber: NonNull<WorkerFiber>| {
-            // SAFETY: one of this worker's records, so alive.
-            let record = &unsafe { fiber.as_ref() }.record;
-            let is_waiting = !record.innermost().ask().is_null();
-            if is_waiting {
-                self.ends_wait(fiber);
-            }
+            self.holding(fiber, true, |record| self.ends_wait(record, &mut findings));
             false
         };
         let none = self.records.find(look);
@@ -40,8 +37,7 @@ impl Worker {
         for look in looks.iter().filter(|look| look.misses(self.index)) {
             let mut waits = Vec::new();
             let _ = self.records.find(|fiber| {
-                // SAFETY: one of this worker's records, so alive.
-                waits.extend(graph::seen_wait(unsafe { &fiber.as_ref().record }));
+                waits.extend(self.holding(fiber, false, graph::seen_wait).flatten());
                 false
             });
             let jobs = self.jobs_run.get().wrapping_sub(self.sweeps_run.get());
@@ -49,14 +45,18 @@ impl Worker {
         }
     }
 
-    /// A circle that is being decided must stand still, but not for long: who decides it does not wait.
-    fn ends_wait(&self, fiber: NonNull<WorkerFiber>) {
-        // SAFETY: one of this worker's records, so alive, and suspended in a wait.
-        let record = unsafe { &fiber.as_ref().record };
+    /// Ends the wait of a fiber that stands still, or runs this, if it waits and was cancelled. A circle that is being decided
+    /// must stand still, but not for long: who decides it does not wait.
+    pub(super) fn ends_wait(&self, record: &FiberRecord, findings: &mut Findings) {
+        if record.innermost().ask().is_null() {
+            return;
+        }
         loop {
-            match give_up(record, GivenUpFor::Cancel) {
+            match give_up(record, GivenUpFor::Cancel, |fiber| {
+                findings.is_to_end(fiber)
+            }) {
                 GivenUp::No | GivenUp::Woken => return,
-                GivenUp::Unlisted => return self.ready.push(record),
+                GivenUp::Unlisted => return self.make_held_ready(record),
                 GivenUp::NotNow => {
                     self.point(Point::Stand);
                     std::thread::yield_now();
@@ -101,7 +101,7 @@ impl Worker {
         Frame::abandon_queries(fiber);
         self.pool().note_stuck(fiber);
         loop {
-            self.suspend(fiber);
+            fiber.suspend();
         }
     }
 }
