@@ -20,7 +20,7 @@ use crate::sync::ThreadBound;
 /// enter the same limit once more, which takes another place.
 ///
 /// It is known who is inside. So if *all* who are inside wait for each other, or for the one that wants to get in (directly,
-/// or through locks, limits, queries, tasks and joins), that is a [deadlock](Error::is_deadlock), and told at once; as long as one of
+/// or through mutexes, once-cells, limits, queries, tasks and joins), that is a [deadlock](Error::is_deadlock), and told at once; as long as one of
 /// them runs, or waits for something that others can still do, it is none. (A [`Semaphore`](super::Semaphore), whose permits anybody may give back,
 /// cannot tell.)
 ///
