@@ -332,7 +332,10 @@ impl Worker {
         self.point(Point::Yield);
         // It must not run on this stack (invariant 3).
         if self.has_spare_or_makes_one() {
-            self.next_job.set(self.take_job());
+            self.next_job.set(match self.is_off_duty() {
+                true => self.take_own_job(),
+                false => self.take_job(),
+            });
             self.note_diversions();
         }
         self.has_next_job()
