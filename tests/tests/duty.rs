@@ -9,6 +9,7 @@ use dagwood_tests::{Bed, Meeting, OsGate, Random, open, scenarios};
 
 scenarios! {
     pools [4, 2]: w3_no_more_start_than_are_on_duty;
+    pools [2, 4]: w3_who_comes_back_finds_what_is_held;
     pools [4, 2]: w3_fibers_of_those_off_duty_are_resumed;
     pools [2, 4]: w3_those_off_duty_help_who_can_make_no_fiber;
     all [4, 1, 2]: w3_a_broadcast_reaches_those_off_duty;
@@ -36,6 +37,25 @@ fn most_at_once(bed: &Bed, executor: &Executor) -> usize {
     most.into_inner()
 }
 
+/// Those that were sent away come back: all must run for this to end, unless one at a time does.
+fn all_come_back(bed: &Bed, executor: &Executor) {
+    executor.set_workers(bed.workers()).expect("all of them");
+    if bed.is_seeded() {
+        return;
+    }
+    let all = AtomicUsize::new(0);
+    let gate = OsGate::new();
+    let run = executor.run(&Database::new(()), |cx| {
+        cx.par_for_each(0..bed.workers(), |_, _| {
+            if all.fetch_add(1, Ordering::SeqCst) + 1 == bed.workers() {
+                gate.open();
+            }
+            gate.pass();
+        });
+    });
+    run.expect("it ends");
+}
+
 fn w3_no_more_start_than_are_on_duty(bed: &Bed) {
     let executor = bed.executor();
     assert_eq!(executor.workers_on_duty(), bed.workers());
@@ -46,25 +66,27 @@ fn w3_no_more_start_than_are_on_duty(bed: &Bed) {
         let most = most_at_once(bed, &executor);
         assert!((1..=count).contains(&most), "{most} of {count}");
     }
-    // And those that were sent away come back: all must run for this to end, unless one at a time does.
-    executor.set_workers(bed.workers()).expect("all of them");
-    if !bed.is_seeded() {
-        let all = AtomicUsize::new(0);
-        let gate = OsGate::new();
-        let run = executor.run(&Database::new(()), |cx| {
-            cx.par_for_each(0..bed.workers(), |_, _| {
-                if all.fetch_add(1, Ordering::SeqCst) + 1 == bed.workers() {
-                    gate.open();
-                }
-                gate.pass();
-            });
-        });
-        run.expect("it ends");
-    }
+    all_come_back(bed, &executor);
     for count in [0, bed.workers() + 1] {
         executor
             .set_workers(count)
             .expect_err("so many there are not");
+    }
+}
+
+fn w3_who_comes_back_finds_what_is_held(bed: &Bed) {
+    let executor = bed.executor();
+    for _ in 0..bed.scaled(100) {
+        executor.set_workers(1).expect("so many there are");
+        let_all_look(&executor);
+        // The one that is left has shown jobs and taken them back, for nobody: it is not asked to show more.
+        let run = executor.run(&Database::new(()), |cx| {
+            cx.par_for_each(0..50, |_, item| {
+                std::hint::black_box(item);
+            });
+        });
+        run.expect("it ends");
+        all_come_back(bed, &executor);
     }
 }
 
