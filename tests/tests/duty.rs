@@ -1,15 +1,16 @@
 //! W3 and W10 for workers that go off duty and come back at run time: they start nothing, and what they have begun goes on.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use dagwood::locks::Mutex;
-use dagwood::{Cx, Database, Event, Executor};
+use dagwood::{Cx, Database, Event, Executor, WorkerLocal};
 use dagwood_tests::{Bed, Meeting, OsGate, Random, open, scenarios};
 
 scenarios! {
     pools [4, 2]: w3_no_more_start_than_are_on_duty;
     pools [2, 4]: w3_who_comes_back_finds_what_is_held;
+    pools [2, 4]: w3_who_yields_off_duty_starts_nothing;
     pools [4, 2]: w3_fibers_of_those_off_duty_are_resumed;
     pools [2, 4]: w3_those_off_duty_help_who_can_make_no_fiber;
     all [4, 1, 2]: w3_a_broadcast_reaches_those_off_duty;
@@ -87,6 +88,48 @@ fn w3_who_comes_back_finds_what_is_held(bed: &Bed) {
         });
         run.expect("it ends");
         all_come_back(bed, &executor);
+    }
+}
+
+/// Those off duty poll, in jobs that yield: what comes from outside is begun by the one on duty all the same.
+fn w3_who_yields_off_duty_starts_nothing(bed: &Bed) {
+    if bed.is_seeded() {
+        // Who polls has the turn until what is outside is let in, and nobody is outside.
+        return;
+    }
+    let executor = bed.executor();
+    let others = bed.workers() - 1;
+    for _ in 0..bed.scaled(20) {
+        let (polling, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let (executor, polling, is_over) = (&executor, &polling, &is_over);
+        let started_by = thread::scope(|threads| {
+            let poll = move |cx: &Cx<'_, ()>, index: usize| {
+                if index == 0 {
+                    return;
+                }
+                polling.fetch_add(1, Ordering::SeqCst);
+                while !is_over.load(Ordering::SeqCst) {
+                    cx.yield_now();
+                }
+            };
+            threads.spawn(move || {
+                let run = executor.run(&Database::new(()), |cx| cx.broadcast(poll).len());
+                run.expect("it ends");
+            });
+            while polling.load(Ordering::SeqCst) < others {
+                thread::yield_now();
+            }
+            executor.set_workers(1).expect("so many there are");
+            let index = WorkerLocal::new(executor, |index| index);
+            let started_by = [(); 5].map(|()| {
+                let run = executor.run(&Database::new(()), |cx| index.with(cx, |index| *index));
+                run.expect("it ends")
+            });
+            is_over.store(true, Ordering::SeqCst);
+            started_by
+        });
+        assert_eq!(started_by, [0; 5], "by those on duty");
+        executor.set_workers(bed.workers()).expect("all of them");
     }
 }
 
