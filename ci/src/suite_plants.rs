@@ -368,6 +368,12 @@ pub(crate) const BROKEN: &[Broken] = &[
         HANGS,
     ),
     broken(
+        "duty_unasked",
+        "duty",
+        "w3_who_comes_back_finds_what_is_held::on_fibers",
+        HANGS,
+    ),
+    broken(
         "called_waits",
         "hostile_locks",
         "w10_who_was_called_and_has_not_run_is_in_no_circle::on_fibers",

@@ -1,14 +1,16 @@
 //! W3 and W10 for workers that go off duty and come back at run time: they start nothing, and what they have begun goes on.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use dagwood::locks::Mutex;
-use dagwood::{Cx, Database, Event, Executor};
+use dagwood::{Cx, Database, Event, Executor, WorkerLocal};
 use dagwood_tests::{Bed, Meeting, OsGate, Random, open, scenarios};
 
 scenarios! {
     pools [4, 2]: w3_no_more_start_than_are_on_duty;
+    pools [2, 4]: w3_who_comes_back_finds_what_is_held;
+    pools [2, 4]: w3_who_yields_off_duty_starts_nothing;
     pools [4, 2]: w3_fibers_of_those_off_duty_are_resumed;
     pools [2, 4]: w3_those_off_duty_help_who_can_make_no_fiber;
     all [4, 1, 2]: w3_a_broadcast_reaches_those_off_duty;
@@ -36,6 +38,25 @@ fn most_at_once(bed: &Bed, executor: &Executor) -> usize {
     most.into_inner()
 }
 
+/// Those that were sent away come back: all must run for this to end, unless one at a time does.
+fn all_come_back(bed: &Bed, executor: &Executor) {
+    executor.set_workers(bed.workers()).expect("all of them");
+    if bed.is_seeded() {
+        return;
+    }
+    let all = AtomicUsize::new(0);
+    let gate = OsGate::new();
+    let run = executor.run(&Database::new(()), |cx| {
+        cx.par_for_each(0..bed.workers(), |_, _| {
+            if all.fetch_add(1, Ordering::SeqCst) + 1 == bed.workers() {
+                gate.open();
+            }
+            gate.pass();
+        });
+    });
+    run.expect("it ends");
+}
+
 fn w3_no_more_start_than_are_on_duty(bed: &Bed) {
     let executor = bed.executor();
     assert_eq!(executor.workers_on_duty(), bed.workers());
@@ -46,25 +67,69 @@ fn w3_no_more_start_than_are_on_duty(bed: &Bed) {
         let most = most_at_once(bed, &executor);
         assert!((1..=count).contains(&most), "{most} of {count}");
     }
-    // And those that were sent away come back: all must run for this to end, unless one at a time does.
-    executor.set_workers(bed.workers()).expect("all of them");
-    if !bed.is_seeded() {
-        let all = AtomicUsize::new(0);
-        let gate = OsGate::new();
-        let run = executor.run(&Database::new(()), |cx| {
-            cx.par_for_each(0..bed.workers(), |_, _| {
-                if all.fetch_add(1, Ordering::SeqCst) + 1 == bed.workers() {
-                    gate.open();
-                }
-                gate.pass();
-            });
-        });
-        run.expect("it ends");
-    }
+    all_come_back(bed, &executor);
     for count in [0, bed.workers() + 1] {
         executor
             .set_workers(count)
             .expect_err("so many there are not");
+    }
+}
+
+fn w3_who_comes_back_finds_what_is_held(bed: &Bed) {
+    let executor = bed.executor();
+    for _ in 0..bed.scaled(100) {
+        executor.set_workers(1).expect("so many there are");
+        let_all_look(&executor);
+        // The one that is left has shown jobs and taken them back, for nobody: it is not asked to show more.
+        let run = executor.run(&Database::new(()), |cx| {
+            cx.par_for_each(0..50, |_, item| {
+                std::hint::black_box(item);
+            });
+        });
+        run.expect("it ends");
+        all_come_back(bed, &executor);
+    }
+}
+
+/// Those off duty poll, in jobs that yield: what comes from outside is begun by the one on duty all the same.
+fn w3_who_yields_off_duty_starts_nothing(bed: &Bed) {
+    if bed.is_seeded() {
+        // Who polls has the turn until what is outside is let in, and nobody is outside.
+        return;
+    }
+    let executor = bed.executor();
+    let others = bed.workers() - 1;
+    for _ in 0..bed.scaled(20) {
+        let (polling, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let (executor, polling, is_over) = (&executor, &polling, &is_over);
+        let started_by = thread::scope(|threads| {
+            let poll = move |cx: &Cx<'_, ()>, index: usize| {
+                if index == 0 {
+                    return;
+                }
+                polling.fetch_add(1, Ordering::SeqCst);
+                while !is_over.load(Ordering::SeqCst) {
+                    cx.yield_now();
+                }
+            };
+            threads.spawn(move || {
+                let run = executor.run(&Database::new(()), |cx| cx.broadcast(poll).len());
+                run.expect("it ends");
+            });
+            while polling.load(Ordering::SeqCst) < others {
+                thread::yield_now();
+            }
+            executor.set_workers(1).expect("so many there are");
+            let index = WorkerLocal::new(executor, |index| index);
+            let started_by = [(); 5].map(|()| {
+                let run = executor.run(&Database::new(()), |cx| index.with(cx, |index| *index));
+                run.expect("it ends")
+            });
+            is_over.store(true, Ordering::SeqCst);
+            started_by
+        });
+        assert_eq!(started_by, [0; 5], "by those on duty");
+        executor.set_workers(bed.workers()).expect("all of them");
     }
 }
 

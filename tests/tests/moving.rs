@@ -17,6 +17,7 @@ scenarios! {
     pools [2, 3]: w9_a_panic_of_a_fiber_that_has_moved;
     pools [2, 3]: w9_what_is_the_fibers_moves_with_it;
     pools [2, 3]: w9_fibers_that_have_moved_go_home;
+    pools [2, 3]: w9_who_was_taken_counts_as_waiting_once;
     pools [2, 3]: w9_the_last_one_at_the_cap_has_moved;
     pools [2, 4]: w9_many_that_wait_for_each_other;
     pools [2, 3]: w9_random_wakes_from_everywhere;
@@ -239,6 +240,21 @@ fn w9_fibers_that_have_moved_go_home(bed: &Bed) {
             run(&executor, |cx| beside_a_leaf(bed, cx, 5, nothing, nothing));
         }
     }
+}
+
+/// However many have moved, no more wait at once than there are.
+fn w9_who_was_taken_counts_as_waiting_once(bed: &Bed) {
+    // SAFETY: no job keeps a guard of an OS lock, or a thread-local, over a wait.
+    let builder = unsafe { bed.builder().statistics(true).migrate_fibers() };
+    let executor = builder.build().expect("an executor can be made");
+    let rounds = bed.scaled(200);
+    for _ in 0..rounds {
+        run(&executor, |cx| beside_a_leaf(bed, cx, 1, nothing, nothing));
+    }
+    let statistics = executor.statistics();
+    // Of each worker: who waits for the leaf, who waits for it to come, and one at the scope's end.
+    let at_most = 4 * bed.workers() as u64;
+    assert!(statistics.suspended_peak <= at_most, "{statistics:?}");
 }
 
 /// Waits for the gate of the database.

@@ -100,7 +100,7 @@ pub(crate) struct Worker {
     has_shared_one: Cell<bool>,
     /// How many fibers it has made that have not ended.
     made: Cell<usize>,
-    /// How many of its fibers wait, with those that others have taken.
+    /// How many of its fibers wait, with those that others have taken: see [`waiting`](Self::waiting).
     suspended: Cell<usize>,
     /// A job that a yielding fiber found: it goes before ready fibers.
     next_job: Cell<Option<JobRef>>,
@@ -332,9 +332,11 @@ impl Worker {
         self.point(Point::Yield);
         // It must not run on this stack (invariant 3).
         if self.has_spare_or_makes_one() {
-            self.next_job.set(match self.is_off_duty() {
-                true => self.take_own_job(),
-                false => self.take_job(),
+            self.next_job.set(if self.is_off_duty() {
+                // None from outside. But what it has forked may be what who yields waits for, and others may be busy.
+                self.take_own_job().or_else(|| self.deque.pop())
+            } else {
+                self.take_job()
             });
             self.note_diversions();
         }

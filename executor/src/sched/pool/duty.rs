@@ -37,6 +37,10 @@ impl Pool {
         self.on_duty.store(count, Ordering::Relaxed);
         // Who sleeps and is off duty now, is to be counted no more; who is off duty and should not be, is to search.
         self.wake_each();
+        // Who runs has shown jobs to those who were on duty before: it is to look what it should show now.
+        if !plant::is("duty_unasked") {
+            self.raise_all();
+        }
     }
 
     /// A worker stands: those who are off duty may have to help.

@@ -33,11 +33,15 @@ impl Injected {
     /// The next to begin.
     pub(super) fn take(&self) -> Option<JobRef> {
         loop {
-            let has = std::array::from_fn(|level| !self.lines[level].is_empty());
-            let level = match has {
+            let has = || std::array::from_fn(|level| !self.lines[level].is_empty());
+            let level = match has() {
                 [false, false, false] => return None,
                 [false, true, false] => Priority::Normal.level(),
-                _ => self.passes.lock().next(has)?,
+                _ => {
+                    let mut passes = self.passes.lock();
+                    // Looked at anew: a line that has filled up since would seem to be one that nobody was passed over in.
+                    passes.next(has())?
+                }
             };
             // None: others were first.
             if let Some(job) = self.lines[level].steal() {

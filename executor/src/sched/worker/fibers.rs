@@ -273,21 +273,21 @@ impl Worker {
         if !plant::is("kept_forks") {
             self.publish_all(record);
         }
-        let suspended = self.suspended.get() + 1;
-        self.suspended.set(suspended);
+        self.suspended.set(self.suspended.get() + 1);
         let is_watched = self.pool().is_watched();
         if is_watched {
-            self.note_wait(suspended);
+            self.note_wait();
         }
         is_watched
     }
 
     /// A fiber is about to suspend: for statistics, and for a schedule.
     #[cold]
-    fn note_wait(&self, suspended: usize) {
+    fn note_wait(&self) {
         if self.pool().has_statistics() {
             self.counters().waits.add();
-            self.counters().suspended_peak.raise_to(suspended as u64);
+            let waiting = self.waiting() as u64;
+            self.counters().suspended_peak.raise_to(waiting);
         }
         self.point(Point::Listed);
     }

@@ -181,7 +181,7 @@ impl Worker {
     }
 
     /// How many of its fibers wait: those that others have taken do not any more.
-    fn waiting(&self) -> usize {
+    pub(super) fn waiting(&self) -> usize {
         let taken = self.seat().taken.load(Ordering::Relaxed);
         self.suspended.get().wrapping_sub(taken)
     }

@@ -138,7 +138,7 @@ impl Worker {
     /// Whether one of its waiting fibers is woken in the next moment. It is not counted as a
     /// searcher meanwhile.
     pub(super) fn awaits_ready(&self) -> bool {
-        self.suspended.get() > 0 && self.polls_find_ready(POLLS_BEFORE_SEARCH)
+        self.suspended.get() > 0 && self.waiting() > 0 && self.polls_find_ready(POLLS_BEFORE_SEARCH)
     }
 
     /// Looks for work until there is some, sleeping in between. `true`: the pool stops.
