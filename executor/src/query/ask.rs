@@ -386,7 +386,7 @@ fn fail<Q: Query<D>, D: 'static>(asked: &Asked<'_, '_, Q, D>, payload: Payload) 
 /// A cycle decided the slot while its provider ran, or nobody needs it from here any more; what the
 /// provider made of it does not count.
 #[cold]
-fn decided<'db, Q: Query<D>, D>(
+fn decided<'db, Q: Query<D>, D: 'static>(
     cx: &Cx<'db, D>,
     asked: &Asked<'_, 'db, Q, D>,
     cycle: Error,
@@ -400,6 +400,14 @@ fn decided<'db, Q: Query<D>, D>(
         // SAFETY: as in `compute`: no cycle has decided the slot.
         unsafe { asked.slot.abandon() }.wake();
         cycle.raise();
+    }
+    if !asked.slot.is_decided() {
+        // An iteration of another database is on the cycle (graph.md G9): whoever found it has closed no slot.
+        let data = NonNull::from(asked).cast();
+        // SAFETY: it lives, and the claim is ours.
+        let outcome = without_runs(|| unsafe { Asked::<Q, D>::put(data, &cycle) });
+        // SAFETY: as above, and `put` gave the outcome.
+        unsafe { Asked::<Q, D>::close(data, outcome) }.wake();
     }
     if Frame::is_innermost_in(cx.fiber(), &cycle) {
         // The asker is a member too: its ask never returns.
