@@ -9,15 +9,16 @@ impl<'db, D> Cx<'db, D> {
     /// Runs a part of this job on another database, on the same executor and fiber: for a library that keeps a database of its own, or a
     /// provider that needs what another one knows. (A [`run`](crate::Executor::run) inside a job of the same executor is an error.)
     ///
-    /// `body` asks, forks, waits and spawns as anywhere; tasks that it spawns have ended when this returns. What is bound by a
+    /// `body` asks, forks, waits and spawns as anywhere; tasks that it spawns have ended when this returns. One that failed and that nobody has asked
+    /// for by then is, as elsewhere, a failure of the [run](crate::Executor::run): a query of the other database may have spawned it, which is
+    /// computed for whoever comes first. What is bound by a
     /// [`FiberLocal`](crate::FiberLocal) is seen inside, and what cancels this job cancels `body`. A query that asks for itself through several databases is a cycle like any
     /// other. What is asked of the other database is not part of the [records](Database::record_all) of this one: its
     /// results are to this one like its data, and must not change.
     ///
     /// # Panics
     ///
-    /// If `body` does; or as [`get`](Self::get), if a task failed that `body` spawned and nobody asked for. In the sequential build, if the
-    /// database belongs to another thread.
+    /// If `body` does. In the sequential build, if the database belongs to another thread.
     ///
     /// # Examples
     ///
@@ -67,7 +68,7 @@ impl<'db, D> Cx<'db, D> {
         let around = fiber.enter_region(run.region());
         // SAFETY: this job's fiber, the run and the bindings outlive the call.
         let cx = unsafe { Cx::new(&raw const run, fiber, self.locals()) };
-        let result = run.root_in(&cx, body);
+        let result = run.root_beside(self.run(), &cx, body);
         fiber.enter_region(around);
         result.unwrap_or_else(|payload| resume_unwind(payload))
     }

@@ -267,11 +267,22 @@ impl<'db, D> Run<'db, D> {
         if self.region.own_reason().is_none() {
             around.tasks.failed.lock().append(&mut failed);
         }
-        let value = result?;
-        match cycle {
-            Some(error) => Err(failed_with(value, error)),
-            None => Ok(value),
+        part_ended(result, cycle)
+    }
+
+    /// The same of a part that works [beside](Self::beside) the run `around`: whether anybody has asked for a task is seen now.
+    pub(crate) fn root_beside<E, T>(
+        &self,
+        around: &Run<'_, E>,
+        cx: &Cx<'db, D>,
+        body: impl FnOnce(&Cx<'db, D>) -> T,
+    ) -> Result<T, Payload> {
+        let (result, cycle) = self.with_tasks(cx, body);
+        let failed = std::mem::take(&mut *self.tasks.failed.lock());
+        for error in failed.iter().filter_map(|failure| failure()) {
+            around.task_failed(Box::new(move || Some(error.clone())));
         }
+        part_ended(result, cycle)
     }
 
     /// What `body` gives, when all tasks have ended; and the error of a cycle that the wait for one was part of.
@@ -289,6 +300,15 @@ impl<'db, D> Run<'db, D> {
         self.task_ended();
         graph::wait_for_child(fiber, &self.tasks.all_done);
         (result, cycle)
+    }
+}
+
+/// What a part of a run gives.
+fn part_ended<T>(result: Result<T, Payload>, cycle: Option<Error>) -> Result<T, Payload> {
+    let value = result?;
+    match cycle {
+        Some(error) => Err(failed_with(value, error)),
+        None => Ok(value),
     }
 }
 

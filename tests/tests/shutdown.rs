@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use dagwood::{Cx, Database, Error, Event, Executor, Query, Task};
-use dagwood_tests::{Bed, Count, Meeting, at_once_from_threads, scenarios};
+use dagwood_tests::{Bed, Count, Meeting, at_once_from_threads, scaled, scenarios};
 
 scenarios! {
     pools [1, 2, 4]: f4_a_thousand_fibers_are_resumed_and_unwind;
@@ -190,7 +190,7 @@ fn f4_a_recursion_of_joins_ends(bed: &Bed) {
     let executor = bed.executor();
     let begun = Begun(AtomicBool::new(false));
     // More than who refuses is told.
-    let levels = bed.at_most_seeded(500, 15_000);
+    let levels = bed.at_most_seeded(500, scaled(15_000));
     thread::scope(|scope| {
         let run = || executor.run(&Database::new(()), |cx| fork_on(cx, levels, &begun));
         let run = scope.spawn(run);
@@ -201,7 +201,7 @@ fn f4_a_recursion_of_joins_ends(bed: &Bed) {
 }
 
 fn f4_many_that_never_began_do_not_refuse(bed: &Bed) {
-    let many = bed.at_most_seeded(500, 30_000);
+    let many = bed.at_most_seeded(500, scaled(30_000));
     for are_tasks in [false, true] {
         let executor = bed.executor();
         let begun = Begun(AtomicBool::new(false));

@@ -20,7 +20,7 @@ use crate::sync::ThreadBound;
 /// enter the same limit once more, which takes another place.
 ///
 /// It is known who is inside. So if *all* who are inside wait for each other, or for the one that wants to get in (directly,
-/// or through locks, limits, queries, tasks and joins), that is a [deadlock](Error::is_deadlock), and told at once; as long as one of
+/// or through mutexes, once-cells, limits, queries, tasks and joins), that is a [deadlock](Error::is_deadlock), and told at once; as long as one of
 /// them runs, or waits for something that others can still do, it is none. (A [`Semaphore`](super::Semaphore), whose permits anybody may give back,
 /// cannot tell.)
 ///
@@ -63,9 +63,8 @@ struct Inside<'l> {
 }
 
 impl Inside<'_> {
-    /// A place that was just taken for `fiber`, the current one.
-    fn taken<'l>(fiber: &FiberRecord, places: &'l Places) -> Inside<'l> {
-        let holder = holder::of(fiber);
+    /// A place that was just taken for `holder`.
+    fn taken<'l>(holder: &FiberRecord, places: &'l Places) -> Inside<'l> {
         holder.hold();
         Inside { places, holder }
     }
@@ -151,9 +150,10 @@ impl Limit {
     /// ```
     pub fn within_blocking<R>(&self, body: impl FnOnce() -> R) -> Result<R, Error> {
         let fiber = holder::here();
-        let _inside = match self.try_enter(fiber) {
+        let holder = holder::of(fiber);
+        let _inside = match self.try_enter(holder) {
             Some(inside) => inside,
-            None => self.wait(fiber)?,
+            None => self.wait(fiber, holder)?,
         };
         Ok(body())
     }
@@ -176,25 +176,27 @@ impl Limit {
     }
 
     fn enter<D>(&self, cx: &Cx<'_, D>) -> Result<Inside<'_>, Error> {
-        if let Some(inside) = self.try_enter(cx.fiber()) {
+        // Asked once: a thread that ends may have another record each time.
+        let holder = holder::of(cx.fiber());
+        if let Some(inside) = self.try_enter(holder) {
             return Ok(inside);
         }
         begin_wait(cx);
-        self.wait(cx.fiber())
+        self.wait(cx.fiber(), holder)
     }
 
-    fn try_enter(&self, fiber: &FiberRecord) -> Option<Inside<'_>> {
+    fn try_enter(&self, holder: &FiberRecord) -> Option<Inside<'_>> {
         self.check();
-        let is_in = self.places.try_enter(holder::of(fiber));
-        is_in.then(|| Inside::taken(fiber, &self.places))
+        let is_in = self.places.try_enter(holder);
+        is_in.then(|| Inside::taken(holder, &self.places))
     }
 
     #[cold]
-    fn wait(&self, fiber: &FiberRecord) -> Result<Inside<'_>, Error> {
+    fn wait(&self, fiber: &FiberRecord, holder: &FiberRecord) -> Result<Inside<'_>, Error> {
         // SAFETY: `describe` takes living places.
         let what = unsafe { Subject::new(LIMIT, &self.places) };
-        graph::wait_for_place(fiber, &self.places, what)?;
-        Ok(Inside::taken(fiber, &self.places))
+        graph::wait_for_place(fiber, holder, &self.places, what)?;
+        Ok(Inside::taken(holder, &self.places))
     }
 
     fn check(&self) {

@@ -1,5 +1,6 @@
 //! A circle of waits: collected under the graph's lock, and ended. Rules: graph.md G5, G6 and G7.
 
+use std::cmp::Ordering;
 use std::ptr::{self, NonNull};
 
 use super::detection::GRAPH;
@@ -149,14 +150,11 @@ impl Cycle {
     /// held.
     fn walk(&self) -> Vec<String> {
         let mut names: Vec<Name> = self.undecided().filter_map(describe).collect();
-        let smallest = (0..names.len())
-            .min_by(|a, b| names[*a].cmp(&names[*b]))
-            .unwrap_or(0);
-        names.rotate_left(if plant::is("wrong_rotation") {
-            0
-        } else {
-            smallest
-        });
+        let first = match plant::is("wrong_rotation") {
+            true => 0,
+            false => least_rotation(&names),
+        };
+        names.rotate_left(first);
         names.into_iter().map(|name| name.text).collect()
     }
 }
@@ -202,6 +200,27 @@ impl Wait {
         // SAFETY: as above.
         Some(unsafe { awaited.list.detach() })
     }
+}
+
+/// How far to rotate the names to the left so that they are the least: the same walk whoever has found it, also where names
+/// are alike (as those of two databases may be).
+fn least_rotation<T: Ord>(names: &[T]) -> usize {
+    let len = names.len();
+    let (mut best, mut other, mut alike) = (0, 1, 0);
+    while other < len && alike < len {
+        let at = |first: usize| &names[(first + alike) % len];
+        match at(best).cmp(at(other)) {
+            Ordering::Equal => {
+                alike += 1;
+                continue;
+            }
+            Ordering::Less => other += alike + 1,
+            // None that begins in between is less than `other`'s own.
+            Ordering::Greater => (best, other) = (other, other.max(best + alike) + 1),
+        }
+        alike = 0;
+    }
+    best
 }
 
 /// The frames of `owner`, which waits or is the finder, from the one that does `awaited` to the
@@ -254,4 +273,22 @@ fn put(frame: NonNull<Frame>, error: &Error) -> Option<Outcome> {
 fn describe(frame: NonNull<Frame>) -> Option<Name> {
     // SAFETY: the frame belongs to a stuck fiber, or to the finder's own stack.
     unsafe { frame.as_ref() }.name()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::least_rotation;
+
+    #[test]
+    fn the_least_rotation_is_the_least_of_all() {
+        // All words of up to seven letters out of three.
+        for len in 0..8_u32 {
+            for number in 0..3_usize.pow(len) {
+                let word: Vec<usize> = (0..len).map(|at| number / 3_usize.pow(at) % 3).collect();
+                let rotated = |by: usize| [&word[by..], &word[..by]].concat();
+                let least = (0..word.len()).map(rotated).min().unwrap_or_default();
+                assert_eq!(rotated(least_rotation(&word)), least, "{word:?}");
+            }
+        }
+    }
 }

@@ -4,6 +4,7 @@
 //! has listed itself at its place (wait.md) is woken by the place's list.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::ptr;
 
 use super::fiber::FiberRecord;
@@ -163,6 +164,23 @@ impl Line {
             self.take_out(place);
         }
         is_in
+    }
+
+    /// Whether a place is in it, which is in this line or in none.
+    pub(crate) fn has(&self, place: &Place) -> bool {
+        place.is_in.get()
+    }
+
+    /// Those who wait, each by all records that are named.
+    pub(crate) fn names(&self) -> BTreeSet<*const FiberRecord> {
+        let mut names = BTreeSet::new();
+        let mut next = self.first;
+        // SAFETY: null, or in the line (N2).
+        while let Some(place) = unsafe { next.as_ref() } {
+            names.extend([place.fiber, place.beside]);
+            next = place.next.get();
+        }
+        names
     }
 
     /// The place at which a fiber waits, or one that holds locks by this record.

@@ -3,6 +3,7 @@
 //! The word and the line of a lock: who holds it, who is called. Used by the public locks through `graph/locking.rs`, which
 //! suspends. Knows no edge, and nothing of what the lock guards.
 
+use std::collections::BTreeSet;
 use std::panic::Location;
 use std::ptr;
 
@@ -226,6 +227,11 @@ impl Lock {
         }
         drop(waiting);
         called.wake();
+    }
+
+    /// Those who are in the line, by all records that may be met.
+    pub(crate) fn names_in_line(&self) -> BTreeSet<*const FiberRecord> {
+        self.waiting.lock().line.names()
     }
 
     /// Does something with the place at which `fiber` waits, if it is in the line.

@@ -4,19 +4,15 @@
 //! Used by the public limits through `graph/locking.rs`, which suspends. Knows no edge. Not made for speed: what is limited
 //! so takes long.
 
-use std::ptr;
+use std::collections::BTreeMap;
 
 use super::fiber::FiberRecord;
 use super::line::{Called, Line, Place};
 use super::lock::Entered;
-use super::wait::WaitList;
 use crate::sync::Mutex;
 
 /// Places, and those who wait for one.
-#[repr(C)]
 pub(crate) struct Places {
-    /// Nobody lists itself here, and it names nobody. First: an edge to it is one to the whole.
-    _edge: WaitList,
     inside: Mutex<Inside>,
     count: usize,
     /// What they are called in errors and reports.
@@ -25,9 +21,18 @@ pub(crate) struct Places {
 
 /// Who is in, and who waits.
 struct Inside {
-    /// Each who has a place, as often as it has one (L1).
-    holders: Vec<*const FiberRecord>,
+    /// Each who has a place, and how many it has (L1).
+    holders: BTreeMap<*const FiberRecord, usize>,
+    taken: usize,
     line: Line,
+}
+
+/// Where one stands who waits for a place, in its frame.
+#[repr(C)]
+pub(crate) struct Stand<'p> {
+    /// First: an edge to what its fiber waits for is one to the whole.
+    pub(crate) place: Place,
+    pub(crate) places: &'p Places,
 }
 
 // SAFETY: the addresses are only compared with and copied.
@@ -37,9 +42,9 @@ impl Places {
     /// So many, all free.
     pub(crate) fn new(name: Box<str>, count: usize) -> Self {
         Places {
-            _edge: WaitList::new(ptr::null()),
             inside: Mutex::new(Inside {
-                holders: Vec::new(),
+                holders: BTreeMap::new(),
+                taken: 0,
                 line: Line::new(),
             }),
             count,
@@ -59,7 +64,7 @@ impl Places {
 
     /// How many are taken now.
     pub(crate) fn taken(&self) -> usize {
-        self.inside.lock().holders.len()
+        self.inside.lock().taken
     }
 
     /// How many wait for one now.
@@ -70,9 +75,9 @@ impl Places {
     /// Takes a place for `holder`, if one is free; then nobody waits (L2).
     pub(crate) fn try_enter(&self, holder: *const FiberRecord) -> bool {
         let mut inside = self.inside.lock();
-        let is_free = inside.holders.len() < self.count;
+        let is_free = inside.taken < self.count;
         if is_free {
-            inside.holders.push(holder);
+            inside.take(holder);
         }
         is_free
     }
@@ -85,8 +90,8 @@ impl Places {
     /// [left](Self::leave).
     pub(crate) unsafe fn enter(&self, place: &Place) -> Entered {
         let mut inside = self.inside.lock();
-        if inside.holders.len() < self.count {
-            inside.holders.push(place.holder());
+        if inside.taken < self.count {
+            inside.take(place.holder());
             return Entered::Taken;
         }
         // SAFETY: by contract.
@@ -113,32 +118,37 @@ impl Places {
         called.wake();
     }
 
-    /// Those who have a place, if `waiter` is in the line.
-    pub(crate) fn holders_for(
-        &self,
-        waiter: *const FiberRecord,
-    ) -> Option<Vec<*const FiberRecord>> {
+    /// Those who have a place, each once, if `place` is in the line.
+    pub(crate) fn holders_for(&self, place: &Place) -> Option<Vec<*const FiberRecord>> {
         let inside = self.inside.lock();
-        inside.line.find(waiter).map(|_| inside.holders.clone())
+        let is_in = inside.line.has(place);
+        is_in.then(|| inside.holders.keys().copied().collect())
     }
 
-    /// Does something with the place at which `fiber` waits, if it is in the line.
-    pub(crate) fn with_place<R>(
-        &self,
-        fiber: *const FiberRecord,
-        body: impl FnOnce(&Place) -> R,
-    ) -> Option<R> {
-        self.inside.lock().line.find(fiber).map(body)
+    /// Does something with `place`, if it is in the line.
+    pub(crate) fn with_place<R>(&self, place: &Place, body: impl FnOnce(&Place) -> R) -> Option<R> {
+        let inside = self.inside.lock();
+        inside.line.has(place).then(|| body(place))
     }
 }
 
 impl Inside {
+    /// `holder` has one place more.
+    fn take(&mut self, holder: *const FiberRecord) {
+        *self.holders.entry(holder).or_default() += 1;
+        self.taken += 1;
+    }
+
     /// `holder` has one place less, which goes to the first in the line.
     fn hand_over(&mut self, holder: *const FiberRecord) -> Called {
-        let own = self.holders.iter().position(|one| ptr::eq(*one, holder));
-        self.holders.swap_remove(own.expect("it has a place"));
+        let own = self.holders.get_mut(&holder).expect("it has a place");
+        *own -= 1;
+        if *own == 0 {
+            self.holders.remove(&holder);
+        }
+        self.taken -= 1;
         if let Some(next) = self.line.first().map(Place::holder) {
-            self.holders.push(next);
+            self.take(next);
         }
         let mut called = Called::nobody();
         self.line.call_first(&mut called);

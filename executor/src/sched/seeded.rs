@@ -78,7 +78,7 @@ enum Phase {
 }
 
 thread_local! {
-    /// The schedule that this OS thread is the base of a worker of.
+    /// The schedule that this OS thread is the base of a worker of, or acts as the base for.
     static BASE_OF: Cell<*const Seeded> = const { Cell::new(ptr::null()) };
 }
 
@@ -86,6 +86,12 @@ thread_local! {
 #[inline(never)]
 fn base_of() -> *const Seeded {
     BASE_OF.with(Cell::get)
+}
+
+/// Says what [`base_of`] gives. Gives what it gave.
+#[inline(never)]
+fn set_base_of(seeded: *const Seeded) -> *const Seeded {
+    BASE_OF.with(|base| base.replace(seeded))
 }
 
 impl Seeded {
@@ -125,7 +131,7 @@ impl Seeded {
 
     /// The thread of `worker` has come, and gets its first turn (T1).
     pub(crate) fn begin(&self, worker: usize, pool: &impl Sleepers) {
-        BASE_OF.with(|base| base.set(self));
+        set_base_of(self);
         let mut turns = self.turns.lock();
         if let Phase::Gathering(missing) = turns.phase {
             turns.phase = Phase::Gathering(missing - 1);
@@ -191,6 +197,13 @@ impl Seeded {
     /// Whether the calling thread, which runs no fiber of the pool, is a worker's base.
     pub(crate) fn is_base_here(&self) -> bool {
         ptr::eq(base_of(), self)
+    }
+
+    /// Runs `body`, which does not suspend, on the thread of a fiber that runs, though not as that fiber: as the base would.
+    pub(crate) fn as_base(&self, body: impl FnOnce()) {
+        let before = set_base_of(self);
+        body();
+        set_base_of(before);
     }
 
     /// The pool stops: from now on all run. `is_inside`: a worker says so, and holds the turn (T6).

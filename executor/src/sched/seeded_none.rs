@@ -59,6 +59,10 @@ impl Seeded {
         match self.0 {}
     }
 
+    pub(crate) fn as_base(&self, _: impl FnOnce()) {
+        match self.0 {}
+    }
+
     pub(crate) fn stop(&self, _: bool) {
         match self.0 {}
     }

@@ -91,11 +91,14 @@ fn whoever_sees_one_wait_sees_who_is_inside() {
         let place = Place::for_holder(&second, None, &second);
         // SAFETY: it is called below.
         assert_eq!(unsafe { limited.places.enter(&place) }, Entered::Waits);
-        let (known, waiter) = (ptr_of(&first), ptr_of(&second));
+        let (known, waiter) = (Address(&first), AddressOfPlace(&raw const place));
         let looker = {
             let limited = Arc::clone(&limited);
             thread::spawn(move || {
-                let holders = limited.places.holders_for(waiter.0);
+                let waiter = waiter;
+                // SAFETY: it stays until this thread was joined.
+                let place = unsafe { &*waiter.0 };
+                let holders = limited.places.holders_for(place);
                 let holders =
                     holders.map(|holders| Vec::from_iter(holders.into_iter().map(Address)));
                 assert!(holders.is_none_or(|holders| holders == [known]));
@@ -104,7 +107,7 @@ fn whoever_sees_one_wait_sees_who_is_inside() {
         limited.places.give_back(&first);
         looker.join().expect("it ends");
         assert!(place.list.outcome().is_some(), "it is called");
-        assert!(limited.places.holders_for(&second).is_none());
+        assert!(limited.places.holders_for(&place).is_none());
         limited.places.give_back(&second);
     });
 }
@@ -116,9 +119,11 @@ struct Address(*const FiberRecord);
 // SAFETY: never followed.
 unsafe impl Send for Address {}
 
-fn ptr_of(fiber: &FiberRecord) -> Address {
-    Address(fiber)
-}
+/// Where one stands, for another thread.
+struct AddressOfPlace(*const Place);
+
+// SAFETY: whoever has it says who keeps the place.
+unsafe impl Send for AddressOfPlace {}
 
 /// L3: one steps into the line and leaves it, while the place is given back; another one waits.
 #[test]

@@ -3,7 +3,7 @@
 //!
 //! Used by whoever adds an edge, under the graph's lock. Decides nothing: a circle of queries is `cycle.rs`'s.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
 use std::ptr;
 
@@ -14,7 +14,7 @@ use crate::sched::fiber::FiberRecord;
 use crate::sched::holder;
 use crate::sched::line::Place;
 use crate::sched::lock::Lock;
-use crate::sched::places::Places;
+use crate::sched::places::Stand;
 use crate::sched::wait::Waiters;
 
 /// What an edge would close.
@@ -99,7 +99,7 @@ struct Hop<'w> {
 #[derive(Copy, Clone)]
 enum Thing<'w> {
     Lock(&'w Lock),
-    Places(&'w Places),
+    Places(&'w Stand<'w>),
 }
 
 impl<'w> Thing<'w> {
@@ -107,7 +107,7 @@ impl<'w> Thing<'w> {
     fn with_place<R>(self, fiber: &FiberRecord, body: impl FnOnce(&Place) -> R) -> Option<R> {
         match self {
             Thing::Lock(lock) => lock.with_place(fiber, body),
-            Thing::Places(places) => places.with_place(fiber, body),
+            Thing::Places(stand) => stand.places.with_place(&stand.place, body),
         }
     }
 }
@@ -116,6 +116,14 @@ impl<'w> Hop<'w> {
     /// What `waiter` waits for, if it waits. Who was called to a lock, or to a place, waits no more, though it has not run
     /// yet and its edge stands: another may hold the lock by then. (It walks itself if it steps into the line again.)
     fn of(waiter: &'w FiberRecord) -> Option<Hop<'w>> {
+        let is_in_line = |thing: Thing<'_>| thing.with_place(waiter, |_| ()).is_some();
+        Self::if_in_line(waiter, is_in_line)
+    }
+
+    fn if_in_line(
+        waiter: &'w FiberRecord,
+        is_in_line: impl FnOnce(Thing<'w>) -> bool,
+    ) -> Option<Hop<'w>> {
         let awaited = waiter.edge.get();
         if awaited.is_null() {
             return None;
@@ -125,7 +133,6 @@ impl<'w> Hop<'w> {
             awaited,
             kind: waiter.wait_kind.get(),
         };
-        let is_in_line = |thing: Thing<'_>| thing.with_place(waiter, |_| ()).is_some();
         let waits = hop.thing().is_none_or(is_in_line) || plant::is("called_waits");
         waits.then_some(hop)
     }
@@ -142,10 +149,10 @@ impl<'w> Hop<'w> {
 
     /// Any of those for whom it waits may end it. Nobody: it is over, or nobody is known to end it.
     fn owners(&self) -> Vec<&'w FiberRecord> {
-        let Some(Thing::Places(places)) = self.thing() else {
+        let Some(Thing::Places(stand)) = self.thing() else {
             return Vec::from_iter(self.owner());
         };
-        let holders = places.holders_for(self.waiter).unwrap_or_default();
+        let holders = stand.places.holders_for(&stand.place).unwrap_or_default();
         let few = match plant::is("one_holder") {
             true => 1,
             false => usize::MAX,
@@ -160,7 +167,7 @@ impl<'w> Hop<'w> {
         match self.kind {
             // SAFETY: an edge of this kind is one to the whole lock.
             WaitKind::Lock => Some(Thing::Lock(unsafe { &*self.awaited.cast() })),
-            // SAFETY: an edge of this kind is one to all the places.
+            // SAFETY: an edge of this kind is one to the whole stand, which is in the waiter's frame as long as the edge is there.
             WaitKind::Place => Some(Thing::Places(unsafe { &*self.awaited.cast() })),
             WaitKind::Child | WaitKind::Ask | WaitKind::Iterated => None,
         }
@@ -171,18 +178,36 @@ impl<'w> Hop<'w> {
     fn all_that_wait(self, is_finder: impl Fn(&FiberRecord) -> bool) -> Option<Vec<Hop<'w>>> {
         let mut waits = vec![self];
         let mut known = BTreeSet::new();
+        // Whose holders are known, and who was in a lock's line when it was first met: so that many who wait for the same
+        // are looked at once each.
+        let mut places = BTreeSet::new();
+        let mut lines = BTreeMap::new();
         let mut next = 0;
-        while let Some(hop) = waits.get(next) {
+        while let Some(hop) = waits.get(next).copied() {
+            next += 1;
+            if let Some(Thing::Places(stand)) = hop.thing()
+                && !places.insert(ptr::from_ref(stand.places))
+            {
+                continue;
+            }
             let owners = hop.owners();
             if owners.is_empty() {
                 return None;
             }
             for owner in owners {
-                if !is_finder(owner) && known.insert(ptr::from_ref(owner)) {
-                    waits.push(Hop::on_from(owner)?);
+                if is_finder(owner) || !known.insert(ptr::from_ref(owner)) {
+                    continue;
                 }
+                let is_in_line = |thing: Thing<'w>| match thing {
+                    Thing::Places(_) => thing.with_place(owner, |_| ()).is_some(),
+                    Thing::Lock(lock) => lines
+                        .entry(ptr::from_ref(lock))
+                        .or_insert_with(|| lock.names_in_line())
+                        .contains(&ptr::from_ref(owner)),
+                };
+                let runs = owner.is_called_back();
+                waits.push(Hop::if_in_line(owner, is_in_line).filter(|_| !runs)?);
             }
-            next += 1;
         }
         Some(waits)
     }
@@ -191,7 +216,7 @@ impl<'w> Hop<'w> {
         write!(text, "{} waits for ", doing(self.waiter))?;
         match self.thing() {
             Some(Thing::Lock(lock)) => write!(text, "{}", lock.name()),
-            Some(Thing::Places(places)) => text.write_str(places.name()),
+            Some(Thing::Places(stand)) => text.write_str(stand.places.name()),
             None => {
                 let query = self.owner().and_then(|owner| query_of(owner, self.awaited));
                 text.write_str(query.unwrap_or("a part of it"))

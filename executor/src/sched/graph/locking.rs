@@ -17,7 +17,7 @@ use crate::sched::fiber::FiberRecord;
 use crate::sched::holder;
 use crate::sched::line::Place;
 use crate::sched::lock::{Entered, Lock};
-use crate::sched::places::Places;
+use crate::sched::places::{Places, Stand};
 use crate::sched::wait::{WaitList, Waiters};
 
 /// What a list is to the graph.
@@ -86,23 +86,28 @@ fn enter(fiber: &FiberRecord, lock: &Lock, place: &Place) -> Step {
     })
 }
 
-/// Takes one of `places` for `fiber`, the current one, which waits if need be.
+/// Takes one of `places` for `holder`, by which `fiber`, the current one, holds; it waits if need be.
 ///
 /// # Errors
 ///
 /// As for [`wait_for_lock`].
 pub(crate) fn wait_for_place(
     fiber: &FiberRecord,
+    holder: &FiberRecord,
     places: &Places,
     what: Subject,
 ) -> Result<(), Error> {
     may_wait_in_line(fiber, what)?;
-    let place = Place::for_holder(fiber, holder::beside(fiber), holder::of(fiber));
+    let stand = Stand {
+        place: Place::for_holder(fiber, holder::beside(fiber), holder),
+        places,
+    };
+    let place = &stand.place;
     // SAFETY: whoever steps into the line suspends and was called, or leaves, before the place goes.
-    let enter = || unsafe { places.enter(&place) };
-    let leave = || places.leave(&place);
-    let edge = ptr::from_ref(places).cast();
-    match step_in(fiber, &place, edge, WaitKind::Place, enter, leave) {
+    let enter = || unsafe { places.enter(place) };
+    let leave = || places.leave(place);
+    let edge = ptr::from_ref(&stand).cast();
+    match step_in(fiber, place, edge, WaitKind::Place, enter, leave) {
         Step::Taken | Step::Called => Ok(()),
         Step::Deadlock(error) => Err(error),
         Step::Listed => {

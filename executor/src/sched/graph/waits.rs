@@ -232,7 +232,7 @@ pub(crate) enum WaitKind {
     Iterated,
     /// For a lock: the edge is one to the whole of it (lock.md).
     Lock,
-    /// For one of several places: the edge is one to all of them (lock.md).
+    /// For one of several places: the edge is one to where the fiber stands for it (lock.md).
     Place,
 }
 

@@ -9,16 +9,21 @@ use super::Worker;
 use crate::hooks::Call;
 use crate::sched::fiber::{FiberRecord, Left, set_current};
 use crate::sched::holder;
+use crate::sched::seeded::Seeded;
 
-/// Calls hooks as the OS thread.
-struct AsThread;
+/// Calls hooks as the OS thread, which has the turn if there is a schedule.
+struct AsThread<'s>(Option<&'s Seeded>);
 
-impl Call for AsThread {
+impl Call for AsThread<'_> {
     fn call(&self, place: &'static Location<'static>, hook: &mut dyn FnMut()) {
         let abort = AbortOnUnwind { place };
         let thread = holder::of_thread();
         let fiber = set_current(thread);
-        thread.without_suspending(place, hook);
+        let call = || thread.without_suspending(place, hook);
+        match self.0 {
+            Some(seeded) => seeded.as_base(call),
+            None => call(),
+        }
         set_current(fiber);
         std::mem::forget(abort);
     }
@@ -44,7 +49,7 @@ impl Worker {
     /// fiber may come back on another worker's thread (moving.md M8): the hooks are the pool's.
     pub(super) fn switch_with_hooks(&self, record: &FiberRecord, left: Left) {
         let hooks = self.pool().hooks();
-        hooks.around(&AsThread, &mut || {
+        hooks.around(&AsThread(self.pool().seeded()), &mut || {
             self.switch_to_base(record, left);
         });
     }
