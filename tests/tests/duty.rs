@@ -4,13 +4,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use dagwood::locks::Mutex;
-use dagwood::{Cx, Database, Event, Executor, WorkerLocal};
+use dagwood::{Cx, Database, Event, Executor};
 use dagwood_tests::{Bed, Meeting, OsGate, Random, open, scenarios};
 
 scenarios! {
     pools [4, 2]: w3_no_more_start_than_are_on_duty;
     pools [2, 4]: w3_who_comes_back_finds_what_is_held;
-    pools [2, 4]: w3_who_yields_off_duty_starts_nothing;
+    pools [2, 4]: w3_who_polls_off_duty_begins_what_it_forked;
     pools [4, 2]: w3_fibers_of_those_off_duty_are_resumed;
     pools [2, 4]: w3_those_off_duty_help_who_can_make_no_fiber;
     all [4, 1, 2]: w3_a_broadcast_reaches_those_off_duty;
@@ -91,44 +91,42 @@ fn w3_who_comes_back_finds_what_is_held(bed: &Bed) {
     }
 }
 
-/// Those off duty poll, in jobs that yield: what comes from outside is begun by the one on duty all the same.
-fn w3_who_yields_off_duty_starts_nothing(bed: &Bed) {
+/// Each of those off duty polls for what it has forked, and the one on duty for them: nobody else begins anything.
+fn w3_who_polls_off_duty_begins_what_it_forked(bed: &Bed) {
     if bed.is_seeded() {
-        // Who polls has the turn until what is outside is let in, and nobody is outside.
+        // All must have begun, each on its worker.
         return;
     }
     let executor = bed.executor();
     let others = bed.workers() - 1;
     for _ in 0..bed.scaled(20) {
-        let (polling, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let (executor, polling, is_over) = (&executor, &polling, &is_over);
-        let started_by = thread::scope(|threads| {
-            let poll = move |cx: &Cx<'_, ()>, index: usize| {
-                if index == 0 {
-                    return;
+        let (here, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let poll = |cx: &Cx<'_, ()>, index: usize| {
+            here.fetch_add(1, Ordering::SeqCst);
+            while here.load(Ordering::SeqCst) <= others {
+                thread::yield_now();
+            }
+            if index == 0 {
+                executor.set_workers(1).expect("so many there are");
+                while done.load(Ordering::SeqCst) < others {
+                    cx.yield_now();
                 }
-                polling.fetch_add(1, Ordering::SeqCst);
-                while !is_over.load(Ordering::SeqCst) {
+                return;
+            }
+            while executor.workers_on_duty() > 1 {
+                thread::yield_now();
+            }
+            let is_set = AtomicBool::new(false);
+            let until_set = |cx: &Cx<'_, ()>| {
+                while !is_set.load(Ordering::SeqCst) {
                     cx.yield_now();
                 }
             };
-            threads.spawn(move || {
-                let run = executor.run(&Database::new(()), |cx| cx.broadcast(poll).len());
-                run.expect("it ends");
-            });
-            while polling.load(Ordering::SeqCst) < others {
-                thread::yield_now();
-            }
-            executor.set_workers(1).expect("so many there are");
-            let index = WorkerLocal::new(executor, |index| index);
-            let started_by = [(); 5].map(|()| {
-                let run = executor.run(&Database::new(()), |cx| index.with(cx, |index| *index));
-                run.expect("it ends")
-            });
-            is_over.store(true, Ordering::SeqCst);
-            started_by
-        });
-        assert_eq!(started_by, [0; 5], "by those on duty");
+            cx.join(until_set, |_| is_set.store(true, Ordering::SeqCst));
+            done.fetch_add(1, Ordering::SeqCst);
+        };
+        let run = executor.run(&Database::new(()), |cx| cx.broadcast(poll).len());
+        run.expect("it ends");
         executor.set_workers(bed.workers()).expect("all of them");
     }
 }

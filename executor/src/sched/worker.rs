@@ -332,15 +332,19 @@ impl Worker {
         self.point(Point::Yield);
         // It must not run on this stack (invariant 3).
         if self.has_spare_or_makes_one() {
-            self.next_job.set(if self.is_off_duty() {
-                // None from outside. But what it has forked may be what who yields waits for, and others may be busy.
-                self.take_own_job().or_else(|| self.deque.pop())
-            } else {
-                self.take_job()
+            self.next_job.set(match self.is_off_duty() {
+                true => self.take_own_job(),
+                false => self.take_job().or_else(|| self.take_orphan()),
             });
             self.note_diversions();
         }
         self.has_next_job()
+    }
+
+    /// A job of another worker, if some are off duty: theirs are begun by nobody while all others yield (idle.md I8).
+    fn take_orphan(&self) -> Option<JobRef> {
+        let has_orphans = self.pool().on_duty() < self.workers();
+        has_orphans.then(|| self.steal()).flatten()
     }
 
     fn has_next_job(&self) -> bool {
