@@ -224,6 +224,8 @@ impl FiberRecord {
 
     /// The worker that owns this fiber and runs its jobs; `None` for an OS thread and a sequential
     /// run. Not to be kept over a wait (moving.md M8).
+    // Always: who yields asks, and a call there costs more than what it does (see `Cx::yield_now`).
+    #[inline(always)]
     pub(crate) fn worker(&self) -> Option<&Worker> {
         let worker = match &self.wake {
             Wake::Worker(worker) => *worker,
