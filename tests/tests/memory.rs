@@ -86,8 +86,7 @@ fn reported_and_counted(executor: &Executor, is_recorded: bool, ask: Ask) -> (us
     fill(&fresh(), 1000);
     let before = LIVE.load(Ordering::SeqCst);
     let db = fresh();
-    // Enough that what is rounded up is little of it.
-    fill(&db, scaled(30_000).max(3000));
+    fill(&db, scaled(30_000));
     let counted = LIVE.load(Ordering::SeqCst) - before;
     let reported = db.memory().iter().map(|memory| memory.bytes).sum();
     (reported, counted)
@@ -108,8 +107,9 @@ fn memory_is_what_the_allocator_gave() {
                 for (which, ask) in asks.into_iter().enumerate() {
                     let (reported, counted) = reported_and_counted(&executor, is_recorded, ask);
                     let off = reported.abs_diff(counted);
+                    // Where they are few, what the executor keeps weighs.
                     assert!(
-                        off < counted / 100,
+                        off < counted / 100 + 1000,
                         "ask {which}, records: {is_recorded}, reported {reported}, counted {counted}"
                     );
                 }
