@@ -44,9 +44,9 @@ pub(super) struct WorkerFiber {
 }
 
 // There may be a million of them: 320 bytes each where stacks are of our own (a record of four cache lines, and the
-// fiber). On Windows a fiber has more to say of its stack.
+// fiber). Elsewhere a fiber has more to say of its stack.
 const _: () =
-    assert!(size_of::<WorkerFiber>() <= (264 + size_of::<Option<Fiber>>()).next_multiple_of(64));
+    assert!(size_of::<WorkerFiber>() <= (272 + size_of::<Option<Fiber>>()).next_multiple_of(64));
 
 impl WorkerFiber {
     /// The fiber with this record, if it is a worker's: an address alone, since each load between two fibers' turns
