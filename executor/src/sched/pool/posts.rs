@@ -78,11 +78,17 @@ impl Pool {
 
     /// Whether there is a job that any worker may start, or a fiber that any may resume.
     pub(crate) fn has_jobs(&self) -> bool {
-        let has_shared =
-            || self.moves_fibers && self.seats.iter().any(|seat| !seat.shared.is_empty());
-        !self.injected.is_empty()
-            || self.seats.iter().any(|seat| !seat.stealer.is_empty())
-            || has_shared()
+        self.has_unbegun() || self.has_shared_fibers()
+    }
+
+    /// Whether there is a job that any worker may start.
+    pub(super) fn has_unbegun(&self) -> bool {
+        !self.injected.is_empty() || self.seats.iter().any(|seat| !seat.stealer.is_empty())
+    }
+
+    /// Whether there is a fiber that any worker may resume.
+    pub(super) fn has_shared_fibers(&self) -> bool {
+        self.moves_fibers && self.seats.iter().any(|seat| !seat.shared.is_empty())
     }
 
     /// Shows work, by `push`, and wakes somebody for it, by `wake`: noted for the audit of sleepers, and with points of a

@@ -18,11 +18,11 @@ impl Pool {
     /// Lets a worker sleep until there is something for it.
     pub(crate) fn sleep(&self, worker: usize, sleeper: &Worker) {
         let seat = self.seat(worker);
-        let has_own =
-            || !plant::is("lost_wake") && (!seat.inbox.is_empty() || !seat.own_jobs.is_empty());
+        let has_own = || !seat.inbox.is_empty() || !seat.own_jobs.is_empty();
+        let has_fibers = || !plant::is("lost_wake") && (has_own() || self.has_shared_fibers());
         // A worker that is off duty is to leave the searchers: I9.
         let is_work_there =
-            || self.is_stopping() || has_own() || self.has_jobs() || self.is_off_duty(worker);
+            || self.is_stopping() || has_fibers() || self.has_unbegun() || self.is_off_duty(worker);
         // Nobody asks for a sleeper, so it asks once more, in earnest, when it is counted (idle.md I6).
         let ask = || {
             let others = self.seats.iter().filter(|other| !ptr::eq(*other, seat));

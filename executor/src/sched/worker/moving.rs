@@ -157,7 +157,7 @@ impl Worker {
 
     /// Takes a ready fiber of another worker, to be resumed here next (M3).
     pub(super) fn takes_fiber(&self) -> bool {
-        if !self.moves_fibers || plant::is("kept_ready") {
+        if !self.moves_fibers || plant::is("kept_ready") || plant::is("lost_wake") {
             return false;
         }
         let others = (1..self.workers()).map(|step| (self.index + step) % self.workers());
