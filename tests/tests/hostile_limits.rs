@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use dagwood::Database;
 use dagwood::locks::{Limit, Mutex};
+use dagwood::{Database, Executor};
 use dagwood_tests::{Bed, scenarios};
 
 scenarios! {
@@ -33,6 +33,10 @@ thread_local! {
 
 /// Where a thread's own record for what it holds is gone already, each call makes another one.
 fn w10_a_thread_that_ends_gets_in(_: &Bed) {
+    if Executor::backends().len() == 1 {
+        // In the sequential build a limit stays on its thread.
+        return;
+    }
     let (limit, count) = (
         Arc::new(Limit::new("tool", 1)),
         Arc::new(AtomicUsize::new(0)),
