@@ -20,6 +20,9 @@ const LIBRARIES: [&str; 4] = [
     "rayon-core@1.13.900",
 ];
 
+/// Builds of the library that lack something, to measure what it costs: nobody else would see that their twins fit no more.
+const COMPARED_BUILDS: [&str; 2] = ["--cfg no_schedule", "--cfg no_detection"];
+
 fn with_features(command: &str, packages: &[&str], features: &str, rest: &str) -> Line {
     let packages: String = packages
         .iter()
@@ -46,6 +49,14 @@ pub(crate) fn clippy() -> Vec<Line> {
         FEATURE_SETS
             .map(|set| with_features("clippy", &harness, set, "--all-targets -- -D warnings")),
     );
+    lines.extend(COMPARED_BUILDS.map(|flags| {
+        let mut line = cargo("check -p dagwood");
+        line.environment = vec![
+            ("RUSTFLAGS", flags),
+            ("CARGO_TARGET_DIR", "target/compared"),
+        ];
+        line
+    }));
     lines
 }
 

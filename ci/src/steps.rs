@@ -25,7 +25,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "clippy",
         is_extra: false,
-        about: "clippy has nothing to say, for each feature set",
+        about: "clippy has nothing to say, for each feature set; the builds to compare with compile",
         commands: commands::clippy,
     },
     Step {

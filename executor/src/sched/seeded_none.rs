@@ -7,12 +7,13 @@ use super::job::JobRef;
 use super::point::Point;
 use super::pool::Pool;
 use crate::error::Error;
+use crate::priority::Priority;
 use crate::schedule::{Schedule, ScheduleLog};
 
 /// What would come from outside.
 #[allow(dead_code, reason = "as in `seeded.rs`")]
 pub(crate) enum Post {
-    Job(JobRef),
+    Job(JobRef, Priority),
     Fiber(usize, *const FiberRecord),
     Sweeps,
     Duty(usize),
