@@ -81,6 +81,13 @@ pub(crate) struct Seat {
     sweep: Sweep,
 }
 
+impl Seat {
+    /// Whether there is something for this worker alone.
+    fn has_own(&self) -> bool {
+        !self.inbox.is_empty() || !self.own_jobs.is_empty()
+    }
+}
+
 /// What the workers share.
 pub(crate) struct Pool {
     seats: Box<[Seat]>,

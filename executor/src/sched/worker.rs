@@ -306,10 +306,11 @@ impl Worker {
         self.has_ready_fiber() && is_quick()
     }
 
+    /// Whether a fiber is ready here, or was woken for it.
     // Always: a call in a yield would be a twentieth of it.
     #[inline(always)]
     fn has_ready_fiber(&self) -> bool {
-        !self.ready.is_empty() || !self.seat().inbox.is_empty() || self.has_ready()
+        self.has_ready() || !self.seat().inbox.is_empty()
     }
 
     /// Whether another goes on when the current fiber yields: a ready fiber, or, if there is none

@@ -65,12 +65,6 @@ impl Pool {
             || (),
             || self.has_jobs() && self.idle.job_posted(),
         );
-        let seat = self.seat(worker);
-        let has_own = || !seat.inbox.is_empty() || !seat.own_jobs.is_empty();
-        self.idle.block(
-            worker,
-            || has_own() || !self.is_off_duty(worker),
-            |wake, guard| self.wait(worker, wake, guard),
-        );
+        self.block_until(worker, || !self.is_off_duty(worker));
     }
 }

@@ -18,11 +18,15 @@ impl Pool {
     /// Lets a worker sleep until there is something for it.
     pub(crate) fn sleep(&self, worker: usize, sleeper: &Worker) {
         let seat = self.seat(worker);
-        let has_own = || !seat.inbox.is_empty() || !seat.own_jobs.is_empty();
-        let has_fibers = || !plant::is("lost_wake") && (has_own() || self.has_shared_fibers());
+        let has_own_or_shared =
+            || !plant::is("lost_wake") && (seat.has_own() || self.has_shared_fibers());
         // A worker that is off duty is to leave the searchers: I9.
-        let is_work_there =
-            || self.is_stopping() || has_fibers() || self.has_unbegun() || self.is_off_duty(worker);
+        let is_work_there = || {
+            self.is_stopping()
+                || has_own_or_shared()
+                || self.has_unbegun()
+                || self.is_off_duty(worker)
+        };
         // Nobody asks for a sleeper, so it asks once more, in earnest, when it is counted (idle.md I6).
         let ask = || {
             let others = self.seats.iter().filter(|other| !ptr::eq(*other, seat));
@@ -64,15 +68,18 @@ impl Pool {
 
     /// Lets a worker sleep that can start no job, until one of its fibers is ready, or it has a job of its own.
     pub(crate) fn block(&self, worker: usize) {
-        let seat = self.seat(worker);
-        let has_own = || !seat.inbox.is_empty() || !seat.own_jobs.is_empty();
-        self.idle.block(worker, has_own, |wake, guard| {
-            self.wait(worker, wake, guard)
-        });
+        self.block_until(worker, || false);
+    }
+
+    /// The same, or until `is_over`, of which the worker is [told](crate::sched::idle::Idle::told).
+    pub(super) fn block_until(&self, worker: usize, is_over: impl Fn() -> bool) {
+        let is_due = || self.seat(worker).has_own() || is_over();
+        self.idle
+            .block(worker, is_due, |wake, guard| self.wait(worker, wake, guard));
     }
 
     /// Blocks on the condition variable of a worker that sleeps, or until a schedule lets it go on.
-    pub(super) fn wait(&self, worker: usize, wake: &Condvar, guard: &mut SleepGuard<'_>) {
+    fn wait(&self, worker: usize, wake: &Condvar, guard: &mut SleepGuard<'_>) {
         match self.seeded() {
             // If it is over by now it comes back at once, and who called looks again.
             Some(seeded) if !seeded.is_over() => {

@@ -36,7 +36,7 @@ impl Worker {
     }
 
     fn has_nothing_begun(&self) -> bool {
-        self.suspended.get() == 0 && !self.has_ready() && self.seat().inbox.is_empty()
+        self.suspended.get() == 0 && !self.has_ready_fiber()
     }
 
     /// Lets a ready fiber go on before `record`, the current one, or else (and every so often anyway) a job that has not
@@ -46,7 +46,7 @@ impl Worker {
         self.publish_all(record);
         let yields = self.yields.get().wrapping_add(1);
         self.yields.set(yields);
-        let has_ready = self.has_ready() || !self.seat().inbox.is_empty();
+        let has_ready = self.has_ready_fiber();
         let looks = !has_ready || yields.is_multiple_of(JOB_PERIOD);
         // It must not run on this stack (invariant 3).
         if looks && self.has_spare_or_makes_one() {

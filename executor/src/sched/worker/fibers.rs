@@ -242,16 +242,6 @@ impl Worker {
         }
     }
 
-    /// Switches to the base, with the hooks around it, if there are any.
-    #[cold]
-    pub(super) fn switch_away(&self, fiber: &FiberRecord) {
-        if self.has_hooks() {
-            self.switch_with_hooks(fiber, Left::Waiting);
-        } else {
-            self.switch_to_base(fiber, Left::Waiting);
-        }
-    }
-
     /// Makes sure that there is a fiber to start a job on. `false`: there can be none.
     pub(super) fn has_spare_or_makes_one(&self) -> bool {
         !self.spares.borrow().is_empty() || self.try_add_spare()
@@ -259,26 +249,25 @@ impl Worker {
 
     /// Suspends the current fiber, which is listed as a waiter, until it is woken.
     pub(crate) fn suspend(&self, record: &FiberRecord) {
-        if self.begin_wait(record) {
-            self.switch_away(record);
-        } else {
-            self.switch_to_base(record, Left::Waiting);
-        }
+        self.wait_at_base(record, Left::Waiting);
         self.suspended.set(self.suspended.get() - 1);
     }
 
-    /// What comes before the switch: others get what the fiber holds. Whether there may be more to do around it.
+    /// Others get what the current fiber holds; it switches to the base, with the hooks around it, if there are any. Another
+    /// worker may own it afterwards, if it may move.
     #[inline(always)]
-    pub(super) fn begin_wait(&self, record: &FiberRecord) -> bool {
+    pub(super) fn wait_at_base(&self, record: &FiberRecord, left: Left) {
         if !plant::is("kept_forks") {
             self.publish_all(record);
         }
         self.suspended.set(self.suspended.get() + 1);
-        let is_watched = self.pool().is_watched();
-        if is_watched {
+        if self.pool().is_watched() {
             self.note_wait();
+            if self.has_hooks() {
+                return self.switch_with_hooks(record, left);
+            }
         }
-        is_watched
+        self.switch_to_base(record, left);
     }
 
     /// A fiber is about to suspend: for statistics, and for a schedule.

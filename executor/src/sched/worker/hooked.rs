@@ -47,6 +47,7 @@ impl Drop for AbortOnUnwind {
 impl Worker {
     /// Switches to the base as [`switch_to_base`](Self::switch_to_base), with the pool's hooks around it. The
     /// fiber may come back on another worker's thread (moving.md M8): the hooks are the pool's.
+    #[cold]
     pub(super) fn switch_with_hooks(&self, record: &FiberRecord, left: Left) {
         let hooks = self.pool().hooks();
         hooks.around(&AsThread(self.pool().seeded()), &mut || {

@@ -19,11 +19,7 @@ impl Worker {
     pub(crate) fn suspend_movable(record: &FiberRecord) {
         let here = record.worker().expect("a worker's fiber");
         record.is_bound.set(here.counts_panics());
-        if here.begin_wait(record) && here.has_hooks() {
-            here.switch_with_hooks(record, Left::Movable);
-        } else {
-            here.switch_to_base(record, Left::Movable);
-        }
+        here.wait_at_base(record, Left::Movable);
         // Not the one from before (M8).
         let here = record.worker().expect("a worker's fiber");
         here.suspended.set(here.suspended.get() - 1);

@@ -190,10 +190,7 @@ impl Worker {
                 self.appetite.learn(start.elapsed());
             }
         }
-        pool.is_stopping()
-            && !self.has_ready()
-            && self.seat().inbox.is_empty()
-            && !self.has_own_jobs()
+        pool.is_stopping() && !self.has_begun_work()
     }
 
     /// Looks some times whether a fiber of its own was woken.
