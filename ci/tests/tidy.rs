@@ -8,7 +8,7 @@ use regex::Regex;
 use walkdir::WalkDir;
 
 /// The files that may contain `unsafe`, in the libraries.
-const UNSAFE_FILES: [&str; 118] = [
+const UNSAFE_FILES: [&str; 119] = [
     "executor/rayon-core/src/broadcast.rs",
     "executor/rayon-core/src/join.rs",
     "executor/rayon-core/src/registry.rs",
@@ -18,6 +18,7 @@ const UNSAFE_FILES: [&str; 118] = [
     "executor/src/backend/parallel.rs",
     "executor/src/backend/sequential.rs",
     "executor/src/broadcast.rs",
+    "executor/src/builder.rs",
     "executor/src/cancel.rs",
     "executor/src/children.rs",
     "executor/src/chunk.rs",
@@ -36,6 +37,7 @@ const UNSAFE_FILES: [&str; 118] = [
     "executor/src/locks/once_cell.rs",
     "executor/src/locks/rwlock.rs",
     "executor/src/locks/wait.rs",
+    "executor/src/other_database.rs",
     "executor/src/par.rs",
     "executor/src/part.rs",
     "executor/src/query/arena.rs",
@@ -57,7 +59,6 @@ const UNSAFE_FILES: [&str; 118] = [
     "executor/src/query/types.rs",
     "executor/src/query/zeroed.rs",
     "executor/src/raw.rs",
-    "executor/src/other_database.rs",
     "executor/src/raw/join.rs",
     "executor/src/raw/lent.rs",
     "executor/src/raw/pool.rs",

@@ -79,6 +79,7 @@
 
 mod backend;
 mod broadcast;
+mod builder;
 mod cancel;
 mod children;
 mod chunk;
@@ -115,11 +116,12 @@ mod timer;
 mod waiters;
 mod worker_local;
 
+pub use builder::Builder;
 pub use cancel::CancelToken;
 pub use cx::Cx;
 pub use error::Error;
 pub use event::Event;
-pub use executor::{Backend, Builder, Executor};
+pub use executor::{Backend, Executor};
 pub use indexed::{Enumerate, Indexed};
 pub use local::FiberLocal;
 pub use priority::Priority;

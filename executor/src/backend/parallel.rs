@@ -6,8 +6,9 @@ use std::thread::available_parallelism;
 
 use dagwood_fibers::{Faults, Mechanism, StackSettings};
 
+use crate::builder::Builder;
 use crate::error::{Error, Reason};
-use crate::executor::{Backend, Builder};
+use crate::executor::Backend;
 use crate::priority::Priority;
 use crate::sched::cancel::{Region, Shut, Signal, Watch};
 use crate::sched::pool::{Pool, RunningRun, Settings, Threads};

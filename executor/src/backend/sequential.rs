@@ -3,8 +3,9 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use crate::builder::Builder;
 use crate::error::{Error, Reason};
-use crate::executor::{Backend, Builder};
+use crate::executor::Backend;
 use crate::priority::Priority;
 use crate::sched::cancel::{Region, Shut, Signal, Watch};
 use crate::sched::stats::{Counters, Statistics};
