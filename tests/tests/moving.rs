@@ -5,8 +5,8 @@ use std::sync::Mutex as OsMutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use dagwood::locks::Mutex;
-use dagwood::{CancelToken, Cx, Database, Event, Executor, FiberLocal, Query, WorkerLocal};
-use dagwood_tests::{Bed, Count, OsGate, fail_quietly, open, scenarios};
+use dagwood::{CancelToken, Cx, Database, Event, Executor, FiberLocal, WorkerLocal};
+use dagwood_tests::{Bed, Count, Gated, OsGate, fail_quietly, open, scenarios};
 
 scenarios! {
     pools [2, 3]: w9_a_ready_fiber_leaves_a_busy_worker;
@@ -257,18 +257,6 @@ fn w9_who_was_taken_counts_as_waiting_once(bed: &Bed) {
     assert!(statistics.suspended_peak <= at_most, "{statistics:?}");
 }
 
-/// Waits for the gate of the database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Waits(usize);
-
-impl Query<Event<()>> for Waits {
-    type Value = ();
-
-    fn provide(self, cx: &Cx<'_, Event<()>>) {
-        cx.data().wait(cx);
-    }
-}
-
 /// All the fibers there may be wait, on whichever worker, for what only one whose wait is given up sets going.
 fn w9_the_last_one_at_the_cap_has_moved(bed: &Bed) {
     let builder = bed.builder().max_fibers(4 * bed.workers());
@@ -280,7 +268,7 @@ fn w9_the_last_one_at_the_cap_has_moved(bed: &Bed) {
         let run = executor.run(&db, |cx| {
             cx.par_for_each(0..8 * bed.workers(), |cx, item| {
                 cx.yield_now();
-                if let Err(error) = cx.try_get(Waits(item)) {
+                if let Err(error) = cx.try_get(Gated(item)) {
                     assert!(error.is_exhausted(), "{error}");
                     let _ = cx.data().set(());
                 }

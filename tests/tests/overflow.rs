@@ -11,7 +11,7 @@ use std::os::unix::process::ExitStatusExt;
 use dagwood::{Backend, Builder, Cx, Database, Event, Executor, Guards, Query};
 #[cfg(feature = "fibers")]
 use dagwood_tests::run_scenario;
-use dagwood_tests::{Bed, child_process, scenarios};
+use dagwood_tests::{Bed, Gated, child_process, scenarios};
 
 scenarios! {
     pools [1, 2]: f6_an_overflow_names_its_query;
@@ -70,18 +70,6 @@ impl Query<Event<()>> for Deep {
     }
 }
 
-/// Waits for ever.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Waits(usize);
-
-impl Query<Event<()>> for Waits {
-    type Value = ();
-
-    fn provide(self, cx: &Cx<'_, Event<()>>) {
-        cx.data().wait(cx);
-    }
-}
-
 fn builder(backend: Backend, workers: usize) -> Builder {
     Executor::builder()
         .backend(backend)
@@ -129,7 +117,9 @@ fn overflow(cx: &Cx<'_, Event<()>>, case: &str) -> u64 {
         "many" | "million" => cx.scope(|cx, scope| {
             let others = if case == "many" { 1000 } else { 1_000_000 };
             for number in 0..others {
-                scope.spawn(cx, move |cx| *cx.get(Waits(number)));
+                scope.spawn(cx, move |cx| {
+                    cx.get(Gated(number));
+                });
             }
             // Behind them: at one worker children start in the order of spawning.
             scope.spawn(cx, |cx| {
