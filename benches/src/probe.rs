@@ -1,7 +1,7 @@
 //! A run of this program in a process of its own, from the parent's side: start it, hear it, and be rid of it in time.
 //!
-//! Used by `compare` for the untimed runs, by `served` and by `capacity`. The child's side is `child`. Whatever the child does, crash,
-//! hang or talk nonsense, the parent gets a text and goes on, and no process is left behind.
+//! Used by `compare` for the untimed runs, by `served` and by `capacity`. The child's side is `child`. Whatever the child
+//! does, crash, hang or talk nonsense, the parent gets a text and goes on, and no process is left behind.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};

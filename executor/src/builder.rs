@@ -149,15 +149,16 @@ impl Builder {
     ///   the same function before and after: the compiler may keep the address. Touch thread-locals in functions that
     ///   are `#[inline(never)]` and call nothing that waits.
     /// - Nothing that belongs to its OS thread lives over such a call: guards of `std`'s and parking_lot's locks (which a
-    ///   thread gives back itself), an `Rc` or other value that is not `Send` and of which the thread, or another fiber, has a part, entered
-    ///   spans and scopes that end on the thread they began on, pinned epochs, contexts of a C library that are bound to a thread.
-    ///   What is not `Send`, and wholly on this fiber's stack, may stay.
+    ///   thread gives back itself), an `Rc` or other value that is not `Send` and of which the thread, or another fiber,
+    ///   has a part, entered spans and scopes that end on the thread they began on, pinned epochs, contexts of a C library
+    ///   that are bound to a thread. What is not `Send`, and wholly on this fiber's stack, may stay.
     /// - No destructor that may wait is run by an unwind while code around it counts on [`std::thread::panicking`]. (The library
     ///   itself keeps a fiber that unwinds where it is.)
     /// - A closure of [`Cx::broadcast`](crate::Cx::broadcast) that waits may end on another worker than its number says.
     ///
-    /// This library's own guards, locals and contexts keep to them: a lock's holder is its fiber, a [`FiberLocal`](crate::FiberLocal)'s value is the
-    /// fiber's, and a [`WorkerLocal`](crate::WorkerLocal) refuses waits while it is in use.
+    /// This library's own guards, locals and contexts keep to them: a lock's holder is its fiber, a
+    /// [`FiberLocal`](crate::FiberLocal)'s value is the fiber's, and a [`WorkerLocal`](crate::WorkerLocal) refuses waits
+    /// while it is in use.
     ///
     /// # Examples
     ///
@@ -217,21 +218,23 @@ impl Builder {
         self
     }
 
-    /// Calls `leave` whenever a job's fiber leaves its thread to others (it waits, or yields), and `come_back`, with what `leave` has
-    /// given, when it is on a thread again: for thread-locals that belong to what runs and not to the thread. Such a one that
-    /// is set for the time of a call (as `scoped_tls` does) would else be seen, and reset, by the fibers that run meanwhile, and
-    /// dangle when two of them end out of order. `leave` takes the value out and leaves what a thread has before anything
-    /// runs; `come_back` puts it in again. (What needs no thread-local is simpler with a [`FiberLocal`](crate::FiberLocal), which forks inherit. They do not inherit what
-    /// hooks keep: a branch on another worker begins with what that thread has.)
+    /// Calls `leave` whenever a job's fiber leaves its thread to others (it waits, or yields), and `come_back`, with what
+    /// `leave` has given, when it is on a thread again: for thread-locals that belong to what runs and not to the thread.
+    /// Such a one that is set for the time of a call (as `scoped_tls` does) would else be seen, and reset, by the fibers
+    /// that run meanwhile, and dangle when two of them end out of order. `leave` takes the value out and leaves what a
+    /// thread has before anything runs; `come_back` puts it in again. (What needs no thread-local is simpler with a
+    /// [`FiberLocal`](crate::FiberLocal), which forks inherit. They do not inherit what hooks keep: a branch on another
+    /// worker begins with what that thread has.)
     ///
-    /// Both are called on the fiber's own stack, on fibers and on threads (where each fiber has a thread, and thread-locals, of its own). They are not called when
-    /// a job begins or ends, nor where nothing suspends: on the sequential backend, on threads outside, in a wait that is over
-    /// before it begins. Of several pairs the first given is the outermost: it leaves first, and comes back last. An executor without
-    /// hooks pays one branch for each suspension, and nothing elsewhere.
+    /// Both are called on the fiber's own stack, on fibers and on threads (where each fiber has a thread, and
+    /// thread-locals, of its own). They are not called when a job begins or ends, nor where nothing suspends: on the
+    /// sequential backend, on threads outside, in a wait that is over before it begins. Of several pairs the first given is
+    /// the outermost: it leaves first, and comes back last. An executor without hooks pays one branch for each suspension,
+    /// and nothing elsewhere.
     ///
     /// A hook does little, and returns. It is no part of the job: a wait in it, for a lock or a run of any executor, is an
-    /// error that [is refused](Error::is_refused) and names the place of this call; it may take what is free, and set an [`Event`](crate::Event). If it panics, the process is
-    /// aborted, with a message.
+    /// error that [is refused](Error::is_refused) and names the place of this call; it may take what is free, and set an
+    /// [`Event`](crate::Event). If it panics, the process is aborted, with a message.
     ///
     /// # Examples
     ///

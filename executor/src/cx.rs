@@ -453,8 +453,8 @@ impl<'db, D> Cx<'db, D> {
     /// see it: a wait inside is an error that [is refused](Error::is_refused), and names this place and what was to be awaited.
     ///
     /// What is there already is no wait; a query that is computed here and now is none; and what forks inside, with `join`,
-    /// `scope` and loops, keeps all branches to itself. ([`yield_now`](Self::yield_now) is no wait either: others run meanwhile. A fork through `rayon-core` may be
-    /// taken by others, and is then waited for before it gives the error.)
+    /// `scope` and loops, keeps all branches to itself. ([`yield_now`](Self::yield_now) is no wait either: others run
+    /// meanwhile. A fork through `rayon-core` may be taken by others, and is then waited for before it gives the error.)
     ///
     /// # Panics
     ///

@@ -336,8 +336,9 @@ impl Error {
     }
 
     /// Whether it was a wait that nobody can end any more: for a [lock](crate::locks) whose holder waits, in the end, for
-    /// the one that asks; or, on the sequential backend, for what is not there, where nothing else runs that could bring it. (A wait for one's own
-    /// result is a [cycle](Self::is_cycle).) Which deadlock there is is a matter of the schedule, so a query that ends with it is not remembered.
+    /// the one that asks; or, on the sequential backend, for what is not there, where nothing else runs that could bring
+    /// it. (A wait for one's own result is a [cycle](Self::is_cycle).) Which deadlock there is is a matter of the schedule,
+    /// so a query that ends with it is not remembered.
     pub fn is_deadlock(&self) -> bool {
         matches!(*self.cause, Cause::NeverSet(_) | Cause::Deadlock(_))
     }

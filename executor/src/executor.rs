@@ -111,14 +111,15 @@ impl Executor {
         self.engine.on_duty()
     }
 
-    /// From now on the first `count` workers start jobs, and the others do not: to leave cores to others for a while. It may be called at any
-    /// time, from anywhere, also inside a job, and does not wait.
+    /// From now on the first `count` workers start jobs, and the others do not: to leave cores to others for a while. It
+    /// may be called at any time, from anywhere, also inside a job, and does not wait.
     ///
-    /// A worker that goes off duty ends the job that it is in, which may take what it has forked back, or waits with it; what it has shown to others they
-    /// take. It keeps its fibers that wait, and resumes them when they are ready: for so long more than `count` jobs may run. So
-    /// nothing that has begun is stuck, and a lock is never held by what does not run. What is for each worker
-    /// ([`Cx::broadcast`], [`WorkerLocal`](crate::WorkerLocal)) is for those off duty, too, and [`workers`](Self::workers) stays what it is. Its thread
-    /// sleeps meanwhile. (While no memory is left for another fiber, those off duty start jobs, too, if they have one to do it on.)
+    /// A worker that goes off duty ends the job that it is in, which may take what it has forked back, or waits with it;
+    /// what it has shown to others they take. It keeps its fibers that wait, and resumes them when they are ready: for so
+    /// long more than `count` jobs may run. So nothing that has begun is stuck, and a lock is never held by what does not
+    /// run. What is for each worker ([`Cx::broadcast`], [`WorkerLocal`](crate::WorkerLocal)) is for those off duty, too,
+    /// and [`workers`](Self::workers) stays what it is. Its thread sleeps meanwhile. (While no memory is left for another
+    /// fiber, those off duty start jobs, too, if they have one to do it on.)
     ///
     /// # Errors
     ///
@@ -163,7 +164,8 @@ impl Executor {
     }
 
     /// What was chosen so far, if the executor was built with a [`Schedule`](crate::Schedule) that chooses: what
-    /// [`Schedule::Replay`](crate::Schedule::Replay) repeats. Waits until no worker can go on; inside a job it gives what there is.
+    /// [`Schedule::Replay`](crate::Schedule::Replay) repeats. Waits until no worker can go on; inside a job it gives what
+    /// there is.
     pub fn schedule_log(&self) -> Option<ScheduleLog> {
         self.engine.schedule_log()
     }
@@ -175,9 +177,10 @@ impl Executor {
     ///
     /// # Errors
     ///
-    /// A query that `body` got by [`Cx::get`] failed, or a task failed that nobody waited for;
-    /// `run` was called inside a job of the same executor; (sequential build) the database belongs to another thread;
-    /// the executor was [shut down](Self::shutdown); or the run was not the one of the log that [`Schedule::Replay`](crate::Schedule::Replay) follows.
+    /// A query that `body` got by [`Cx::get`] failed, or a task failed that nobody waited for; `run` was called inside a
+    /// job of the same executor; (sequential build) the database belongs to another thread; the executor was [shut
+    /// down](Self::shutdown); or the run was not the one of the log that [`Schedule::Replay`](crate::Schedule::Replay)
+    /// follows.
     ///
     /// # Panics
     ///

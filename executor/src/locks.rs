@@ -10,19 +10,20 @@
 //! | go on when so many have come | [`Barrier`] |
 //! | hand values over, so many at a time | [`channel()`] |
 //!
-//! Each wait takes the [`Cx`](crate::Cx) of the job, and comes in two forms: one that unwinds the job where it cannot wait (as
-//! [`Cx::get`](crate::Cx::get)), and one, `checked_`, that gives the [`Error`](crate::Error). Threads outside an executor, and code without a
-//! context, use the `_blocking` form: on a thread outside it blocks, on a job's fiber it suspends that.
+//! Each wait takes the [`Cx`](crate::Cx) of the job, and comes in two forms: one that unwinds the job where it cannot wait
+//! (as [`Cx::get`](crate::Cx::get)), and one, `checked_`, that gives the [`Error`](crate::Error). Threads outside an
+//! executor, and code without a context, use the `_blocking` form: on a thread outside it blocks, on a job's fiber it
+//! suspends that.
 //!
 //! *Who is next.* Of a mutex and a once-cell whoever waits longest is called when it is given back; but whoever comes first
 //! takes it, so that it does not stand idle while the one that was called waits for its thread. Who was called in vain four
 //! times is the next for certain. All others serve in the order of arrival: nobody overtakes.
 //!
-//! *Deadlocks.* A circle of waits with a [`Mutex`], a [`OnceCell`] or a [`Limit`] on it is found when it closes, through joins, tasks,
-//! queries and threads outside: one wait on it ends with an error that [is a deadlock](crate::Error::is_deadlock). (Of a limit all who are inside
-//! must wait so: each of them could let the next one in.) It is not recovered
-//! from, and a query that ends with it is not remembered, for the schedule decides whether there is one. (A provider that handles
-//! it, from a `checked_` form, and gives a value has decided what its value is.)
+//! *Deadlocks.* A circle of waits with a [`Mutex`], a [`OnceCell`] or a [`Limit`] on it is found when it closes, through
+//! joins, tasks, queries and threads outside: one wait on it ends with an error that [is a
+//! deadlock](crate::Error::is_deadlock). (Of a limit all who are inside must wait so: each of them could let the next one
+//! in.) It is not recovered from, and a query that ends with it is not remembered, for the schedule decides whether there
+//! is one. (A provider that handles it, from a `checked_` form, and gives a value has decided what its value is.)
 //!
 //! *Locks and results.* What a query reads under a lock is seen by no record, and which job comes first is the
 //! schedule's choice: keep in locks what no result shows (caches, pools, counters), or what is the same in any order.

@@ -6,16 +6,18 @@ use crate::cx::Cx;
 use crate::query::database::Database;
 
 impl<'db, D> Cx<'db, D> {
-    /// Runs a part of this job on another database, on the same executor and fiber: for a library that keeps a database of its own, or a
-    /// provider that needs what another one knows. (A [`run`](crate::Executor::run) inside a job of the same executor is an error.)
+    /// Runs a part of this job on another database, on the same executor and fiber: for a library that keeps a database of
+    /// its own, or a provider that needs what another one knows. (A [`run`](crate::Executor::run) inside a job of the same
+    /// executor is an error.)
     ///
-    /// `body` asks, forks, waits and spawns as anywhere; tasks that it spawns have ended when this returns. One that failed and that nobody has asked
-    /// for by then is, as elsewhere, a failure of the [run](crate::Executor::run): a query of the other database may have spawned it, which is
-    /// computed for whoever comes first. What is bound by a
-    /// [`FiberLocal`](crate::FiberLocal) is seen inside, and what cancels this job cancels `body`. A query that asks for itself through several databases is a cycle like any
-    /// other, and an error for fixpoints too: an iteration stays in its database. (If fixpoint queries of two databases ask for each other in both directions, which of them
-    /// are members hangs on the one that is asked first: keep to one direction there.) What is asked of the other database is not part of the [records](Database::record_all) of this one: its
-    /// results are to this one like its data, and must not change.
+    /// `body` asks, forks, waits and spawns as anywhere; tasks that it spawns have ended when this returns. One that failed
+    /// and that nobody has asked for by then is, as elsewhere, a failure of the [run](crate::Executor::run): a query of the
+    /// other database may have spawned it, which is computed for whoever comes first. What is bound by a
+    /// [`FiberLocal`](crate::FiberLocal) is seen inside, and what cancels this job cancels `body`. A query that asks for
+    /// itself through several databases is a cycle like any other, and an error for fixpoints too: an iteration stays in
+    /// its database. (If fixpoint queries of two databases ask for each other in both directions, which of them are members
+    /// hangs on the one that is asked first: keep to one direction there.) What is asked of the other database is not part
+    /// of the [records](Database::record_all) of this one: its results are to this one like its data, and must not change.
     ///
     /// # Panics
     ///

@@ -2,13 +2,13 @@
 
 /// How urgent a [run](crate::Executor::run_with_priority) is, beside others of the same executor.
 ///
-/// It counts at two places: which run's job a worker begins next, of those that were given to the executor from outside (also by
-/// jobs of other executors) and have not begun; and which of its fibers that were woken a worker resumes next. What a run forks is
-/// taken from the worker that forked it, as ever, and nothing that runs is interrupted.
+/// It counts at two places: which run's job a worker begins next, of those that were given to the executor from outside
+/// (also by jobs of other executors) and have not begun; and which of its fibers that were woken a worker resumes next.
+/// What a run forks is taken from the worker that forked it, as ever, and nothing that runs is interrupted.
 ///
-/// *Nothing starves*: at each of these places the first in line of a level is passed over by at most sixteen of higher levels, and
-/// one overdue of a lower level, and then goes. (Fibers that are ready go before jobs that have not begun, whatever their
-/// levels.)
+/// *Nothing starves*: at each of these places the first in line of a level is passed over by at most sixteen of higher
+/// levels, and one overdue of a lower level, and then goes. (Fibers that are ready go before jobs that have not begun,
+/// whatever their levels.)
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Priority {
     /// After others.

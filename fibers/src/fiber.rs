@@ -23,9 +23,9 @@ pub enum Resumed {
 
 /// A body with a stack of its own, which runs only while somebody waits in [`Fiber::resume`].
 ///
-/// A fiber is neither `Send` nor `Sync`: who made it resumes it. (A scheduler that hands a suspended one to another thread all the
-/// same, by unsafe code, answers for what lies on its stack; both mechanisms bear it.) One fiber may resume another from inside its
-/// body, provided it made it there.
+/// A fiber is neither `Send` nor `Sync`: who made it resumes it. (A scheduler that hands a suspended one to another thread
+/// all the same, by unsafe code, answers for what lies on its stack; both mechanisms bear it.) One fiber may resume another
+/// from inside its body, provided it made it there.
 ///
 /// # Dropping
 ///

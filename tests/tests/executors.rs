@@ -55,8 +55,8 @@ fn x5_two_executors_run_on_each_other(bed: &Bed) {
     }
 }
 
-/// oneTBB#1909: all fibers of one executor wait for what a job does that the other one has not begun; that one's workers, too, wait for
-/// what the first is to do.
+/// oneTBB#1909: all fibers of one executor wait for what a job does that the other one has not begun; that one's workers,
+/// too, wait for what the first is to do.
 fn x5_who_wakes_all_fibers_of_one_waits_in_the_other(bed: &Bed) {
     let (first, second) = (bed.executor(), bed.executor());
     let db = Database::new(());

@@ -1,5 +1,5 @@
-//! W9 with all that meets it: fibers that move while hooks run, duty changes, work is cancelled, levels differ, locks are held and
-//! the cap is near.
+//! W9 with all that meets it: fibers that move while hooks run, duty changes, work is cancelled, levels differ, locks are
+//! held and the cap is near.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,5 +1,5 @@
-//! W5: random jobs that take locks, get into limits, ask and fork. In an order of all these there is no deadlock, and none may be told;
-//! in any order there are many, and each must be told: else it comes to no end.
+//! W5: random jobs that take locks, get into limits, ask and fork. In an order of all these there is no deadlock, and none
+//! may be told; in any order there are many, and each must be told: else it comes to no end.
 //!
 //! Who keeps the order visits limits besides, at any time: gets in, waits for nothing, gets out. One place of each
 //! is left to those, so waits go in circles then, and there is no deadlock all the same.

@@ -97,7 +97,8 @@ pub(crate) struct Job<'a> {
 pub(crate) type Figures = Rc<RefCell<BTreeMap<String, u64>>>;
 
 impl<'a> Job<'a> {
-    /// A job on an executor of ours, which is built here. `stack_bytes` is the stack of each fiber, where the default does not do.
+    /// A job on an executor of ours, which is built here. `stack_bytes` is the stack of each fiber, where the default does
+    /// not do.
     pub(crate) fn on_executor<A: Answer + 'static>(
         setup: Setup,
         stack_bytes: Option<usize>,

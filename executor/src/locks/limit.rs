@@ -15,14 +15,14 @@ use crate::sync::ThreadBound;
 
 /// Admits so many jobs at once to what is scarce and no core: linkers, licences, memory for large inputs, connections.
 ///
-/// A job is admitted for the time of a closure, [`within`](Self::within), and waits before if the limit is full, which gives its thread back.
-/// Places are given on in the order of arrival: nobody overtakes. The closure may ask, fork and wait as anywhere; it may
-/// enter the same limit once more, which takes another place.
+/// A job is admitted for the time of a closure, [`within`](Self::within), and waits before if the limit is full, which
+/// gives its thread back. Places are given on in the order of arrival: nobody overtakes. The closure may ask, fork and wait
+/// as anywhere; it may enter the same limit once more, which takes another place.
 ///
-/// It is known who is inside. So if *all* who are inside wait for each other, or for the one that wants to get in (directly,
-/// or through mutexes, once-cells, limits, queries, tasks and joins), that is a [deadlock](Error::is_deadlock), and told at once; as long as one of
-/// them runs, or waits for something that others can still do, it is none. (A [`Semaphore`](super::Semaphore), whose permits anybody may give back,
-/// cannot tell.)
+/// It is known who is inside. So if *all* who are inside wait for each other, or for the one that wants to get in
+/// (directly, or through mutexes, once-cells, limits, queries, tasks and joins), that is a [deadlock](Error::is_deadlock),
+/// and told at once; as long as one of them runs, or waits for something that others can still do, it is none. (A
+/// [`Semaphore`](super::Semaphore), whose permits anybody may give back, cannot tell.)
 ///
 /// On the sequential backend, where nothing else runs while a job waits, this goes for threads: a thread waits for a place that
 /// another one has. In the sequential build a limit can be used only on the thread that made it; another thread's use panics.
@@ -115,8 +115,8 @@ impl Limit {
     /// # Errors
     ///
     /// All who are inside wait for each other or for this job ([`Error::is_deadlock`]); the waiting work was cancelled
-    /// ([`Error::is_cancelled`]); no memory is left to wait ([`Error::is_exhausted`]); or it would wait where nothing waits ([`Cx::no_suspend`],
-    /// a destructor that runs during an unwind). If there is room, `body` is run in any case.
+    /// ([`Error::is_cancelled`]); no memory is left to wait ([`Error::is_exhausted`]); or it would wait where nothing waits
+    /// ([`Cx::no_suspend`], a destructor that runs during an unwind). If there is room, `body` is run in any case.
     ///
     /// # Panics
     ///

@@ -157,7 +157,8 @@ impl<'w> Hop<'w> {
             true => 1,
             false => usize::MAX,
         };
-        // SAFETY: it has a place, and is not freed before it has run and given that back, nor while the lock is held (lock.md L1).
+        // SAFETY: it has a place, and is not freed before it has run and given that back, nor while the lock is held
+        // (lock.md L1).
         let alive = |holder: *const FiberRecord| unsafe { &*holder };
         holders.into_iter().take(few).map(alive).collect()
     }
@@ -167,7 +168,8 @@ impl<'w> Hop<'w> {
         match self.kind {
             // SAFETY: an edge of this kind is one to the whole lock.
             WaitKind::Lock => Some(Thing::Lock(unsafe { &*self.awaited.cast() })),
-            // SAFETY: an edge of this kind is one to the whole stand, which is in the waiter's frame as long as the edge is there.
+            // SAFETY: an edge of this kind is one to the whole stand, which is in the waiter's frame as long as the edge is
+            // there.
             WaitKind::Place => Some(Thing::Places(unsafe { &*self.awaited.cast() })),
             WaitKind::Child | WaitKind::Ask | WaitKind::Iterated => None,
         }

@@ -33,8 +33,9 @@ pub(crate) enum GivenUp {
     Woken,
 }
 
-/// Ends the ask that `fiber` waits in, a suspended fiber of the calling worker, or held by it (moving.md M4), with an error (G8): because no fiber
-/// can be made (stand.md S3), or, if it was cancelled and nobody else wants what it computes, for that (cancel.md X2).
+/// Ends the ask that `fiber` waits in, a suspended fiber of the calling worker, or held by it (moving.md M4), with an error
+/// (G8): because no fiber can be made (stand.md S3), or, if it was cancelled and nobody else wants what it computes, for
+/// that (cancel.md X2).
 ///
 /// `is_due` says of it, under the graph's lock, whether it is to end.
 pub(crate) fn give_up(

@@ -31,7 +31,8 @@ fn awaited(list: &WaitList) -> &Awaited {
 ///
 /// # Errors
 ///
-/// The wait would be part of a deadlock, in a destructor during an unwind, or in a report; or the fiber's work is cancelled, or no stack is left to go on with.
+/// The wait would be part of a deadlock, in a destructor during an unwind, or in a report; or the fiber's work is
+/// cancelled, or no stack is left to go on with.
 pub(crate) fn wait_for_lock(
     fiber: &FiberRecord,
     lock: &Lock,

@@ -1,7 +1,8 @@
 //! What a worker does otherwise if its pool has hooks: it calls them, on the fiber that leaves its thread, or has come back.
 //!
-//! A fiber that leaves is listed already for what it waits for, so a hook must not be its code: while a hook runs, what runs is the OS thread, whose
-//! record says that it does not wait. So a wait is refused, what forks is done at once, and a lock that is taken is the thread's.
+//! A fiber that leaves is listed already for what it waits for, so a hook must not be its code: while a hook runs, what
+//! runs is the OS thread, whose record says that it does not wait. So a wait is refused, what forks is done at once, and a
+//! lock that is taken is the thread's.
 
 use std::panic::Location;
 
