@@ -134,16 +134,17 @@ pub(crate) static TOGETHER: [Workload; 9] = [
     Workload {
         name: "par-bridge",
         about: "on our rayon-core and on rayon's own, both built for it: par_bridge of a range: one iterator behind a lock",
-        default_size: 500_000,
+        default_size: 5_000_000,
         ..TWINS
     },
     Workload {
         name: "par-join",
         about: "on our rayon-core and on rayon's own, both built for it: fib(size) by rayon::join at each node",
-        unit: "run",
+        unit: "join",
         size_means: "n of fib(n)",
         sizes: 2..=40,
-        default_size: 27,
+        default_size: 32,
+        load: workload_twins::load_joins,
         ..TWINS
     },
     Workload {
