@@ -55,7 +55,7 @@ const CRATES: [Crate; 4] = [
 /// What a pool says that shall run on no backend.
 const NO_POOL: &str = "DAGWOOD_RAYON_BACKEND: ";
 
-/// Their tests, on each backend, and on none.
+/// Their tests, on each backend, and on none; and our own of rayon itself.
 pub(crate) fn lines() -> Vec<Line> {
     let mut lines: Vec<Line> = CRATES
         .iter()
@@ -72,6 +72,11 @@ pub(crate) fn lines() -> Vec<Line> {
         })
         .collect();
     lines[0].prepare = Some(prepare);
+    // Rayon's loops in our providers.
+    lines.push(Line {
+        passed_at_least: 2,
+        ..cargo("test --manifest-path benches/rayon-patched/Cargo.toml --target-dir target/rayon-suite/target --test provider")
+    });
     lines
 }
 
