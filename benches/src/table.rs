@@ -74,16 +74,14 @@ pub(crate) fn write_intervals(
     workload: &Workload,
     lanes: &[Lane],
 ) -> io::Result<()> {
-    let Some(baseline) = ratio::baseline(workload, lanes) else {
-        return Ok(());
-    };
     for lane in lanes
         .iter()
         .filter(|lane| lane.subject.engine != workload.baseline)
     {
         let workers = lane.subject.workers;
-        let alike = ratio::find(lanes, workload.baseline, workers).unwrap_or(baseline);
-        if let Some(interval) = ratio::interval(lane, alike) {
+        let alike = ratio::find(lanes, workload.baseline, workers)
+            .or_else(|| ratio::baseline(workload, lanes));
+        if let Some(interval) = alike.and_then(|alike| ratio::interval(lane, alike)) {
             writeln!(
                 out,
                 "{} / {}, {}: {:.3}, 95 % interval of the median {:.3} to {:.3}",

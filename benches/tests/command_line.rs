@@ -27,7 +27,10 @@ fn what_cannot_be_is_refused_with_the_valid_names() {
             "compare switch --engines fibers-on-context",
             "compare mechanisms",
         ),
-        ("compare fork-join --engines rayon-patched", "compare par-sum"),
+        (
+            "compare fork-join --engines rayon-patched",
+            "compare par-sum",
+        ),
         (
             "compare fork-join --input .",
             "--input means nothing to fork-join",
