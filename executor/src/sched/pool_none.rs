@@ -98,7 +98,7 @@ impl Worker {
         match self.0 {}
     }
 
-    pub(crate) fn attend(&self, _: &FiberRecord) {
+    pub(crate) fn attend(&self, _: &FiberRecord, _: bool) {
         match self.0 {}
     }
 
