@@ -72,6 +72,16 @@ fn of_nested(fiber: &FiberRecord) -> &FiberRecord {
     }
 }
 
+/// The same, if it holds anything: an OS thread that has held nothing has no record.
+pub(super) fn known_of(fiber: &FiberRecord) -> Option<&FiberRecord> {
+    let outermost = fiber.outermost();
+    match outermost.has_worker() {
+        true => Some(outermost),
+        // SAFETY: null, or alive as long as this thread runs its own code.
+        false => unsafe { known_of_thread().as_ref() },
+    }
+}
+
 /// The current fiber, or the record of the calling OS thread if it is on none.
 pub(crate) fn here<'a>() -> &'a FiberRecord {
     // SAFETY: null, or the fiber that runs this, which outlives the call.

@@ -368,6 +368,11 @@ impl Worker {
         !self.seat().own_jobs.is_empty()
     }
 
+    /// Whether others run while it does.
+    pub(crate) fn has_company(&self) -> bool {
+        !self.is_alone && !self.has_schedule
+    }
+
     /// How many workers its pool has.
     pub(crate) fn workers(&self) -> usize {
         self.pool().seats().len()
