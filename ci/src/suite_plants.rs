@@ -58,7 +58,7 @@ pub(crate) const BROKEN: &[Broken] = &[
     broken(
         "untold_share",
         "rwlocks",
-        "w5_one_reader_that_waits_is_enough::on_fibers",
+        "w5_two_locks_crosswise_are_a_deadlock::on_fibers",
         HANGS,
     ),
     broken(
