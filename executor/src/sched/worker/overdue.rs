@@ -22,7 +22,7 @@ const QUICK: Duration = Duration::from_micros(20);
 
 /// Since when the fiber that goes next has been known to be ready.
 pub(super) struct Overdue {
-    /// An address, to compare with. That fiber may have run meanwhile, and be next once more: then the job gives way too
+    /// An address, to compare with (or that of the list that is shared). That fiber may have run meanwhile, and be next once more: then the job gives way too
     /// soon, but no more than once in the time.
     next: Cell<*const FiberRecord>,
     since: Cell<Option<Instant>>,
@@ -82,15 +82,27 @@ impl Worker {
     /// A scheduling point of `fiber`, while another is ready here, or is said to be: that one goes first, if it has been so for too long,
     /// and a job `may_wait` at this point.
     pub(super) fn attend_ready(&self, fiber: &FiberRecord, may_wait: bool) {
-        self.collect_ready();
-        let next = self.next_ready();
-        if next.is_null() || plant::is("unlimited_job") {
+        let seat = self.seat();
+        if seat.inbox.has_fibers() {
+            self.collect_ready();
+        }
+        // Those that any worker may resume stay where they can be taken, until it is time.
+        let next = match self.next_ready() {
+            next if !next.is_null() => next,
+            _ if seat.inbox.is_empty() => return,
+            _ => ptr::from_ref(&seat.shared).cast(),
+        };
+        if plant::is("unlimited_job") {
             return;
         }
         let is_over = may_wait && self.overdue.is_over(next);
-        if !(is_over && self.lets_ready_go_first(fiber)) {
-            self.ask_for_ready();
+        if is_over {
+            self.collect_ready();
+            if !self.has_ready() || self.lets_ready_go_first(fiber) {
+                return;
+            }
         }
+        self.ask_for_ready();
     }
 
     /// A ready fiber goes before `fiber`, the current one. `false`: it must not wait here.
