@@ -228,10 +228,10 @@ impl<'t> Part<'t> {
         };
         let db = Database::new(());
         let run = there.things.executors[there.here].run(&db, |cx| there.go(cx, Random::new(seed)));
-        if let Err(error) = run {
-            if !error.is_refused() {
-                check(self.number, &error);
-            }
+        if let Err(error) = run
+            && !error.is_refused()
+        {
+            check(self.number, &error);
         }
     }
 

@@ -134,7 +134,7 @@ impl Steps {
                 within(cx, thing, |cx| next.go(cx, random, depth));
             }),
             1 => within(cx, thing, |cx| next.go(cx, random, depth)),
-            3 if random.next_u64() % 2 == 0 => {
+            3 if random.once_in(2) => {
                 let mut held = things.shared[thing].write(cx);
                 cx.yield_now();
                 next.go(cx, random, depth);
