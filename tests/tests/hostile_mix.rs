@@ -1,6 +1,6 @@
-//! W5, W10, F1, F3 and X1 all at once: random jobs of two executors and threads outside, which take locks of all kinds in one order, fork, wait,
-//! run on the other executor, fail, and are cancelled, while workers come and go. All come to an end, nobody is told of a deadlock, nothing stays
-//! taken, and each job finds its own thread-local.
+//! W5, W10, F1, F3 and X1 all at once: random jobs of two executors and threads outside, which take locks of all
+//! kinds in one order, fork, wait, run on the other executor, fail, and are cancelled, while workers come and go.
+//! All come to an end, nobody is told of a deadlock, nothing stays taken, and each job finds its own thread-local.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,5 +1,5 @@
-//! W5, W10 and F5 for locks of readers and writers: a deadlock is told if one of those who hold the lock waits for who wants it,
-//! whatever the others do, and only then.
+//! W5, W10 and F5 for locks of readers and writers: a deadlock is told if one of those who hold the lock waits for
+//! who wants it, whatever the others do, and only then.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;

@@ -19,12 +19,13 @@ use crate::sync::ThreadBound;
 /// A value that many may read, or one may change; a job that waits for it gives its thread back.
 ///
 /// Who comes first is served first: nobody overtakes a writer that waits. So a reader that takes the lock once more while a
-/// writer waits would come to no end, and so would one that wants to write. That, and any other circle through mutexes, limits, queries, tasks and joins,
-/// is a [deadlock](Error::is_deadlock), and told: by an error to one of those who wait, as soon as one that holds the lock waits for who wants it, whatever the
-/// other readers do. It is not poisoned, as a [`Mutex`](super::Mutex) is not.
+/// writer waits would come to no end, and so would one that wants to write. That, and any other circle through
+/// mutexes, limits, queries, tasks and joins, is a [deadlock](Error::is_deadlock), and told: by an error to one of
+/// those who wait, as soon as one that holds the lock waits for who wants it, whatever the other readers do. It is
+/// not poisoned, as a [`Mutex`](super::Mutex) is not.
 ///
-/// On the sequential backend this goes for threads: a thread waits for another one, and a job that holds the lock itself is told.
-/// In the sequential build a lock can be used only on the thread that made it; another thread's use panics.
+/// On the sequential backend this goes for threads: a thread waits for another one, and a job that holds the lock
+/// itself is told. In the sequential build a lock can be used only on the thread that made it; another thread's use panics.
 ///
 /// # Examples
 ///
@@ -126,9 +127,10 @@ impl<T> RwLock<T> {
     ///
     /// # Errors
     ///
-    /// Who holds the lock waits for this job ([`Error::is_deadlock`]); the waiting work was cancelled ([`Error::is_cancelled`]); no memory is
-    /// left to wait ([`Error::is_exhausted`]); or it would wait where nothing waits ([`Cx::no_suspend`], a destructor that runs during an unwind). A
-    /// lock that is free is taken in any case.
+    /// Who holds the lock waits for this job ([`Error::is_deadlock`]); the waiting work was cancelled
+    /// ([`Error::is_cancelled`]); no memory is left to wait ([`Error::is_exhausted`]); or it would wait where
+    /// nothing waits ([`Cx::no_suspend`], a destructor that runs during an unwind). A lock that is free is taken in
+    /// any case.
     pub fn checked_read<D>(&self, cx: &Cx<'_, D>) -> Result<ReadGuard<'_, T>, Error> {
         self.take_in(cx, 1).map(|taken| self.read_guard(taken))
     }

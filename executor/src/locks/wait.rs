@@ -15,8 +15,8 @@ use crate::sched::lock::{Entered, Lock};
 use crate::sched::permits::Permits;
 use crate::sync::{HAS_THREADS, ThreadBound};
 
-/// Whoever finds a lock taken looks again so many times, each after twice as many pauses of the processor: less than a microsecond in all,
-/// and half of what a wait costs.
+/// Whoever finds a lock taken looks again so many times, each after twice as many pauses of the processor: less than
+/// a microsecond in all, and half of what a wait costs.
 const SPIN_ROUNDS: u32 = 4;
 
 /// That a lock is held, until it is dropped. It stays on its OS thread.
@@ -62,8 +62,8 @@ impl<'l> Held<'l> {
         Ok(is_taken.then(|| Held::by(holder::of(fiber), lock)))
     }
 
-    /// Takes a lock for `fiber`, the current one, if it is given back in the next moment, as most are that guard little. Not where its
-    /// holder may wait for this very thread, nor where others wait for the lock already.
+    /// Takes a lock for `fiber`, the current one, if it is given back in the next moment, as most are that guard
+    /// little. Not where its holder may wait for this very thread, nor where others wait for the lock already.
     fn take_soon(fiber: &FiberRecord, lock: &'l Lock) -> Option<Self> {
         if !fiber.has_company() {
             return None;

@@ -9,13 +9,14 @@ use super::fiber::FiberRecord;
 use super::graph;
 
 thread_local! {
-    /// The record of this OS thread, for locks that it takes outside of fibers; null before the first. On the heap: a leaked guard outlives
-    /// the thread. It needs no drop, so it is there as long as the thread runs any code.
+    /// The record of this OS thread, for locks that it takes outside of fibers; null before the first. On the heap:
+    /// a leaked guard outlives the thread. It needs no drop, so it is there as long as the thread runs any code.
     static RECORD: Cell<*const FiberRecord> = const { Cell::new(ptr::null()) };
 
     static AT_END: FreesRecord = const { FreesRecord };
 
-    /// For a record that is made, or held, when the first one is gone: what else a thread keeps may take locks when it is dropped.
+    /// For a record that is made, or held, when the first one is gone: what else a thread keeps may take locks when
+    /// it is dropped.
     static AT_LATE_END: FreesRecord = const { FreesRecord };
 }
 

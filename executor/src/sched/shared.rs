@@ -61,8 +61,8 @@ struct Waiting(BTreeSet<Share>);
 // SAFETY: the addresses are only compared with and copied.
 unsafe impl Send for Waiting {}
 
-/// Which locks are held by whom of all who wait on an edge (S2). Changed under the graph's lock; of std also where that is none: in the
-/// sequential build several threads come here.
+/// Which locks are held by whom of all who wait on an edge (S2). Changed under the graph's lock; of std also where
+/// that is none: in the sequential build several threads come here.
 static WAITING: Mutex<Waiting> = Mutex::new(Waiting(BTreeSet::new()));
 
 /// Does something with the shares of those who wait.

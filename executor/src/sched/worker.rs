@@ -433,9 +433,9 @@ impl Worker {
         }
     }
 
-    /// A scheduling point with the attention word raised: what others want of the fiber, the current one. `may_wait`: whether
-    /// it is one at which a job may wait, so that a ready fiber may go first. Another worker may run it afterwards, if it may
-    /// move.
+    /// A scheduling point with the attention word raised: what others want of the fiber, the current one.
+    /// `may_wait`: whether it is one at which a job may wait, so that a ready fiber may go first. Another worker may
+    /// run it afterwards, if it may move.
     #[cold]
     pub(crate) fn attend(&self, fiber: &FiberRecord, may_wait: bool) {
         if self.is_alone {

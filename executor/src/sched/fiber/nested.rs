@@ -15,7 +15,8 @@ impl FiberRecord {
         self.outermost().has_worker()
     }
 
-    /// Whether what it waits for may be done at this very moment: there are other threads, and no schedule that lets one go at a time.
+    /// Whether what it waits for may be done at this very moment: there are other threads, and no schedule that lets
+    /// one go at a time.
     pub(crate) fn has_company(&self) -> bool {
         let worker = self.outermost().worker();
         worker.map_or(HAS_THREADS, Worker::has_company)

@@ -55,7 +55,8 @@ impl FiberRecord {
         self.shares.if_any(has).unwrap_or(false)
     }
 
-    /// Calls `tell` with each lock that it holds now, and `untell` with each that was told before. By itself, under the graph's lock.
+    /// Calls `tell` with each lock that it holds now, and `untell` with each that was told before. By itself, under
+    /// the graph's lock.
     pub(in crate::sched) fn tell_shares(
         &self,
         is_waiting: bool,

@@ -154,8 +154,8 @@ impl<'w> Hop<'w> {
         owner_of(unsafe { &*self.awaited })
     }
 
-    /// Those for whom it waits: whom it is done by, all who are inside; of a lock that several hold who stands first in the line, else all
-    /// who hold it and wait. Nobody: it is over, or nobody is known to end it.
+    /// Those for whom it waits: whom it is done by, all who are inside; of a lock that several hold who stands first
+    /// in the line, else all who hold it and wait. Nobody: it is over, or nobody is known to end it.
     pub(super) fn owners(&self) -> Vec<&'w FiberRecord> {
         let holders = match self.thing() {
             Some(Thing::Places(stand)) => {

@@ -135,7 +135,8 @@ pub(crate) fn wait_for_share(
     wait_in_stand(fiber, place, what, (edge, WaitKind::Share), enter, leave)
 }
 
-/// Lets `enter` put `place` into a line, if need be, and waits until it is called, by an edge to what it lies in, of a kind.
+/// Lets `enter` put `place` into a line, if need be, and waits until it is called, by an edge to what it lies in, of
+/// a kind.
 ///
 /// # Errors
 ///

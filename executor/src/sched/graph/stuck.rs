@@ -1,5 +1,5 @@
-//! All who wait for each other, where a wait may hang on several: for a place, which any of those who are inside may give back, or for a
-//! lock that several hold, all of whom must (lock.md, deadlocks).
+//! All who wait for each other, where a wait may hang on several: for a place, which any of those who are inside may
+//! give back, or for a lock that several hold, all of whom must (lock.md, deadlocks).
 //!
 //! Used by walks, under the graph's lock. Ends nothing.
 

@@ -22,8 +22,8 @@ const QUICK: Duration = Duration::from_micros(20);
 
 /// Since when the fiber that goes next has been known to be ready.
 pub(super) struct Overdue {
-    /// An address, to compare with (or that of the list that is shared). That fiber may have run meanwhile, and be next once more: then the job gives way too
-    /// soon, but no more than once in the time.
+    /// An address, to compare with (or that of the list that is shared). That fiber may have run meanwhile, and be
+    /// next once more: then the job gives way too soon, but no more than once in the time.
     next: Cell<*const FiberRecord>,
     since: Cell<Option<Instant>>,
     looked: Cell<Option<Instant>>,
@@ -79,8 +79,8 @@ impl Worker {
         }
     }
 
-    /// A scheduling point of `fiber`, while another is ready here, or is said to be: that one goes first, if it has been so for too long,
-    /// and a job `may_wait` at this point.
+    /// A scheduling point of `fiber`, while another is ready here, or is said to be: that one goes first, if it has
+    /// been so for too long, and a job `may_wait` at this point.
     pub(super) fn attend_ready(&self, fiber: &FiberRecord, may_wait: bool) {
         let seat = self.seat();
         if seat.inbox.has_fibers() {
