@@ -30,6 +30,7 @@ mod rust_source;
 mod served;
 mod table;
 mod trouble;
+mod twins;
 mod vintage;
 mod workload;
 

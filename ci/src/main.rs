@@ -6,6 +6,8 @@ mod debian;
 mod foreign;
 mod line;
 mod plants;
+mod published;
+mod rayon_crates;
 mod rayon_suite;
 mod steps;
 mod suite_plants;

@@ -37,6 +37,7 @@ mod suspended;
 mod switch;
 mod tree_sum;
 mod trickle;
+mod twins;
 mod uts;
 mod wake;
 mod wavefront;
