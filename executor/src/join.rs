@@ -82,8 +82,8 @@ impl<'db, D> Cx<'db, D> {
     /// Runs both closures, perhaps at the same time, and gives both results.
     ///
     /// `a` runs here and now. `b` may be taken by another worker; if none does, it runs here
-    /// afterwards. On the sequential backend, and with one worker as long as `a` does not wait, the
-    /// order is `a`, `b`.
+    /// afterwards. On the sequential backend, and with one worker as long as `a` does not wait, and no
+    /// other fiber is ready that goes first, the order is `a`, `b`.
     ///
     /// # Panics
     ///

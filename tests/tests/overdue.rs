@@ -15,6 +15,7 @@ scenarios! {
     pools [1, 2]: w9_a_fiber_that_was_woken_from_outside_goes_first;
     pools [1, 2]: w9_a_fiber_that_has_yielded_goes_first;
     pools [1, 2]: w9_all_of_many_come_back_beside_one_job;
+    pools [1]: w9_a_fiber_of_a_low_run_goes_first_at_last;
     pools [1]: w9_who_must_not_wait_lets_nobody_go_first;
     pools [1]: w9_a_spawn_lets_nobody_go_first;
 }
@@ -237,6 +238,32 @@ fn w9_a_spawn_lets_nobody_go_first(bed: &Bed) {
                 scope.spawn(cx, |_| ());
             }
             assert!(!has_come());
+        });
+    });
+}
+
+/// It goes behind the job, whose level is higher, but not for ever.
+fn w9_a_fiber_of_a_low_run_goes_first_at_last(bed: &Bed) {
+    let executor = bed.executor();
+    let (here, ready) = (Event::new(), Event::new());
+    let (back, next) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let db = Database::new(());
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            let run = executor.run_with_priority(&db, Priority::Low, |cx| {
+                open(&here);
+                ready.wait(cx);
+                back.store(true, Ordering::SeqCst);
+            });
+            run.expect("nothing fails");
+        });
+        run(&executor, |cx| {
+            here.wait(cx);
+            open(&ready);
+            while !back.load(Ordering::SeqCst) {
+                let key = next.fetch_add(1, Ordering::Relaxed);
+                assert_eq!(*cx.get(Miss(key)), key);
+            }
         });
     });
 }

@@ -13,7 +13,7 @@ use crate::sched::fiber::FiberRecord;
 use crate::sched::graph::{self, Kind, Name, Subject};
 use crate::sched::holder;
 use crate::sched::permits::PERMITS_MAX;
-use crate::sched::shared::Shared;
+use crate::sched::shared::{self, Shared};
 use crate::sync::ThreadBound;
 
 /// A value that many may read, or one may change; a job that waits for it gives its thread back.
@@ -65,7 +65,9 @@ impl Drop for Taken<'_> {
     fn drop(&mut self) {
         // SAFETY: a record that holds is not freed (lock.md K1); this has not left its thread.
         let holder = unsafe { &*self.holder };
-        holder.end_share(self.shared.number);
+        if holder.end_share(self.shared.number) {
+            shared::untell(holder, self.shared.number);
+        }
         holder.let_go();
         self.shared.permits.give_back(self.count);
     }

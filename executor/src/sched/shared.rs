@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::fiber::FiberRecord;
+use super::graph;
 use super::line::Place;
 use super::permits::Permits;
 use crate::plant;
@@ -83,7 +84,12 @@ pub(super) fn tell(fiber: &FiberRecord, holder: &FiberRecord, is_waiting: bool) 
         }
         with_waiting(|waiting| waiting.insert((lock, ptr::from_ref(fiber))));
     };
-    holder.tell_shares(is_waiting, untell, tell);
+    holder.tell_shares(fiber, is_waiting, untell, tell);
+}
+
+/// `holder` does not hold the lock of this number any more, though it has waited all the time since it was told.
+pub(crate) fn untell(holder: &FiberRecord, number: usize) {
+    graph::retire(|| with_waiting(|waiting| waiting.remove(&(number, holder.teller()))));
 }
 
 /// Those who hold the lock of this number, and wait on an edge. The graph's lock is held.

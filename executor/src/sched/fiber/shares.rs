@@ -3,6 +3,7 @@
 //! Used by locks of readers and writers, and by whoever adds or removes an edge. Knows no lock but by its number.
 
 use std::cell::Cell;
+use std::ptr;
 
 use super::FiberRecord;
 
@@ -10,12 +11,23 @@ use super::FiberRecord;
 #[derive(Default)]
 pub(super) struct Shares(Cell<Option<Box<Held>>>);
 
-#[derive(Default)]
 struct Held {
     /// The numbers of the locks, each as often as it is held.
     locks: Vec<usize>,
     /// What others know of, while it waits.
     told: Vec<usize>,
+    /// As whose it is known: an address, to compare with.
+    teller: *const FiberRecord,
+}
+
+impl Default for Held {
+    fn default() -> Self {
+        Held {
+            locks: Vec::new(),
+            told: Vec::new(),
+            teller: ptr::null(),
+        }
+    }
 }
 
 impl Shares {
@@ -41,12 +53,22 @@ impl FiberRecord {
         self.shares.with(|held| held.locks.push(lock));
     }
 
-    /// It holds this lock once less.
-    pub(crate) fn end_share(&self, lock: usize) {
+    /// It holds this lock once less. Whether it is told that it does, though it does not any more: it waits, and another
+    /// fiber of its thread has dropped its guard.
+    #[must_use]
+    pub(crate) fn end_share(&self, lock: usize) -> bool {
         self.shares.with(|held| {
             let place = held.locks.iter().rposition(|known| *known == lock);
             held.locks.swap_remove(place.expect("it holds it"));
-        });
+            held.told.contains(&lock) && !held.locks.contains(&lock)
+        })
+    }
+
+    /// Which record waits while what it holds is told: its own, or that of a run on it.
+    pub(in crate::sched) fn teller(&self) -> *const FiberRecord {
+        self.shares
+            .if_any(|held| held.teller)
+            .unwrap_or(ptr::null())
     }
 
     /// Whether it holds this lock. Asked by itself.
@@ -55,16 +77,19 @@ impl FiberRecord {
         self.shares.if_any(has).unwrap_or(false)
     }
 
-    /// Calls `tell` with each lock that it holds now, and `untell` with each that was told before. By itself, under
+    /// `fiber`, which is it or runs on it, begins or ends to wait:
+    /// calls `tell` with each lock that it holds now, and `untell` with each that was told before. By itself, under
     /// the graph's lock.
     pub(in crate::sched) fn tell_shares(
         &self,
+        fiber: &FiberRecord,
         is_waiting: bool,
         untell: impl FnMut(usize),
         tell: impl FnMut(usize),
     ) {
         self.shares.if_any(|held| {
             held.told.drain(..).for_each(untell);
+            held.teller = fiber;
             if is_waiting {
                 held.told.extend_from_slice(&held.locks);
                 held.told.iter().copied().for_each(tell);

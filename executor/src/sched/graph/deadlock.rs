@@ -14,6 +14,7 @@ use crate::sched::fiber::FiberRecord;
 use crate::sched::holder;
 use crate::sched::line::Place;
 use crate::sched::lock::Lock;
+use crate::sched::permits::Standing;
 use crate::sched::places::Stand;
 use crate::sched::shared::{self, Turn};
 use crate::sched::wait::Waiters;
@@ -154,38 +155,26 @@ impl<'w> Hop<'w> {
         owner_of(unsafe { &*self.awaited })
     }
 
-    /// Those for whom it waits: whom it is done by, all who are inside; of a lock that several hold who stands first
-    /// in the line, else all who hold it and wait. Nobody: it is over, or nobody is known to end it.
-    pub(super) fn owners(&self) -> Vec<&'w FiberRecord> {
-        let holders = match self.thing() {
+    /// Those for whom it waits, and whether for all of them: whom it is done by; any who is inside; of a lock that several
+    /// hold who stands first in the line, else all who hold it and wait. Nobody: it is over, or nobody is known to end it.
+    /// `finder` is who adds the edge, and has none yet.
+    pub(super) fn owners(&self, finder: &'w FiberRecord) -> (Vec<&'w FiberRecord>, bool) {
+        let (holders, all) = match self.thing() {
             Some(Thing::Places(stand)) => {
                 let holders = stand.places.holders_for(&stand.place).unwrap_or_default();
                 let few = match plant::is("one_holder") {
                     true => 1,
                     false => usize::MAX,
                 };
-                holders.into_iter().take(few).collect()
+                (holders.into_iter().take(few).collect(), false)
             }
-            Some(Thing::Share(turn)) if self.is_first_in_line() => {
-                shared::waiting_holders(turn.shared.number)
-            }
-            // Behind others: nobody overtakes.
-            Some(Thing::Share(turn)) => Vec::from_iter(turn.shared.permits.first_in_line()),
-            Some(Thing::Lock(_)) | None => return Vec::from_iter(self.owner()),
+            Some(Thing::Share(turn)) => (holders_before(turn, finder), true),
+            Some(Thing::Lock(_)) | None => return (Vec::from_iter(self.owner()), false),
         };
         // SAFETY: it has a place, and is not freed before it has run and given that back, nor while the lock is held
-        // (lock.md L1); or it has an edge (S2).
+        // (lock.md L1); or it has an edge, or is the finder (S2, S3).
         let alive = |holder: *const FiberRecord| unsafe { &*holder };
-        holders.into_iter().map(alive).collect()
-    }
-
-    /// Whether it is for a lock that several may hold, and stands first in its line.
-    pub(super) fn is_first_in_line(&self) -> bool {
-        let Some(Thing::Share(turn)) = self.thing() else {
-            return false;
-        };
-        let first = turn.shared.permits.first_in_line();
-        first.is_some_and(|first| ptr::eq(first, turn.place.fiber))
+        (holders.into_iter().map(alive).collect(), all)
     }
 
     /// What it is for, if that has a line.
@@ -212,6 +201,28 @@ impl<'w> Hop<'w> {
                 let query = self.owner().and_then(|owner| query_of(owner, self.awaited));
                 text.write_str(query.unwrap_or("a part of it"))
             }
+        }
+    }
+}
+
+/// For whom one waits who stands in the line of a lock that several hold (S3). The graph's lock is held.
+fn holders_before(turn: &Turn<'_>, finder: &FiberRecord) -> Vec<*const FiberRecord> {
+    let waits = |fiber: *const FiberRecord| {
+        // SAFETY: it stands in the line, whose lock is held: it has not left the frame that its place is in (N2).
+        let fiber = unsafe { &*fiber };
+        ptr::eq(fiber, finder) || !fiber.edge.get().is_null() && !fiber.is_called_back()
+    };
+    match turn.shared.permits.standing(&turn.place, waits) {
+        Standing::GoesOn => Vec::new(),
+        // Nobody overtakes.
+        Standing::Behind(first) => vec![first],
+        Standing::First => {
+            let number = turn.shared.number;
+            let mut holders = shared::waiting_holders(number);
+            // It is not known yet as one who waits.
+            let holds = holder::known_of(finder).is_some_and(|finder| finder.has_share(number));
+            holders.extend(holds.then_some(ptr::from_ref(finder)));
+            holders
         }
     }
 }
@@ -254,7 +265,7 @@ impl Deadlock<'_> {
 #[cfg(any(feature = "fibers", feature = "threads"))]
 pub(super) fn one_inside(fiber: &FiberRecord) -> Option<&FiberRecord> {
     let hop = Hop::of(fiber).filter(|hop| hop.kind == WaitKind::Place)?;
-    hop.owners().first().copied()
+    hop.owners(fiber).0.first().copied()
 }
 
 /// The type of the innermost query on a fiber that stands still, or runs this.

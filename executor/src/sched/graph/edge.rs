@@ -132,6 +132,12 @@ pub(super) fn set_edge(fiber: &FiberRecord, edge: *const Awaited, kind: WaitKind
     }
 }
 
+/// The wait of `fiber`, the current one, was given up: the edge, if it still has it, goes, and what it tells (lock.md S2).
+pub(super) fn lose_edge(fiber: &FiberRecord, kind: WaitKind) {
+    let _guard = GRAPH.lock();
+    set_edge(fiber, ptr::null(), kind);
+}
+
 /// Runs `body` on an inner record of this same stack, while `outer` waits for `awaited`, which
 /// `body` does. Gives the error of a cycle that this wait was part of: raise it.
 pub(crate) fn with_inner(

@@ -8,10 +8,11 @@ use std::ptr;
 
 use super::deadlock::{Hop, Thing};
 use crate::sched::fiber::FiberRecord;
-use crate::sched::holder;
 
 /// What was met on the way from a wait, and who of it can go on.
 pub(super) struct Stuck<'w> {
+    /// Who adds the edge: the first node's.
+    finder: &'w FiberRecord,
     nodes: Vec<Node<'w>>,
     known: BTreeMap<*const FiberRecord, usize>,
     /// The first who was met that waits for a place there; who else does is stuck just if that one is.
@@ -37,6 +38,7 @@ impl<'w> Stuck<'w> {
         is_finder: impl Fn(&FiberRecord) -> bool,
     ) -> Option<Vec<Hop<'w>>> {
         let mut stuck = Stuck {
+            finder: first.waiter,
             nodes: Vec::new(),
             known: BTreeMap::new(),
             first_at: BTreeMap::new(),
@@ -73,22 +75,11 @@ impl<'w> Stuck<'w> {
         if let Some(first) = hop.thing().and_then(|thing| self.first_there(thing, node)) {
             return self.wait_for(node, vec![first], false);
         }
-        let mut ends = Vec::from_iter(hop.owners().into_iter().map(|owner| {
+        let (owners, needs_all) = hop.owners(self.finder);
+        let ends = Vec::from_iter(owners.into_iter().map(|owner| {
             let is_first = is_finder(owner);
             if is_first { 0 } else { self.node_of(owner) }
         }));
-        let needs_all = match hop.thing() {
-            // Who adds the edge has none yet, so it is not among those who hold the lock and wait.
-            Some(Thing::Share(turn)) if hop.is_first_in_line() => {
-                let finder = self.nodes[0]
-                    .hop
-                    .and_then(|hop| holder::known_of(hop.waiter));
-                let is_held = finder.is_some_and(|finder| finder.has_share(turn.shared.number));
-                ends.extend(is_held.then_some(0));
-                true
-            }
-            _ => false,
-        };
         self.wait_for(node, ends, needs_all);
     }
 

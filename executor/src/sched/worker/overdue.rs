@@ -22,7 +22,7 @@ const QUICK: Duration = Duration::from_micros(20);
 
 /// Since when the fiber that goes next has been known to be ready.
 pub(super) struct Overdue {
-    /// An address, to compare with (or that of the list that is shared). That fiber may have run meanwhile, and be
+    /// An address, to compare with (or that of the inbox, whoever is in it). That fiber may have run meanwhile, and be
     /// next once more: then the job gives way too soon, but no more than once in the time.
     next: Cell<*const FiberRecord>,
     since: Cell<Option<Instant>>,
@@ -68,6 +68,11 @@ impl Overdue {
     }
 }
 
+/// Whether a job must not wait where `fiber`, the current one, is.
+fn must_stay(fiber: &FiberRecord) -> bool {
+    std::thread::panicking() || fiber.refuses_runs() || fiber.must_not_suspend().is_some()
+}
+
 impl Worker {
     /// A fiber has become ready here, while another runs: that one is to look (attention.md A6).
     #[inline]
@@ -82,20 +87,17 @@ impl Worker {
     /// A scheduling point of `fiber`, while another is ready here, or is said to be: that one goes first, if it has
     /// been so for too long, and a job `may_wait` at this point.
     pub(super) fn attend_ready(&self, fiber: &FiberRecord, may_wait: bool) {
-        let seat = self.seat();
-        if seat.inbox.has_fibers() {
-            self.collect_ready();
-        }
-        // Those that any worker may resume stay where they can be taken, until it is time.
+        let inbox = &self.seat().inbox;
+        // They stay there until it is time: with them would come one that any worker may resume meanwhile.
         let next = match self.next_ready() {
             next if !next.is_null() => next,
-            _ if seat.inbox.is_empty() => return,
-            _ => ptr::from_ref(&seat.shared).cast(),
+            _ if inbox.is_empty() => return,
+            _ => ptr::from_ref(inbox).cast(),
         };
         if plant::is("unlimited_job") {
             return;
         }
-        let is_over = may_wait && self.overdue.is_over(next);
+        let is_over = may_wait && self.overdue.is_over(next) && !must_stay(fiber);
         if is_over {
             self.collect_ready();
             if !self.has_ready() || self.lets_ready_go_first(fiber) {
@@ -107,13 +109,13 @@ impl Worker {
 
     /// A ready fiber goes before `fiber`, the current one. `false`: it must not wait here.
     pub(super) fn lets_ready_go_first(&self, fiber: &FiberRecord) -> bool {
-        let must_stay =
-            std::thread::panicking() || fiber.refuses_runs() || fiber.must_not_suspend().is_some();
-        if must_stay {
+        if must_stay(fiber) {
             return false;
         }
         self.overdue.forget();
         self.count(|counters| &counters.interruptions);
+        // It may be the next itself, before those of lower levels: no change of stacks raises the word then (A4).
+        self.ask_for_ready();
         self.give_way(fiber);
         true
     }
