@@ -178,7 +178,7 @@ impl Worker {
         &self.seat().counters
     }
 
-    fn count(&self, counter: impl FnOnce(&Counters) -> &Counter) {
+    pub(super) fn count(&self, counter: impl FnOnce(&Counters) -> &Counter) {
         if self.pool().has_statistics() {
             counter(self.counters()).add();
         }
@@ -268,6 +268,7 @@ impl Worker {
             drain()
         };
         if is_rung {
+            self.pool().heed_call(self);
             self.answer_bell();
         }
     }
