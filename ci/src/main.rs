@@ -5,6 +5,7 @@ mod commands;
 mod debian;
 mod foreign;
 mod line;
+mod make;
 mod plants;
 mod rayon_suite;
 mod steps;

@@ -3,13 +3,10 @@
 
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::tokens::{ASK, State, Tokens};
+use super::tokens::{State, Tokens};
 use crate::sync::MutexGuard;
-
-/// The longest time that nobody asks: twice as long each time.
-const ASK_AT_MOST: Duration = Duration::from_millis(8);
 
 impl Tokens {
     /// Starts the keeper.
@@ -28,28 +25,26 @@ impl Tokens {
 
     fn keep(&self) {
         let mut state = self.lock();
-        let mut pause = ASK;
         let mut period = Instant::now();
         while !state.is_over {
             if !state.has_work_for_keeper() {
                 self.rest(&mut state);
-                (pause, period) = (ASK, Instant::now());
+                period = Instant::now();
                 state.spare_least = state.spare();
                 continue;
             }
-            let is_asking = !state.wants.is_empty();
-            let keep = state.keep;
-            let left = keep.saturating_sub(period.elapsed());
-            self.changed
-                .wait_for(&mut state, if is_asking { pause } else { left });
+            let left = state.keep.saturating_sub(period.elapsed());
+            let pause = match state.wants.is_empty() {
+                true => left,
+                false => state.until_asked(),
+            };
+            self.changed.wait_for(&mut state, pause);
             if !state.wants.is_empty() {
-                pause = if state.ask_again() {
-                    ASK
-                } else {
-                    (2 * pause).min(ASK_AT_MOST)
-                };
+                state.settle(true);
+                // Who was called and kept its permit may have been in time (N6).
+                state.call_if_urgent();
             }
-            if period.elapsed() >= keep {
+            if period.elapsed() >= state.keep {
                 for _ in 0..state.spare_least.min(state.spare()) {
                     state.give_one();
                 }
@@ -65,17 +60,5 @@ impl Tokens {
             self.changed.wait(state);
         }
         state.keeper_rests = false;
-    }
-}
-
-impl State {
-    /// Asks the source for those that are listed. Whether it had something.
-    fn ask_again(&mut self) -> bool {
-        let taken = self.traffic.taken;
-        self.ask_again = None;
-        self.settle(true);
-        // Who was called and kept its permit may have been in time (N6).
-        self.call_if_urgent();
-        self.traffic.taken > taken
     }
 }

@@ -13,8 +13,9 @@ use crate::sync::{Condvar, Mutex, MutexGuard};
 /// How long who has begun work itself goes on when others with begun work want its permit (N6).
 const TURN: Duration = Duration::from_millis(1);
 
-/// How long nobody asks a source that had nothing (N9).
-pub(super) const ASK: Duration = Duration::from_millis(1);
+/// How long nobody asks a source that had nothing, at first, and at most: twice as long each time (N9).
+const ASK: Duration = Duration::from_millis(1);
+const ASK_AT_MOST: Duration = Duration::from_millis(8);
 
 /// The workers of one executor, as those who share permits see them. Called under the lock.
 pub(crate) trait Workers: Send + Sync {
@@ -74,6 +75,8 @@ pub(super) struct State {
     pub(super) traffic: Traffic,
     /// When the source is worth being asked again.
     pub(super) ask_again: Option<Instant>,
+    /// How long it is not, once it has nothing again.
+    pub(super) pause: Duration,
     /// The fewest spare tokens of this period (N8).
     pub(super) spare_least: usize,
     pub(super) keeper_rests: bool,
@@ -108,6 +111,7 @@ impl Tokens {
             wants: VecDeque::new(),
             traffic: Traffic::default(),
             ask_again: None,
+            pause: ASK,
             spare_least: 0,
             keeper_rests: false,
             is_closed: false,
@@ -261,9 +265,10 @@ impl State {
         if is_taken {
             self.extra += 1;
             self.traffic.taken += 1;
-            self.ask_again = None;
+            (self.ask_again, self.pause) = (None, ASK);
         } else if !self.keep.is_zero() {
-            self.ask_again = Some(Instant::now() + ASK);
+            self.ask_again = Some(Instant::now() + self.pause);
+            self.pause = (2 * self.pause).min(ASK_AT_MOST);
         }
         is_taken
     }
@@ -415,6 +420,12 @@ impl State {
                 asker != Some(want.id) && is_starved(want.id) && self.has_work(want)
             })
         })
+    }
+
+    /// How long it is until the source may be asked again.
+    pub(super) fn until_asked(&self) -> Duration {
+        let until = |again: Instant| again.saturating_duration_since(Instant::now());
+        self.ask_again.map_or(ASK, until).max(ASK)
     }
 
     pub(super) fn call_if_urgent(&self) {

@@ -1,0 +1,161 @@
+//! J2, J4, J5: under GNU make itself, by a pipe and by a fifo; and with what is no jobserver.
+//!
+//! Those that need make are ignored: the gate's step `make` installs two versions, builds the recipes, and runs them.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use dagwood::{Database, Executor, Jobserver};
+use dagwood_tests::child_process;
+
+/// Where Cargo puts this build's programs.
+fn built() -> PathBuf {
+    let here = env::current_exe().expect("this program");
+    let folder = here.ancestors().nth(2).expect("it lies in `deps`");
+    folder.to_owned()
+}
+
+/// Runs a goal of the Makefile with so many jobs, on each backend; gives what was said.
+fn make(make: &str, jobs: usize, goal: &str) -> String {
+    let mut all = String::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for backend in Executor::backends() {
+        let name = format!("slots-{goal}-{jobs}-{backend}-{}", std::process::id());
+        let slots = env::temp_dir().join(name);
+        fs::create_dir_all(&slots).expect("a folder for the slots");
+        for slot in 0..jobs {
+            fs::write(slots.join(slot.to_string()), "").expect("a slot");
+        }
+        let variable = |name: &str, value: &Path| format!("{name}={}", value.display());
+        let run = Command::new(make)
+            .args(["--no-print-directory", "-k", &format!("-j{jobs}"), "-f"])
+            .arg(root.join("make/Makefile"))
+            .arg(goal)
+            .arg(variable("RECIPE", &built().join("examples/recipe")))
+            .arg(variable("DAGWOOD", &built().join("dagwood")))
+            .arg(variable("SLOTS", &slots))
+            .arg(format!("BACKEND={backend}"))
+            .env_remove("MAKEFLAGS")
+            .env_remove("MAKELEVEL")
+            .env("RUST_BACKTRACE", "0")
+            .output()
+            .expect("make can be started");
+        let said = [run.stdout, run.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        println!("{make} -j{jobs} {goal} on {backend}:\n{said}");
+        // What make says at its end of tokens that did not come back.
+        assert!(!said.contains("INTERNAL"), "tokens are missing:\n{said}");
+        assert!(!said.contains("ended otherwise"), "{said}");
+        assert!(!said.contains("warning"), "{said}");
+        assert!(run.status.success(), "{}:\n{said}", run.status);
+        fs::remove_dir_all(&slots).expect("the slots are ours");
+        all.push_str(&said);
+    }
+    all
+}
+
+/// The version by pipe, and the one by fifo.
+fn makes() -> [String; 2] {
+    ["DAGWOOD_MAKE_PIPE", "DAGWOOD_MAKE_FIFO"].map(|name| {
+        env::var(name).unwrap_or_else(|_| {
+            panic!("{name} names no GNU make: `cargo run -p dagwood-ci -- make` does")
+        })
+    })
+}
+
+#[test]
+#[ignore = "needs GNU make: the gate's step `make`"]
+fn j5_recipes_share_tokens_and_give_them_back_however_they_end() {
+    for (one, is_fifo) in makes().iter().zip([false, true]) {
+        for jobs in [2, 4] {
+            let said = make(one, jobs, "compete");
+            assert!(said.contains("--jobserver-auth="), "{said}");
+            assert_eq!(said.contains("--jobserver-auth=fifo:"), is_fifo, "{said}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs GNU make: the gate's step `make`"]
+fn j2_a_signal_gives_all_tokens_back() {
+    for one in makes() {
+        make(&one, 4, "signals");
+    }
+}
+
+/// What stands in the environment of a child, and a word of its warning.
+const TROUBLES: &[(&str, &str)] = &[
+    ("", "no environment variable"),
+    ("-j4", "there is no `--jobserver-fds=`"),
+    ("-j4 --jobserver-auth=", "cannot parse"),
+    ("-j4 --jobserver-auth=three,4", "cannot parse"),
+    ("-j4 --jobserver-auth=-2,-2", "is negative"),
+    (
+        "-j4 --jobserver-auth=913,914",
+        "cannot open file descriptor 913",
+    ),
+    (
+        "-j4 --jobserver-auth=fifo:/nowhere/at/all",
+        "cannot open path",
+    ),
+];
+
+/// The descriptors of this process, and their flags.
+fn descriptors() -> BTreeMap<String, String> {
+    let entries = fs::read_dir("/proc/self/fdinfo").expect("Linux has it");
+    let names = entries.map(|entry| entry.expect("one").file_name().into_string().expect("text"));
+    let flags = |name: &String| {
+        let text = fs::read_to_string(format!("/proc/self/fdinfo/{name}")).ok()?;
+        let line = text.lines().find(|line| line.starts_with("flags:"))?;
+        Some((name.clone(), line.to_owned()))
+    };
+    names.filter_map(|name| flags(&name)).collect()
+}
+
+#[test]
+#[ignore = "in a child"]
+fn runs_with_what_the_environment_says() {
+    let before = descriptors();
+    let jobserver = Jobserver::from_environment_or(2);
+    assert_eq!(
+        descriptors(),
+        before,
+        "no pipe is made, and no flag changed"
+    );
+    assert!(!jobserver.is_connected());
+    let builder = Executor::builder().workers(4).jobserver(&jobserver);
+    let executor = builder.build().expect("an executor can be made");
+    let run = executor.run(&Database::new(()), |cx| cx.par_map(0..100, |_, i| i).len());
+    assert_eq!(run.expect("it ends"), 100);
+    println!("it has run");
+}
+
+/// Runs a test of this file in a child with these flags.
+fn said_with(test: &str, flags: &str) -> String {
+    let mut child = child_process(test);
+    for name in ["CARGO_MAKEFLAGS", "MAKEFLAGS", "MFLAGS"] {
+        child.env_remove(name);
+    }
+    if !flags.is_empty() {
+        child.env("MAKEFLAGS", flags);
+    }
+    let run = child.output().expect("a child can be started");
+    let said = String::from_utf8_lossy(&[run.stdout, run.stderr].concat()).into_owned();
+    assert!(run.status.success(), "{flags}: {}\n{said}", run.status);
+    said
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn j4_what_is_no_jobserver_is_named_once() {
+    for (flags, words) in TROUBLES {
+        let said = said_with("runs_with_what_the_environment_says", flags);
+        assert!(said.contains("it has run"), "{flags}: {said}");
+        assert!(said.contains(words), "{flags}: {said}");
+        let warnings = said.matches("warning: no jobserver").count();
+        assert_eq!(warnings, 1, "{flags}: {said}");
+    }
+}
