@@ -350,7 +350,7 @@ mod tests {
     fn the_plants_are_those_of_the_models() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../executor/tests/model");
         let name = Regex::new(
-            r#""((?:attention|claim|idle|join|latch|lock|permit|place|ready|rest|stance|stand|sweep|wait)_\w+)""#,
+            r#""((?:attention|claim|idle|join|latch|lock|permit|place|ready|rest|stance|stand|sweep|tokens|wait)_\w+)""#,
         )
         .expect("a regex");
         let mut planted = BTreeSet::new();

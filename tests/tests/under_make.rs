@@ -5,11 +5,18 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 
 use dagwood::{Database, Executor, Jobserver};
-use dagwood_tests::child_process;
+use dagwood_tests::{Bed, child_process, is_emulated, scenarios};
+
+scenarios! {
+    all [4] unseeded "in children": j4_what_is_no_jobserver_is_named_once;
+    all [4] unseeded "in children": j5_tokens_come_back_by_pipe_and_by_fifo;
+}
 
 /// Where Cargo puts this build's programs.
 fn built() -> PathBuf {
@@ -126,36 +133,117 @@ fn runs_with_what_the_environment_says() {
         "no pipe is made, and no flag changed"
     );
     assert!(!jobserver.is_connected());
-    let builder = Executor::builder().workers(4).jobserver(&jobserver);
-    let executor = builder.build().expect("an executor can be made");
+    let executor = executor_of_child(&jobserver);
     let run = executor.run(&Database::new(()), |cx| cx.par_map(0..100, |_, i| i).len());
     assert_eq!(run.expect("it ends"), 100);
     println!("it has run");
 }
 
-/// Runs a test of this file in a child with these flags.
-fn said_with(test: &str, flags: &str) -> String {
+/// Which backend a child runs on.
+const BACKEND: &str = "DAGWOOD_TEST_BACKEND";
+
+fn executor_of_child(jobserver: &Jobserver) -> Executor {
+    let named = env::var(BACKEND).expect("the parent says it");
+    let backends = &mut Executor::backends().iter().copied();
+    let backend = backends.find(|backend| backend.to_string() == named);
+    let builder = Executor::builder().workers(4).jobserver(jobserver);
+    let builder = builder.backend(backend.expect("the parent has it, too"));
+    builder.build().expect("an executor can be made")
+}
+
+/// A test of this file in a child, with nothing of a jobserver in its environment.
+fn child(bed: &Bed, test: &str) -> Command {
     let mut child = child_process(test);
     for name in ["CARGO_MAKEFLAGS", "MAKEFLAGS", "MFLAGS"] {
         child.env_remove(name);
     }
-    if !flags.is_empty() {
-        child.env("MAKEFLAGS", flags);
-    }
+    child.env(BACKEND, bed.backend().to_string());
+    child
+}
+
+fn said_by(mut child: Command) -> String {
     let run = child.output().expect("a child can be started");
     let said = String::from_utf8_lossy(&[run.stdout, run.stderr].concat()).into_owned();
-    assert!(run.status.success(), "{flags}: {}\n{said}", run.status);
+    assert!(run.status.success(), "{}\n{said}", run.status);
     said
 }
 
-#[test]
-#[cfg(target_os = "linux")]
-fn j4_what_is_no_jobserver_is_named_once() {
+/// What a child with these flags says.
+fn said_with(test: &str, flags: &str, bed: &Bed) -> String {
+    let mut child = child(bed, test);
+    if !flags.is_empty() {
+        child.env("MAKEFLAGS", flags);
+    }
+    said_by(child)
+}
+
+/// Whether descriptors are told of in `/proc`, and are the program's own and not an emulator's.
+fn has_own_descriptors() -> bool {
+    Path::new("/proc/self/fdinfo").exists() && !is_emulated()
+}
+
+fn j4_what_is_no_jobserver_is_named_once(bed: &Bed) {
+    if !has_own_descriptors() {
+        return;
+    }
     for (flags, words) in TROUBLES {
-        let said = said_with("runs_with_what_the_environment_says", flags);
+        let said = said_with("runs_with_what_the_environment_says", flags, bed);
         assert!(said.contains("it has run"), "{flags}: {said}");
         assert!(said.contains(words), "{flags}: {said}");
         let warnings = said.matches("warning: no jobserver").count();
-        assert_eq!(warnings, 1, "{flags}: {said}");
+        assert_eq!(warnings, 1, "warnings: {flags}: {said}");
     }
+}
+
+#[test]
+#[ignore = "in a child"]
+fn runs_with_tokens() {
+    let jobserver = Jobserver::from_environment();
+    assert!(jobserver.is_connected(), "{:?}", jobserver.trouble());
+    let executor = executor_of_child(&jobserver);
+    // A quarter at a time: in between all sleep.
+    for _ in 0..4 {
+        let run = executor.run(&Database::new(()), |cx| {
+            cx.par_for_each(0..64, |_, _| (0..9).for_each(|_| thread::yield_now()));
+        });
+        run.expect("it ends");
+    }
+    drop(executor);
+    let traffic = jobserver.traffic();
+    assert_eq!(jobserver.running(), 0);
+    println!("it has run: {traffic:?}");
+}
+
+/// make's part is played by a pipe, and by a fifo, with three tokens.
+fn j5_tokens_come_back_by_pipe_and_by_fifo(bed: &Bed) {
+    if !has_own_descriptors() {
+        return;
+    }
+    let client = jobserver::Client::new(3).expect("a pipe");
+    let mut child = child(bed, "runs_with_tokens");
+    client.configure_make(&mut child);
+    let said = said_by(child);
+    assert!(said.contains("it has run"), "{said}");
+    let left = client.available().expect("a pipe");
+    assert_eq!(left, 3, "tokens in the pipe: {said}");
+
+    let name = format!("fifo-{}-{}", std::process::id(), bed.backend());
+    let fifo = env::temp_dir().join(name);
+    let made = Command::new("mkfifo").arg(&fifo).status().expect("mkfifo");
+    assert!(made.success());
+    let open = fs::OpenOptions::new().read(true).write(true).open(&fifo);
+    let mut pipe = open.expect("a fifo");
+    pipe.write_all(b"+++").expect("three tokens");
+    let mut child = self::child(bed, "runs_with_tokens");
+    child.env(
+        "MAKEFLAGS",
+        format!("-j4 --jobserver-auth=fifo:{}", fifo.display()),
+    );
+    let said = said_by(child);
+    // One more, so that the read ends.
+    pipe.write_all(b"!").expect("there is room");
+    let mut left = [0; 16];
+    let count = pipe.read(&mut left).expect("at least one");
+    assert_eq!(&left[..count], b"+++!", "tokens in the fifo: {said}");
+    fs::remove_file(&fifo).expect("it is ours");
 }

@@ -371,7 +371,6 @@ impl State {
                 return;
             }
             let begun = self.wants.iter().position(|want| want.is_begun);
-            let begun = begun.filter(|_| !plant::is("unpreferred_fiber"));
             let Some(want) = self.wants.remove(begun.unwrap_or(0)) else {
                 return;
             };
