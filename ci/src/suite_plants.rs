@@ -44,6 +44,12 @@ pub(crate) const BROKEN: &[Broken] = &[
         "at once",
     ),
     broken(
+        "overdrawn",
+        "under_make",
+        "w11_six_processes_run_no_more_jobs_than_they_have_tokens::on_fibers",
+        "more jobs than tokens",
+    ),
+    broken(
         "kept_token",
         "jobserver",
         "j2_all_tokens_come_back_however_a_run_ends::on_fibers",

@@ -8,7 +8,7 @@ use crate::backend::Engine;
 use crate::error::Error;
 use crate::executor::{Backend, Executor};
 use crate::hooks::Hooks;
-use crate::jobserver::Jobserver;
+use crate::make::Jobserver;
 use crate::sched::witness;
 use crate::schedule::{Schedule, ScheduleLog};
 use crate::stacks::{Guards, StackFaults};

@@ -3,45 +3,24 @@
 //! Each job of each recipe takes a slot: a lock on one of as many files as make allows jobs. A job that finds none free is one too
 //! many, and the recipe fails. It prints how many operations on the pipe there were for how many suspensions.
 
-use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dagwood::{Backend, Cx, Database, Event, Executor, Jobserver, Query};
-
-/// A job lasts so long: long enough that those that run at once are seen.
-const LEAF: Duration = Duration::from_micros(300);
+use dagwood_tests::Slots;
 
 struct Recipe {
-    slots: Vec<PathBuf>,
-    is_too_many: AtomicBool,
+    slots: Slots,
     suspensions: AtomicUsize,
 }
 
 impl Recipe {
-    fn new(folder: &Path) -> Self {
-        let entries = fs::read_dir(folder).expect("the folder of the slots");
-        Recipe {
-            slots: entries.map(|entry| entry.expect("a slot").path()).collect(),
-            is_too_many: AtomicBool::new(false),
-            suspensions: AtomicUsize::new(0),
-        }
-    }
-
-    /// Runs with a slot.
     fn leaf(&self) {
-        let slot = (0..3).find_map(|_| self.slots.iter().find_map(|slot| try_lock(slot)));
-        if slot.is_none() {
-            self.is_too_many.store(true, Ordering::Relaxed);
-        }
-        let start = Instant::now();
-        while start.elapsed() < LEAF {
-            std::hint::spin_loop();
-        }
+        self.slots.leaf();
     }
 
     /// More jobs that wait than there are workers, and then many short waits.
@@ -69,11 +48,6 @@ impl Recipe {
             }
         });
     }
-}
-
-fn try_lock(slot: &Path) -> Option<File> {
-    let file = File::open(slot).expect("a slot");
-    file.try_lock().ok().map(|()| file)
 }
 
 /// Asks itself.
@@ -144,7 +118,10 @@ fn end_by_signal(name: &str, dagwood: &str, backend: Backend, workers: usize) ->
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
-    let recipe = Recipe::new(Path::new(&arguments[1]));
+    let recipe = Recipe {
+        slots: Slots::of(Path::new(&arguments[1])),
+        suspensions: AtomicUsize::new(0),
+    };
     let backends = Executor::backends().iter().copied();
     let mut named = backends.filter(|backend| backend.to_string() == arguments[2]);
     let backend = named.next().expect("a backend of this build");
@@ -160,7 +137,7 @@ fn main() -> ExitCode {
     } else {
         run(&recipe, backend, end, workers)
     };
-    if recipe.is_too_many.load(Ordering::Relaxed) {
+    if recipe.slots.were_too_few() {
         println!("{end}: more jobs at once than make allows");
         return ExitCode::FAILURE;
     }

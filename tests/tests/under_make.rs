@@ -11,10 +11,11 @@ use std::process::Command;
 use std::thread;
 
 use dagwood::{Database, Executor, Jobserver};
-use dagwood_tests::{Bed, child_process, is_emulated, scenarios};
+use dagwood_tests::{Bed, Slots, child_process, is_emulated, scenarios};
 
 scenarios! {
     all [4] unseeded "in children": j4_what_is_no_jobserver_is_named_once;
+    all [4] unseeded "in children": w11_six_processes_run_no_more_jobs_than_they_have_tokens;
     all [4] unseeded "in children": j5_tokens_come_back_by_pipe_and_by_fifo;
 }
 
@@ -32,10 +33,7 @@ fn make(make: &str, jobs: usize, goal: &str) -> String {
     for backend in Executor::backends() {
         let name = format!("slots-{goal}-{jobs}-{backend}-{}", std::process::id());
         let slots = env::temp_dir().join(name);
-        fs::create_dir_all(&slots).expect("a folder for the slots");
-        for slot in 0..jobs {
-            fs::write(slots.join(slot.to_string()), "").expect("a slot");
-        }
+        Slots::make(&slots, jobs);
         let variable = |name: &str, value: &Path| format!("{name}={}", value.display());
         let run = Command::new(make)
             .args(["--no-print-directory", "-k", &format!("-j{jobs}"), "-f"])
@@ -161,7 +159,7 @@ fn child(bed: &Bed, test: &str) -> Command {
     child
 }
 
-fn said_by(mut child: Command) -> String {
+fn said_by(child: &mut Command) -> String {
     let run = child.output().expect("a child can be started");
     let said = String::from_utf8_lossy(&[run.stdout, run.stderr].concat()).into_owned();
     assert!(run.status.success(), "{}\n{said}", run.status);
@@ -174,7 +172,7 @@ fn said_with(test: &str, flags: &str, bed: &Bed) -> String {
     if !flags.is_empty() {
         child.env("MAKEFLAGS", flags);
     }
-    said_by(child)
+    said_by(&mut child)
 }
 
 /// Whether descriptors are told of in `/proc`, and are the program's own and not an emulator's.
@@ -222,7 +220,7 @@ fn j5_tokens_come_back_by_pipe_and_by_fifo(bed: &Bed) {
     let client = jobserver::Client::new(3).expect("a pipe");
     let mut child = child(bed, "runs_with_tokens");
     client.configure_make(&mut child);
-    let said = said_by(child);
+    let said = said_by(&mut child);
     assert!(said.contains("it has run"), "{said}");
     let left = client.available().expect("a pipe");
     assert_eq!(left, 3, "tokens in the pipe: {said}");
@@ -239,11 +237,53 @@ fn j5_tokens_come_back_by_pipe_and_by_fifo(bed: &Bed) {
         "MAKEFLAGS",
         format!("-j4 --jobserver-auth=fifo:{}", fifo.display()),
     );
-    let said = said_by(child);
+    let said = said_by(&mut child);
     // One more, so that the read ends.
     pipe.write_all(b"!").expect("there is room");
     let mut left = [0; 16];
     let count = pipe.read(&mut left).expect("at least one");
     assert_eq!(&left[..count], b"+++!", "tokens in the fifo: {said}");
     fs::remove_file(&fifo).expect("it is ours");
+}
+
+/// Where the slots of a child are.
+const SLOTS: &str = "DAGWOOD_TEST_SLOTS";
+
+#[test]
+#[ignore = "in a child"]
+fn runs_with_slots() {
+    let slots = Slots::of(Path::new(&env::var_os(SLOTS).expect("the parent says it")));
+    let jobserver = Jobserver::from_environment();
+    let executor = executor_of_child(&jobserver);
+    let run = executor.run(&Database::new(()), |cx| {
+        cx.par_for_each(0..60, |_, _| slots.leaf());
+    });
+    run.expect("it ends");
+    assert!(!slots.were_too_few(), "more jobs than tokens");
+}
+
+/// Six processes of four workers each, of which two may run, as two recipes of one make.
+fn w11_six_processes_run_no_more_jobs_than_they_have_tokens(bed: &Bed) {
+    if !has_own_descriptors() {
+        return;
+    }
+    let jobs = 2;
+    let name = format!("slots-{}-{}", std::process::id(), bed.backend());
+    let slots = env::temp_dir().join(name);
+    Slots::make(&slots, jobs);
+    let client = jobserver::Client::new(jobs).expect("a pipe");
+    thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| {
+                let token = client.acquire().expect("a token");
+                let mut child = child(bed, "runs_with_slots");
+                client.configure(&mut child);
+                said_by(child.env(SLOTS, &slots));
+                drop(token);
+            });
+        }
+    });
+    let left = client.available().expect("a pipe");
+    assert_eq!(left, jobs, "tokens in the pipe");
+    fs::remove_dir_all(&slots).expect("the slots are ours");
 }

@@ -38,7 +38,7 @@ use super::stats::{Counters, Statistics};
 pub(crate) use super::worker::Worker;
 use crate::error::Error;
 use crate::hooks::Hooks;
-use crate::jobserver::Jobserver;
+use crate::make::Jobserver;
 use crate::schedule::Schedule;
 use crate::sync::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use crate::waiters::Watching;

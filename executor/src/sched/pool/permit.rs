@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::{Pool, Worker};
-use crate::jobserver::Jobserver;
+use crate::make::Jobserver;
 use crate::sched::idle::SleepGuard;
 use crate::sched::tokens::{Called, Workers};
 use crate::sync::{AtomicBool, MutexGuard, Ordering};

@@ -5,10 +5,10 @@
 mod client;
 mod own;
 #[cfg(any(feature = "fibers", feature = "threads"))]
-#[path = "jobserver/shared.rs"]
+#[path = "make/shared.rs"]
 mod shared;
 #[cfg(not(any(feature = "fibers", feature = "threads")))]
-#[path = "jobserver/shared_none.rs"]
+#[path = "make/shared_none.rs"]
 mod shared;
 
 use std::fmt;

@@ -1,6 +1,6 @@
 //! make's jobserver as a source of tokens: the home of the crate `jobserver`.
 //!
-//! Used by `jobserver.rs`. Knows nothing of workers. What the crate opens are descriptors of its own (on Linux new descriptions, by
+//! Used by `make.rs`. Knows nothing of workers. What the crate opens are descriptors of its own (on Linux new descriptions, by
 //! `/dev/fd`): so a read that does not block changes no flag of those that were inherited.
 
 use std::io;
