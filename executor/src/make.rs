@@ -23,7 +23,6 @@ use crate::error::Error;
 use crate::plant;
 use crate::sched::token_source::TokenSource;
 use crate::sched::tokens::Tokens;
-use crate::sync::{AtomicUsize, Ordering};
 
 /// How long a token is kept that nobody needs (tokens.md N8): longer than workers sleep in between, and short for who waits for
 /// it elsewhere.
@@ -159,7 +158,7 @@ impl Jobserver {
     /// For tests: so many tokens, in a pipe that is none. Those that nobody needs are in it at once.
     #[doc(hidden)]
     pub fn simulated(tokens: usize) -> Self {
-        let source = Simulated(Arc::new(AtomicUsize::new(tokens)));
+        let source = Simulated::new(tokens);
         Jobserver {
             simulated: Some(source.clone()),
             ..Self::make(Box::new(source), usize::MAX, Duration::ZERO)
@@ -170,17 +169,14 @@ impl Jobserver {
     #[doc(hidden)]
     pub fn tokens_in_pipe(&self) -> usize {
         let pipe = self.simulated.as_ref().expect("a simulated one");
-        pipe.0.load(Ordering::Relaxed)
+        pipe.change(|tokens| tokens)
     }
 
     /// For tests: somebody else puts tokens into the simulated pipe, or takes some that are there.
     #[doc(hidden)]
-    pub fn change_tokens_in_pipe(&self, change: impl Fn(usize) -> usize) {
+    pub fn change_tokens_in_pipe(&self, change: impl FnOnce(usize) -> usize) {
         let pipe = self.simulated.as_ref().expect("a simulated one");
-        let changed = |tokens| Some(change(tokens));
-        let _ = pipe
-            .0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, changed);
+        pipe.change(change);
         self.tokens().refresh();
     }
 

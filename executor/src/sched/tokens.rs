@@ -367,7 +367,8 @@ impl State {
                 self.refuse_those_without_work();
             }
             let has_permit = self.running < self.capacity();
-            if !has_permit && !(asks && !self.wants.is_empty() && self.takes_token()) {
+            let asks = asks && !self.wants.is_empty();
+            if !(has_permit || asks && self.takes_token()) {
                 return;
             }
             let begun = self.wants.iter().position(|want| want.is_begun);
