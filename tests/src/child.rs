@@ -20,8 +20,14 @@ pub fn child_process(test: &str) -> Command {
     command
 }
 
-/// The same with so many KiB of address space, by the shell; under an emulator they are its own as well.
+/// The same with so many KiB of address space: by the shell, or by the emulator, which would end in an endless loop if it had no
+/// memory itself.
 pub fn limited_child_process(test: &str, address_space_kib: u32) -> Command {
+    if is_emulated() {
+        let mut command = child_process(test);
+        command.env("QEMU_RESERVED_VA", format!("{address_space_kib}K"));
+        return command;
+    }
     let script = format!("ulimit -v {address_space_kib} && exec \"$0\" \"$@\"");
     let mut command = Command::new("sh");
     command.arg("-c").arg(script).args(command_line(test));

@@ -11,7 +11,7 @@ use dagwood_tests::limited_child_process;
 /// Says in the child which test is meant, and that it is the child.
 const CHILD: &str = "DAGWOOD_TEST_OUT_OF_STACK";
 
-/// The child's address space, in KiB. An emulator takes some of it itself.
+/// The child's address space, in KiB.
 const ADDRESS_SPACE_KIB: u32 = 512 << 10;
 
 /// What each level takes up: then it is a few thousand that fill the memory, and that a failure unwinds.
