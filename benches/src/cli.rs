@@ -79,6 +79,12 @@ compare mechanisms:
   `fibers-on-context`, beside `fibers` (by corosensei), `threads`, and each crate's switch without a scheduler. `context`
   keeps a floating-point state for each stack; `context-mxcsr` is the case in which the two sides' differ.
 
+compare par-sum, par-sort, par-collect, par-flat-map, par-bridge, par-join, par-scope:
+  What do loops of rayon cost on our `rayon-core`? Cargo first builds benches/rayon-patched, whose rayon runs on ours by
+  a [patch], and benches/rayon-stock, the same program on rayon's own, and it is looked up which each is built with. The
+  two run in turns, each in processes of its own. Below each table stand the median ratios, with as many workers, with their
+  95 % intervals.
+
 Exit code: 0; 1 if answers differ or an engine of ours fails (a failing peer only gets an error row); 2 if the
 command line asks for what cannot be.";
 

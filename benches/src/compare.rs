@@ -24,6 +24,7 @@ use crate::rounds::{InProcess, Lane, Runner, interleave};
 use crate::served::Served;
 use crate::table;
 use crate::trouble::Trouble;
+use crate::twins;
 use crate::vintage;
 use crate::workload::{Interleaving, Loaded, Setup, Workload};
 
@@ -33,7 +34,7 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<ExitCode, Failure> {
     let workers = args.workers.clone();
     let workers_of = |workload: &Workload| match &workers {
         Some(workers) => workers.clone(),
-        None if other_build::takes_part(workload) => vec![1],
+        None if other_build::takes_part(workload) && !twins::are_in(workload) => vec![1],
         None => vec![1, cli::cores()],
     };
     cli::check_input(&args.scale, &workloads)?;
@@ -64,7 +65,8 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(u8::from(!all_well)))
 }
 
-/// Each workload once, in the order named; `vintage` stands for several, `mechanisms` for one with other engines.
+/// Each workload once, in the order named; `vintage` stands for several, `mechanisms` for one with other engines. What
+/// runs in other programs is built first.
 fn named_or_main(named: &[&'static Workload]) -> Result<Vec<&'static Workload>, Failure> {
     let mut workloads: Vec<&'static Workload> = Vec::new();
     for &workload in named {
@@ -75,6 +77,9 @@ fn named_or_main(named: &[&'static Workload]) -> Result<Vec<&'static Workload>, 
         if workload.name == mechanisms::NAME {
             workloads.push(mechanisms::workload()?);
             continue;
+        }
+        if twins::are_in(workload) {
+            twins::build()?;
         }
         if !workloads.iter().any(|known| known.name == workload.name) {
             workloads.push(workload);

@@ -29,6 +29,10 @@ pub(crate) enum Engine {
     Rayon,
     /// Our crate `rayon-core`, called directly. A peer as far as comparisons go: no backend's own interface.
     DagwoodRayonCore,
+    /// `rayon` on our crate `rayon-core`, as a user would patch it: another program.
+    RayonPatched,
+    /// The same program on rayon's own.
+    RayonStock,
     /// `rayon-core` whose threads block on a query in progress.
     RayonBlocking,
     /// `chili`.
@@ -95,6 +99,8 @@ impl Engine {
         Engine::FibersOnContext,
         Engine::Rayon,
         Engine::DagwoodRayonCore,
+        Engine::RayonPatched,
+        Engine::RayonStock,
         Engine::RayonBlocking,
         Engine::Chili,
         Engine::Forte,
@@ -127,6 +133,8 @@ impl Engine {
             Engine::FibersOnContext => "fibers-on-context",
             Engine::Rayon => "rayon",
             Engine::DagwoodRayonCore => "dagwood-rayon-core",
+            Engine::RayonPatched => "rayon-patched",
+            Engine::RayonStock => "rayon-stock",
             Engine::RayonBlocking => "rayon-blocking",
             Engine::Chili => "chili",
             Engine::Forte => "forte",
@@ -170,6 +178,10 @@ impl Engine {
             Engine::DagwoodRayonCore => {
                 "rayon-core's interface on dagwood's workers (executor/rayon-core), called directly"
             }
+            Engine::RayonPatched => {
+                "rayon on our rayon-core, by [patch]: another program (for compare par-*, which builds it)"
+            }
+            Engine::RayonStock => "the same program on rayon's own rayon-core",
             Engine::RayonBlocking => {
                 "the plan of rustc in 2018: rayon-core, and a wait for a query blocks the thread; may hang"
             }
@@ -214,7 +226,10 @@ impl Engine {
             Engine::Fibers | Engine::MovingFibers => Kind::Ours(Backend::Fibers),
             Engine::Threads => Kind::Ours(Backend::Threads),
             Engine::Sequential => Kind::Ours(Backend::Sequential),
-            Engine::SequentialBuild | Engine::FibersOnContext => Kind::OtherBuild,
+            Engine::SequentialBuild
+            | Engine::FibersOnContext
+            | Engine::RayonPatched
+            | Engine::RayonStock => Kind::OtherBuild,
             Engine::Rayon
             | Engine::DagwoodRayonCore
             | Engine::RayonBlocking

@@ -36,6 +36,7 @@ mod signals;
 mod signals;
 mod table;
 mod trouble;
+mod twins;
 mod vintage;
 mod workload;
 

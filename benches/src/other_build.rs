@@ -1,10 +1,13 @@
-//! This program compiled with other features, as a child of this one: where it lies, how Cargo makes it, and which engines are its.
+//! Programs that run as children of this one: this one compiled with other features, and the twins of rayon (`twins.rs`). Where
+//! they lie, how Cargo makes them, and which engines are theirs.
 //!
-//! Used by the comparisons that need one (`vintage`, `mechanisms`) and by what starts children. What the comparisons are
+//! Used by the comparisons that need one (`vintage`, `mechanisms`, `par-*`) and by what starts children. What the comparisons are
 //! about is theirs to know.
 
 use std::env;
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::bare_switch;
@@ -12,13 +15,17 @@ use crate::engine::{Engine, Kind};
 use crate::failure::Failure;
 use crate::workload::Workload;
 
-/// Another build of this program.
+/// Another build of this program, or another program that speaks as it does.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) enum OtherBuild {
     /// Without a backend.
     Sequential,
     /// With the feature `context`: its fibers are switched by that crate.
     Context,
+    /// `rayon` on our `rayon-core`.
+    RayonPatched,
+    /// `rayon` on its own.
+    RayonStock,
 }
 
 /// The folder of this harness's sources.
@@ -38,6 +45,8 @@ impl OtherBuild {
         match self {
             OtherBuild::Sequential => "sequential-build",
             OtherBuild::Context => "context-build",
+            OtherBuild::RayonPatched => "rayon-patched",
+            OtherBuild::RayonStock => "rayon-stock",
         }
     }
 
@@ -46,7 +55,18 @@ impl OtherBuild {
         match self {
             OtherBuild::Sequential => &["--no-default-features"],
             OtherBuild::Context => &["--features", "context"],
+            OtherBuild::RayonPatched | OtherBuild::RayonStock => &[],
         }
+    }
+
+    /// If it is another program: the folder of its package, inside [`SOURCES`], and its package's name.
+    fn program_of_its_own(self) -> Option<&'static str> {
+        matches!(self, OtherBuild::RayonPatched | OtherBuild::RayonStock).then(|| self.name())
+    }
+
+    /// The folder of its sources.
+    pub(crate) fn sources(self) -> PathBuf {
+        Path::new(SOURCES).join(self.program_of_its_own().unwrap_or_default())
     }
 
     /// Builds it with the profile of this binary, or brings it up to date: an old one would be compared with what we are
@@ -59,14 +79,16 @@ impl OtherBuild {
         let place = self
             .place()
             .ok_or_else(|| Failure::Work("where is this program?".to_owned()))?;
-        let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        let sources = self.sources();
+        let package = self.program_of_its_own().unwrap_or("dagwood-bench");
+        let mut command = Command::new(cargo());
         command
-            .args(["build", "-p", "dagwood-bench"])
+            .args(["build", "-p", package])
             .args(self.features())
             .args(["--profile", place.profile()])
             .arg("--target-dir")
             .arg(&place.target)
-            .current_dir(SOURCES)
+            .current_dir(&sources)
             .stdout(Stdio::null());
         let why = match command.status() {
             Ok(status) if status.success() && place.program.is_file() => return Ok(()),
@@ -75,8 +97,8 @@ impl OtherBuild {
             Err(error) => error.to_string(),
         };
         Err(Failure::Work(format!(
-            "the {} cannot be made: {why}. In {SOURCES} was tried:\n  {command:?}",
-            self.name()
+            "the {self} cannot be made: {why}. In {} was tried:\n  {command:?}",
+            sources.display()
         )))
     }
 
@@ -90,7 +112,7 @@ impl OtherBuild {
         let program = place.map(|place| place.program);
         program
             .filter(|program| program.is_file())
-            .ok_or_else(|| std::io::Error::other(format!("the {} is gone", self.name())))
+            .ok_or_else(|| std::io::Error::other(format!("the {self} is gone")))
     }
 
     fn place(self) -> Option<Place> {
@@ -98,12 +120,27 @@ impl OtherBuild {
         let (profile, name) = (here.parent()?, here.file_name()?);
         let target = profile.parent()?.join(self.name());
         let folder = profile.file_name()?;
+        let name = self.program_of_its_own().map_or_else(
+            || name.to_owned(),
+            |name| format!("{name}{}", env::consts::EXE_SUFFIX).into(),
+        );
         Some(Place {
             folder: folder.to_str()?.to_owned(),
             program: target.join(folder).join(name),
             target,
         })
     }
+}
+
+impl fmt::Display for OtherBuild {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The Cargo that built us, or that is there.
+pub(crate) fn cargo() -> OsString {
+    env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
 impl Place {
@@ -121,6 +158,8 @@ pub(crate) fn home(engine: Engine) -> Option<(OtherBuild, Engine)> {
     match engine {
         Engine::SequentialBuild => Some((OtherBuild::Sequential, Engine::Sequential)),
         Engine::FibersOnContext => Some((OtherBuild::Context, Engine::Fibers)),
+        Engine::RayonPatched => Some((OtherBuild::RayonPatched, engine)),
+        Engine::RayonStock => Some((OtherBuild::RayonStock, engine)),
         Engine::Context | Engine::ContextMxcsr if !bare_switch::has_context() => {
             Some((OtherBuild::Context, engine))
         }

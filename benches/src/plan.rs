@@ -5,6 +5,7 @@
 use crate::engine::{self, Engine, Kind};
 use crate::failure::Failure;
 use crate::jobserver;
+use crate::twins;
 use crate::workload::Workload;
 
 /// An engine with a number of workers: one row.
@@ -61,6 +62,9 @@ pub(crate) fn check(workload: &Workload, engine: Engine) -> Result<(), Failure> 
     let why = match engine.kind() {
         Kind::OtherBuild if engine == Engine::FibersOnContext => {
             format!("{engine} runs in `compare mechanisms` only, which builds it")
+        }
+        Kind::OtherBuild if twins::ENGINES.contains(&engine) => {
+            format!("{engine} runs in `compare par-sum` and the like only, which build it")
         }
         Kind::OtherBuild => format!("{engine} runs in `compare vintage` only, which builds it"),
         _ if engine.is_compiled_in() => format!("{engine} cannot run {}", workload.name),

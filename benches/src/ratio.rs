@@ -99,7 +99,8 @@ pub(crate) fn share(lane: &Lane, lanes: &[Lane]) -> Option<Share> {
     })
 }
 
-fn find(lanes: &[Lane], engine: Engine, workers: usize) -> Option<&Lane> {
+/// That engine with so many workers, if it ran.
+pub(crate) fn find(lanes: &[Lane], engine: Engine, workers: usize) -> Option<&Lane> {
     lanes
         .iter()
         .find(|lane| lane.subject.engine == engine && lane.subject.workers == workers)

@@ -68,24 +68,26 @@ fn longer_than(workload: &Workload, stopped: &Lane, lanes: &[Lane]) -> String {
     times.collect()
 }
 
-/// For below a table: the ratios to the baseline with their intervals.
+/// For below a table: the ratios to the baseline with their intervals; to that with as many workers, if there is one.
 pub(crate) fn write_intervals(
     out: &mut dyn Write,
     workload: &Workload,
     lanes: &[Lane],
 ) -> io::Result<()> {
-    let Some(baseline) = ratio::baseline(workload, lanes) else {
-        return Ok(());
-    };
-    for lane in lanes {
-        if let Some(interval) =
-            ratio::interval(lane, baseline).filter(|_| lane.subject != baseline.subject)
-        {
+    for lane in lanes
+        .iter()
+        .filter(|lane| lane.subject.engine != workload.baseline)
+    {
+        let workers = lane.subject.workers;
+        let alike = ratio::find(lanes, workload.baseline, workers)
+            .or_else(|| ratio::baseline(workload, lanes));
+        if let Some(interval) = alike.and_then(|alike| ratio::interval(lane, alike)) {
             writeln!(
                 out,
-                "{} / {}: {:.3}, 95 % interval of the median {:.3} to {:.3}",
+                "{} / {}, {}: {:.3}, 95 % interval of the median {:.3} to {:.3}",
                 lane.subject.engine,
                 workload.baseline,
+                format::workers(workers),
                 interval.median,
                 interval.low,
                 interval.high

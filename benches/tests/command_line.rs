@@ -28,6 +28,10 @@ fn what_cannot_be_is_refused_with_the_valid_names() {
             "compare mechanisms",
         ),
         (
+            "compare fork-join --engines rayon-patched",
+            "compare par-sum",
+        ),
+        (
             "compare fork-join --input .",
             "--input means nothing to fork-join",
         ),
@@ -130,6 +134,12 @@ fn says_what_was_tried(comparison: &str, parts: &[&str]) {
 fn a_sequential_build_that_cannot_be_made_is_said() {
     let parts = ["sequential-build", "no-such-cargo", "--no-default-features"];
     says_what_was_tried("vintage", &parts);
+}
+
+#[test]
+fn a_patched_rayon_that_cannot_be_made_is_said() {
+    let parts = ["the rayon-patched cannot be made", "no-such-cargo"];
+    says_what_was_tried("par-sum", &parts);
 }
 
 #[test]

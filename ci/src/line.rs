@@ -16,6 +16,8 @@ pub(crate) struct Line {
     pub(crate) plant: Option<&'static Plant>,
     /// If set, the call must fail, and say this.
     pub(crate) last_words: Option<&'static str>,
+    /// So many tests must pass in it.
+    pub(crate) passed_at_least: usize,
     /// If set, the call must print the same there.
     pub(crate) as_on: Option<Machine>,
     /// What comes before it.
@@ -31,6 +33,7 @@ pub(crate) fn cargo(arguments: &str) -> Line {
         environment: Vec::new(),
         plant: None,
         last_words: None,
+        passed_at_least: 0,
         as_on: None,
         prepare: None,
         times: 1,
@@ -74,6 +77,9 @@ impl Line {
             let run = command.output().map_err(|error| error.to_string())?;
             return plant.judge(&run);
         }
+        if self.passed_at_least > 0 {
+            return has_passed(&mut command, self.passed_at_least);
+        }
         for time in 1..=self.times {
             let status = command.status().map_err(|error| error.to_string())?;
             if !status.success() {
@@ -82,6 +88,32 @@ impl Line {
         }
         Ok(())
     }
+}
+
+/// Runs tests; so many of them pass, and none fails.
+fn has_passed(command: &mut Command, at_least: usize) -> Result<(), String> {
+    let run = command.stderr(Stdio::inherit()).output();
+    let run = run.map_err(|error| error.to_string())?;
+    let said = String::from_utf8_lossy(&run.stdout);
+    eprint!("{said}");
+    if !run.status.success() {
+        return Err(run.status.to_string());
+    }
+    match passed(&said) {
+        count if count >= at_least => Ok(()),
+        count => Err(format!("{count} tests passed, and not {at_least}")),
+    }
+}
+
+/// How many tests have passed, as test programs say it.
+fn passed(said: &str) -> usize {
+    let results = said.lines().filter_map(|line| {
+        let (count, _) = line
+            .strip_prefix("test result: ok. ")?
+            .split_once(" passed")?;
+        count.parse::<usize>().ok()
+    });
+    results.sum()
 }
 
 /// Runs both; what they print on stdout is something, and the same.

@@ -7,6 +7,8 @@ mod foreign;
 mod line;
 mod make;
 mod plants;
+mod published;
+mod rayon_crates;
 mod rayon_suite;
 mod steps;
 mod suite_plants;

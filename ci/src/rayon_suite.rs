@@ -6,8 +6,9 @@
 //! examples, is put there as the documentation of nothing.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+
+use crate::published::{append, copy, ignore_missing, package, patched, root, start_anew, walk};
 
 /// Where everything is put.
 pub(crate) const PLACE: &str = "target/rayon-suite";
@@ -45,49 +46,17 @@ const FOR_UNIT_TESTS: [(&str, &str); 2] = [
 
 /// Puts rayon's suites into [`PLACE`].
 pub(crate) fn prepare() -> Result<(), String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let root = root.canonicalize().map_err(|error| error.to_string())?;
+    let root = root().map_err(|error| error.to_string())?;
     let place = root.join(PLACE);
-    prepare_rayon(&root, &place.join("rayon"))
+    package(&root, "rayon-1.")
+        .and_then(|rayon| patched(&root, &rayon, &place.join("rayon"), ""))
         .and_then(|()| prepare_core(&root, &place.join("core")))
         .map_err(|error| format!("{PLACE}: {error}"))
 }
 
-/// The published package `rayon`, patched.
-fn prepare_rayon(root: &Path, place: &Path) -> std::io::Result<()> {
-    start_anew(place)?;
-    copy(&published("rayon-1.")?, place)?;
-    // It names the published rayon-core, and the patch would not be used.
-    fs::remove_file(place.join("Cargo.lock")).or_else(ignore_missing)?;
-    let core = root.join("executor/rayon-core");
-    append(
-        &place.join("Cargo.toml"),
-        &format!("\n[patch.crates-io]\nrayon-core = {{ path = {core:?} }}\n\n[workspace]\n"),
-    )?;
-    expect_ours(&core, place)
-}
-
-/// The one `rayon-core` that the package at `place` is built with is `ours`.
-fn expect_ours(ours: &Path, place: &Path) -> std::io::Result<()> {
-    let is_core = |folder: &PathBuf| {
-        let last = folder
-            .file_name()
-            .map(|last| last.to_string_lossy().into_owned());
-        last.is_some_and(|last| last.starts_with("rayon-core"))
-    };
-    let found: Vec<PathBuf> = packages(place)?.into_iter().filter(is_core).collect();
-    if found == [ours] {
-        Ok(())
-    } else {
-        Err(std::io::Error::other(format!(
-            "built with {found:?}, and not with {ours:?} alone"
-        )))
-    }
-}
-
 /// Our crate, with the tests and the documentation of the published package `rayon-core`.
 fn prepare_core(root: &Path, place: &Path) -> std::io::Result<()> {
-    let theirs = published("rayon-core-1.13.")?;
+    let theirs = package(root, "rayon-core-1.13.")?;
     start_anew(place)?;
     copy(&root.join("executor/rayon-core"), place)?;
     // The lints are the workspace's, and not theirs.
@@ -184,79 +153,4 @@ fn parts(text: &str) -> Vec<String> {
         }
     }
     parts
-}
-
-/// Where Cargo has put a published package that the workspace uses.
-fn published(name: &str) -> std::io::Result<PathBuf> {
-    let is_it = |folder: &PathBuf| {
-        let last = folder
-            .file_name()
-            .map(|last| last.to_string_lossy().into_owned());
-        last.is_some_and(|last| last.starts_with(name))
-    };
-    packages(Path::new("."))?
-        .into_iter()
-        .find(is_it)
-        .ok_or_else(|| std::io::Error::other(format!("no package {name}* in the workspace")))
-}
-
-/// The folders of all packages that the one at `place` is built with.
-fn packages(place: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .args(["metadata", "--format-version", "1"])
-        .current_dir(place)
-        .stderr(Stdio::inherit())
-        .output()?;
-    let metadata = String::from_utf8_lossy(&output.stdout);
-    let manifests = metadata.split(r#""manifest_path":""#).skip(1);
-    Ok(manifests
-        .filter_map(|rest| {
-            Path::new(rest.split('"').next()?)
-                .parent()
-                .map(Path::to_owned)
-        })
-        .collect())
-}
-
-fn start_anew(place: &Path) -> std::io::Result<()> {
-    fs::remove_dir_all(place).or_else(ignore_missing)?;
-    fs::create_dir_all(place)
-}
-
-fn ignore_missing(error: std::io::Error) -> std::io::Result<()> {
-    if error.kind() == std::io::ErrorKind::NotFound {
-        Ok(())
-    } else {
-        Err(error)
-    }
-}
-
-fn append(path: &Path, more: &str) -> std::io::Result<()> {
-    fs::write(path, fs::read_to_string(path)? + more)
-}
-
-/// All files below a folder.
-fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            walk(&path, files)?;
-        } else {
-            files.push(path);
-        }
-    }
-    Ok(())
-}
-
-fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
-    let mut files = Vec::new();
-    walk(from, &mut files)?;
-    for file in files {
-        let place = to.join(file.strip_prefix(from).expect("below it"));
-        fs::create_dir_all(place.parent().expect("in a folder"))?;
-        // Not the registry's permissions.
-        fs::write(place, fs::read(&file)?)?;
-    }
-    Ok(())
 }

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use crate::commands;
 use crate::line::Line;
+use crate::rayon_crates;
 
 /// One step of the gate.
 pub(crate) struct Step {
@@ -147,6 +148,12 @@ pub(crate) const STEPS: &[Step] = &[
         is_extra: true,
         about: "rayon's and rayon-core's own tests on the crate rayon-core, on fibers and on threads",
         commands: commands::rayon,
+    },
+    Step {
+        name: "rayon-crates",
+        is_extra: true,
+        about: "tests of crates that use rayon on the crate rayon-core, on fibers and on threads",
+        commands: rayon_crates::lines,
     },
     Step {
         name: "context",

@@ -98,6 +98,7 @@ const UNSAFE_FILES: [&str; 120] = [
     "executor/src/sched/pool/sweeps.rs",
     "executor/src/sched/ready.rs",
     "executor/src/sched/seeded/delivery.rs",
+    "executor/src/sched/shared.rs",
     "executor/src/sched/slab.rs",
     "executor/src/sched/wait.rs",
     "executor/src/sched/wanted.rs",

@@ -4,7 +4,6 @@ use std::env;
 use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
 
 use dagwood::{Backend, Cx, Database, Event, Executor};
 use dagwood_tests::{Bed, Meeting, child_process, is_emulated, open, scaled, scenarios};
@@ -108,13 +107,13 @@ fn possessions() -> Option<[usize; 4]> {
 }
 
 /// The same, as soon as there are no more threads than so many: the system counts a thread that has been joined for a moment
-/// more. What is left after ten seconds is told as it is.
+/// more. What is left after many looks is told as it is.
 fn possessions_without_more_than(threads: Option<usize>) -> Option<[usize; 4]> {
-    for _ in 0..1_000 {
+    for _ in 0..100_000 {
         if possessions().map(|all| all[0]) <= threads {
             break;
         }
-        thread::sleep(Duration::from_millis(10));
+        thread::yield_now();
     }
     possessions()
 }

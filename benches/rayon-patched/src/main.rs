@@ -1,33 +1,40 @@
 //! Loops of `rayon` and bare joins, timed: on the `rayon-core` that this package was built with.
 //!
-//! `rayon-patched WORKLOAD SIZE WORKERS REPEATS` prints a checksum, and the time of each run in nanoseconds, all in one line.
-//! Both twins give the same checksum.
+//! The child of `dagwood compare par-sum` and the like, which it speaks with as the harness's own children do
+//! (`benches/src/child.rs`, `probe.rs`): `__child WORKLOAD --engine E --workers N --size S` runs once and says so, in JSON;
+//! with `--serve` it runs once for each line on stdin. Both twins give the same checksum.
+
+#[path = "../../src/peak.rs"]
+mod peak;
 
 use std::hint::black_box;
+use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
 use std::time::Instant;
 
+use cpu_time::ProcessTime;
+use rayon::ThreadPool;
 use rayon::prelude::*;
 
 /// A workload: its name, and what one run of it gives.
 type Workload = (&'static str, fn(u64) -> u64);
 
 const WORKLOADS: [Workload; 7] = [
-    ("fork-join", fork_join),
     ("par-sum", par_sum),
     ("par-sort", par_sort),
     ("par-collect", par_collect),
     ("par-flat-map", par_flat_map),
     ("par-bridge", par_bridge),
-    ("scope", scope),
+    ("par-join", par_join),
+    ("par-scope", par_scope),
 ];
 
 /// fib(n) by a join at every node.
-fn fork_join(n: u64) -> u64 {
+fn par_join(n: u64) -> u64 {
     if n < 2 {
         return n;
     }
-    let (a, b) = rayon::join(|| fork_join(n - 1), || fork_join(n - 2));
+    let (a, b) = rayon::join(|| par_join(n - 1), || par_join(n - 2));
     a + b
 }
 
@@ -38,7 +45,10 @@ fn mix(n: u64) -> u64 {
 }
 
 fn par_sum(size: u64) -> u64 {
-    (0..size).into_par_iter().map(mix).reduce(|| 0, u64::wrapping_add)
+    (0..size)
+        .into_par_iter()
+        .map(mix)
+        .reduce(|| 0, u64::wrapping_add)
 }
 
 fn par_sort(size: u64) -> u64 {
@@ -54,14 +64,20 @@ fn par_collect(size: u64) -> u64 {
 
 fn par_flat_map(size: u64) -> u64 {
     let part = |n: u64| (0..n % 8).into_par_iter().map(move |i| mix(n ^ i));
-    (0..size).into_par_iter().flat_map(part).reduce(|| 0, u64::wrapping_add)
+    (0..size)
+        .into_par_iter()
+        .flat_map(part)
+        .reduce(|| 0, u64::wrapping_add)
 }
 
 fn par_bridge(size: u64) -> u64 {
-    (0..size).par_bridge().map(mix).reduce(|| 0, u64::wrapping_add)
+    (0..size)
+        .par_bridge()
+        .map(mix)
+        .reduce(|| 0, u64::wrapping_add)
 }
 
-fn scope(size: u64) -> u64 {
+fn par_scope(size: u64) -> u64 {
     let sum = std::sync::atomic::AtomicU64::new(0);
     rayon::scope(|scope| {
         for n in 0..size {
@@ -74,28 +90,76 @@ fn scope(size: u64) -> u64 {
     sum.into_inner()
 }
 
-fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let number = |at: usize| arguments.get(at).and_then(|word| word.parse::<u64>().ok());
-    let known = WORKLOADS.iter().find(|(name, _)| arguments.first().is_some_and(|word| word == name));
-    let (Some((_, run)), Some(size), Some(workers), Some(repeats)) =
-        (known, number(1), number(2), number(3))
-    else {
-        let names: Vec<&str> = WORKLOADS.iter().map(|(name, _)| *name).collect();
-        eprintln!("usage: WORKLOAD SIZE WORKERS REPEATS; workloads: {}", names.join(", "));
-        return ExitCode::from(2);
-    };
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(workers as usize).build();
-    let pool = pool.expect("a pool can be made");
-    // Warm: threads, stacks, memory.
-    let sum = pool.install(|| run(size));
-    print!("{sum}");
-    for _ in 0..repeats {
-        let start = Instant::now();
-        let again = pool.install(|| run(black_box(size)));
-        print!(" {}", start.elapsed().as_nanos());
-        assert_eq!(again, sum, "two runs differ");
+/// What the command line asks for.
+struct Errand {
+    run: fn(u64) -> u64,
+    size: u64,
+    workers: usize,
+    is_served: bool,
+}
+
+impl Errand {
+    fn read() -> Option<Errand> {
+        let words: Vec<String> = std::env::args().skip(1).collect();
+        let [child, name, rest @ ..] = &*words else {
+            return None;
+        };
+        let (_, run) = *WORKLOADS.iter().find(|(known, _)| known == name)?;
+        let value = |flag: &str| {
+            let at = rest.iter().position(|word| word == flag)?;
+            rest.get(at + 1)?.parse::<u64>().ok()
+        };
+        (child == "__child").then_some(())?;
+        Some(Errand {
+            run,
+            size: value("--size")?,
+            workers: usize::try_from(value("--workers")?).ok()?,
+            is_served: rest.iter().any(|word| word == "--serve"),
+        })
     }
-    println!();
-    ExitCode::SUCCESS
+
+    /// One run, and what it took.
+    fn run_in(&self, pool: &ThreadPool) -> io::Result<()> {
+        let (wall, cpu) = (Instant::now(), ProcessTime::now());
+        let sum = pool.install(|| (self.run)(black_box(self.size)));
+        let (wall_ns, cpu_ns) = (wall.elapsed().as_nanos(), cpu.elapsed().as_nanos());
+        if self.is_served {
+            say("\"Over\"")?;
+        }
+        let peak = peak::resident_bytes().map_or("null".to_owned(), |bytes| bytes.to_string());
+        say(&format!(
+            r#"{{"Done":{{"checksum":"{sum}","wall_ns":{wall_ns},"cpu_ns":{cpu_ns},"peak_rss_bytes":{peak},"counters":null}}}}"#
+        ))
+    }
+}
+
+fn say(message: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{message}")?;
+    stdout.flush()
+}
+
+fn main() -> io::Result<ExitCode> {
+    let Some(errand) = Errand::read() else {
+        let names: Vec<&str> = WORKLOADS.iter().map(|(name, _)| *name).collect();
+        eprintln!(
+            "usage: __child WORKLOAD --workers N --size S [--serve]; workloads: {}",
+            names.join(", ")
+        );
+        return Ok(ExitCode::from(2));
+    };
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(errand.workers)
+        .build();
+    let pool = pool.map_err(io::Error::other)?;
+    say("\"Ready\"")?;
+    if !errand.is_served {
+        errand.run_in(&pool)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for line in io::stdin().lock().lines() {
+        line?;
+        errand.run_in(&pool)?;
+    }
+    Ok(ExitCode::SUCCESS)
 }

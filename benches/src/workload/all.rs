@@ -2,6 +2,7 @@
 //!
 //! Used by `mod.rs`, which explains the fields. It must not know how a workload does its job.
 
+use super::twins as workload_twins;
 use super::{
     Measure, Workload, closure, coarse, cycle_beside, depth, fork_join, grid, hits, idle,
     integrate, lock, loops, matmul, misses, nqueens, oversubscribed, pipeline, provider,
@@ -11,9 +12,9 @@ use super::{
 use crate::engine::Engine::{
     CacheLine, Calls, Capacity, Chili, Context, ContextMxcsr, Corosensei, DagwoodRayonCore,
     Dashmap, Fibers, Forte, MovingFibers, Papaya, Park, ParkingLot, Plain, Rayon, RayonBlocking,
-    Salsa, SalsaTuple, Sequential, Shards, StdChannel, Tarjan, Threads,
+    RayonStock, Salsa, SalsaTuple, Sequential, Shards, StdChannel, Tarjan, Threads,
 };
-use crate::{mechanisms, vintage};
+use crate::{mechanisms, twins, vintage};
 
 /// What the workloads that are nothing but joins share; each names itself.
 const FORKS: Workload = Workload {
@@ -83,8 +84,20 @@ const MISSES: Workload = Workload {
     ..HITS
 };
 
-/// What stands on the command line for workloads with other engines, and is never run itself.
-pub(crate) static TOGETHER: [Workload; 2] = [
+/// What the loops of rayon share that run on two other programs.
+const TWINS: Workload = Workload {
+    unit: "item",
+    size_means: "items",
+    sizes: 1..=1 << 32,
+    baseline: RayonStock,
+    engines: twins::ENGINES,
+    load: workload_twins::load,
+    ..FORKS
+};
+
+/// What `compare` alone takes, since it builds other programs for it: what stands for workloads with other engines, and is
+/// never run itself, and the loops of rayon.
+pub(crate) static TOGETHER: [Workload; 9] = [
     Workload {
         name: vintage::NAME,
         about: vintage::ABOUT,
@@ -94,6 +107,52 @@ pub(crate) static TOGETHER: [Workload; 2] = [
         name: mechanisms::NAME,
         about: mechanisms::ABOUT,
         ..FORKS
+    },
+    Workload {
+        name: "par-sum",
+        about: "on our rayon-core and on rayon's own, both built for it: (0..size).into_par_iter().map(..).reduce(..)",
+        default_size: 50_000_000,
+        ..TWINS
+    },
+    Workload {
+        name: "par-sort",
+        about: "on our rayon-core and on rayon's own, both built for it: par_sort_unstable of a Vec of numbers",
+        default_size: 1_000_000,
+        ..TWINS
+    },
+    Workload {
+        name: "par-collect",
+        about: "on our rayon-core and on rayon's own, both built for it: a parallel map of a range, collected into a Vec",
+        default_size: 10_000_000,
+        ..TWINS
+    },
+    Workload {
+        name: "par-flat-map",
+        about: "on our rayon-core and on rayon's own, both built for it: a flat_map: for each item a parallel loop of up to seven",
+        default_size: 2_000_000,
+        ..TWINS
+    },
+    Workload {
+        name: "par-bridge",
+        about: "on our rayon-core and on rayon's own, both built for it: par_bridge of a range: one iterator behind a lock",
+        default_size: 5_000_000,
+        ..TWINS
+    },
+    Workload {
+        name: "par-join",
+        about: "on our rayon-core and on rayon's own, both built for it: fib(size) by rayon::join at each node",
+        unit: "join",
+        size_means: "n of fib(n)",
+        sizes: 2..=40,
+        default_size: 32,
+        load: workload_twins::load_joins,
+        ..TWINS
+    },
+    Workload {
+        name: "par-scope",
+        about: "on our rayon-core and on rayon's own, both built for it: a scope with so many spawned closures",
+        default_size: 500_000,
+        ..TWINS
     },
 ];
 
@@ -501,6 +560,18 @@ pub(crate) static ALL: &[Workload] = &[
         baseline: Fibers,
         engines: &[Fibers, Threads, Sequential],
         load: oversubscribed::load,
+        ..FORKS
+    },
+    Workload {
+        name: "starve-joining",
+        about: "the same beside a job that joins all the time: how soon it lets the fiber go first",
+        unit: "millisecond",
+        size_means: "milliseconds that the job takes",
+        default_size: 200,
+        sizes: 1..=60_000,
+        baseline: Fibers,
+        engines: &[Fibers, MovingFibers, Threads],
+        load: starve::load_joining,
         ..FORKS
     },
     Workload {

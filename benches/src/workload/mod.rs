@@ -38,6 +38,7 @@ mod suspended;
 mod switch;
 mod tree_sum;
 mod trickle;
+mod twins;
 mod uts;
 mod wake;
 mod wavefront;
@@ -222,6 +223,7 @@ mod tests {
         ("lock", 1_000),
         ("pipeline", 1_000),
         ("starve", 3),
+        ("starve-joining", 3),
         ("suspended", 300),
         ("trickle-100", 2),
         ("trickle-1000", 3),

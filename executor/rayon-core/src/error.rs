@@ -14,7 +14,7 @@ pub struct ThreadPoolBuildError {
 pub(crate) enum ErrorKind {
     GlobalPoolAlreadyInitialized,
     CurrentThreadAlreadyInPool,
-    Io(io::Error),
+    IOError(io::Error),
 }
 
 impl ThreadPoolBuildError {
@@ -23,7 +23,7 @@ impl ThreadPoolBuildError {
     }
 
     pub(crate) fn io(error: io::Error) -> Self {
-        Self::new(ErrorKind::Io(error))
+        Self::new(ErrorKind::IOError(error))
     }
 }
 
@@ -36,7 +36,7 @@ impl fmt::Display for ThreadPoolBuildError {
             ErrorKind::CurrentThreadAlreadyInPool => {
                 f.write_str("The current thread is already part of another thread pool.")
             }
-            ErrorKind::Io(error) => error.fmt(f),
+            ErrorKind::IOError(error) => error.fmt(f),
         }
     }
 }
@@ -44,7 +44,7 @@ impl fmt::Display for ThreadPoolBuildError {
 impl Error for ThreadPoolBuildError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.kind {
-            ErrorKind::Io(error) => Some(error),
+            ErrorKind::IOError(error) => Some(error),
             _ => None,
         }
     }

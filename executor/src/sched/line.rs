@@ -16,7 +16,7 @@ pub(crate) struct Place {
     /// What its fiber waits for: closed once, when it is called. First: [`super::graph::Awaited`] looks at it.
     pub(crate) list: WaitList,
     /// Who waits: an address, to compare with.
-    pub(super) fiber: *const FiberRecord,
+    pub(crate) fiber: *const FiberRecord,
     /// By what record it holds locks, if that is another one (lock.md K1); else null.
     beside: *const FiberRecord,
     /// How much of it is wanted (permits), or how often the waiter was called in vain (locks).

@@ -2,6 +2,7 @@
 //!
 //! Used by the public semaphores, which suspend. Knows nobody who has some.
 
+use super::fiber::FiberRecord;
 use super::line::{Called, Line, Place};
 use super::lock::Entered;
 use crate::sync::{AtomicUsize, Mutex, Ordering};
@@ -134,6 +135,17 @@ impl Permits {
         self.word.store(count << 1 | mark, Ordering::Release);
         drop(line);
         called.wake();
+    }
+
+    /// The fiber that stands first in the line.
+    pub(crate) fn first_in_line(&self) -> Option<*const FiberRecord> {
+        self.line.lock().first().map(|first| first.fiber)
+    }
+
+    /// Does something with `place`, if it is in the line.
+    pub(crate) fn with_place<R>(&self, place: &Place, body: impl FnOnce(&Place) -> R) -> Option<R> {
+        let line = self.line.lock();
+        line.has(place).then(|| body(place))
     }
 
     /// Leaves the line with nothing (P2).

@@ -3,10 +3,10 @@
 //!
 //! Used by whoever adds an edge, under the graph's lock. Decides nothing: a circle of queries is `cycle.rs`'s.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
 use std::ptr;
 
+use super::stuck::Stuck;
 use super::{Awaited, Frame, WaitKind, owner_of};
 use crate::error::Error;
 use crate::plant;
@@ -15,6 +15,7 @@ use crate::sched::holder;
 use crate::sched::line::Place;
 use crate::sched::lock::Lock;
 use crate::sched::places::Stand;
+use crate::sched::shared::{self, Turn};
 use crate::sched::wait::Waiters;
 
 /// What an edge would close.
@@ -55,8 +56,8 @@ pub(super) fn closes(fiber: &FiberRecord, first: *const Awaited, kind: WaitKind)
         if victim.is_none() {
             victim = hop.thing().map(|thing| (hop.waiter, thing));
         }
-        if hop.kind == WaitKind::Place {
-            // Several may end it: they are looked at below.
+        if let WaitKind::Place | WaitKind::Share = hop.kind {
+            // Several have it: they are looked at below.
             break;
         }
         let Some(owner) = hop.owner() else {
@@ -76,7 +77,7 @@ pub(super) fn closes(fiber: &FiberRecord, first: *const Awaited, kind: WaitKind)
     if plant::is("unseen_deadlock") {
         return Closes::Nothing;
     }
-    match first.all_that_wait(is_finder) {
+    match Stuck::around(first, is_finder) {
         Some(waits) => Closes::Deadlock(Deadlock {
             victim,
             thing,
@@ -89,25 +90,31 @@ pub(super) fn closes(fiber: &FiberRecord, first: *const Awaited, kind: WaitKind)
 /// One wait on a walk. What it is for is alive, and its waiter stands still or is the finder, while the graph's lock is
 /// held (graph.md G1).
 #[derive(Copy, Clone)]
-struct Hop<'w> {
-    waiter: &'w FiberRecord,
+pub(super) struct Hop<'w> {
+    pub(super) waiter: &'w FiberRecord,
     awaited: *const Awaited,
     kind: WaitKind,
 }
 
 /// What has a line.
 #[derive(Copy, Clone)]
-enum Thing<'w> {
+pub(super) enum Thing<'w> {
     Lock(&'w Lock),
     Places(&'w Stand<'w>),
+    Share(&'w Turn<'w>),
 }
 
 impl<'w> Thing<'w> {
     /// Does something with the place at which `fiber` waits, if it is in the line.
-    fn with_place<R>(self, fiber: &FiberRecord, body: impl FnOnce(&Place) -> R) -> Option<R> {
+    pub(super) fn with_place<R>(
+        self,
+        fiber: &FiberRecord,
+        body: impl FnOnce(&Place) -> R,
+    ) -> Option<R> {
         match self {
             Thing::Lock(lock) => lock.with_place(fiber, body),
             Thing::Places(stand) => stand.places.with_place(&stand.place, body),
+            Thing::Share(turn) => turn.shared.permits.with_place(&turn.place, body),
         }
     }
 }
@@ -120,7 +127,7 @@ impl<'w> Hop<'w> {
         Self::if_in_line(waiter, is_in_line)
     }
 
-    fn if_in_line(
+    pub(super) fn if_in_line(
         waiter: &'w FiberRecord,
         is_in_line: impl FnOnce(Thing<'w>) -> bool,
     ) -> Option<Hop<'w>> {
@@ -147,71 +154,52 @@ impl<'w> Hop<'w> {
         owner_of(unsafe { &*self.awaited })
     }
 
-    /// Any of those for whom it waits may end it. Nobody: it is over, or nobody is known to end it.
-    fn owners(&self) -> Vec<&'w FiberRecord> {
-        let Some(Thing::Places(stand)) = self.thing() else {
-            return Vec::from_iter(self.owner());
-        };
-        let holders = stand.places.holders_for(&stand.place).unwrap_or_default();
-        let few = match plant::is("one_holder") {
-            true => 1,
-            false => usize::MAX,
+    /// Those for whom it waits: whom it is done by, all who are inside; of a lock that several hold who stands first
+    /// in the line, else all who hold it and wait. Nobody: it is over, or nobody is known to end it.
+    pub(super) fn owners(&self) -> Vec<&'w FiberRecord> {
+        let holders = match self.thing() {
+            Some(Thing::Places(stand)) => {
+                let holders = stand.places.holders_for(&stand.place).unwrap_or_default();
+                let few = match plant::is("one_holder") {
+                    true => 1,
+                    false => usize::MAX,
+                };
+                holders.into_iter().take(few).collect()
+            }
+            Some(Thing::Share(turn)) if self.is_first_in_line() => {
+                shared::waiting_holders(turn.shared.number)
+            }
+            // Behind others: nobody overtakes.
+            Some(Thing::Share(turn)) => Vec::from_iter(turn.shared.permits.first_in_line()),
+            Some(Thing::Lock(_)) | None => return Vec::from_iter(self.owner()),
         };
         // SAFETY: it has a place, and is not freed before it has run and given that back, nor while the lock is held
-        // (lock.md L1).
+        // (lock.md L1); or it has an edge (S2).
         let alive = |holder: *const FiberRecord| unsafe { &*holder };
-        holders.into_iter().take(few).map(alive).collect()
+        holders.into_iter().map(alive).collect()
+    }
+
+    /// Whether it is for a lock that several may hold, and stands first in its line.
+    pub(super) fn is_first_in_line(&self) -> bool {
+        let Some(Thing::Share(turn)) = self.thing() else {
+            return false;
+        };
+        let first = turn.shared.permits.first_in_line();
+        first.is_some_and(|first| ptr::eq(first, turn.place.fiber))
     }
 
     /// What it is for, if that has a line.
-    fn thing(&self) -> Option<Thing<'w>> {
+    pub(super) fn thing(&self) -> Option<Thing<'w>> {
         match self.kind {
             // SAFETY: an edge of this kind is one to the whole lock.
             WaitKind::Lock => Some(Thing::Lock(unsafe { &*self.awaited.cast() })),
             // SAFETY: an edge of this kind is one to the whole stand, which is in the waiter's frame as long as the edge is
             // there.
             WaitKind::Place => Some(Thing::Places(unsafe { &*self.awaited.cast() })),
+            // SAFETY: as above.
+            WaitKind::Share => Some(Thing::Share(unsafe { &*self.awaited.cast() })),
             WaitKind::Child | WaitKind::Ask | WaitKind::Iterated => None,
         }
-    }
-
-    /// This wait and all those that hang on it, in the order in which they are met; `None` if anybody among those who could
-    /// end them runs (lock.md L4).
-    fn all_that_wait(self, is_finder: impl Fn(&FiberRecord) -> bool) -> Option<Vec<Hop<'w>>> {
-        let mut waits = vec![self];
-        let mut known = BTreeSet::new();
-        // Whose holders are known, and who was in a lock's line when it was first met: so that many who wait for the same
-        // are looked at once each.
-        let mut places = BTreeSet::new();
-        let mut lines = BTreeMap::new();
-        let mut next = 0;
-        while let Some(hop) = waits.get(next).copied() {
-            next += 1;
-            if let Some(Thing::Places(stand)) = hop.thing()
-                && !places.insert(ptr::from_ref(stand.places))
-            {
-                continue;
-            }
-            let owners = hop.owners();
-            if owners.is_empty() {
-                return None;
-            }
-            for owner in owners {
-                if is_finder(owner) || !known.insert(ptr::from_ref(owner)) {
-                    continue;
-                }
-                let is_in_line = |thing: Thing<'w>| match thing {
-                    Thing::Places(_) => thing.with_place(owner, |_| ()).is_some(),
-                    Thing::Lock(lock) => lines
-                        .entry(ptr::from_ref(lock))
-                        .or_insert_with(|| lock.names_in_line())
-                        .contains(&ptr::from_ref(owner)),
-                };
-                let runs = owner.is_called_back();
-                waits.push(Hop::if_in_line(owner, is_in_line).filter(|_| !runs)?);
-            }
-        }
-        Some(waits)
     }
 
     fn describe(&self, text: &mut String) -> fmt::Result {
@@ -219,6 +207,7 @@ impl<'w> Hop<'w> {
         match self.thing() {
             Some(Thing::Lock(lock)) => write!(text, "{}", lock.name()),
             Some(Thing::Places(stand)) => text.write_str(stand.places.name()),
+            Some(Thing::Share(turn)) => text.write_str(&turn.shared.name()),
             None => {
                 let query = self.owner().and_then(|owner| query_of(owner, self.awaited));
                 text.write_str(query.unwrap_or("a part of it"))

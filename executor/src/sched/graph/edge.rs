@@ -16,6 +16,7 @@ use crate::sched::cycle::Cycle;
 use crate::sched::detection::{self, GRAPH};
 use crate::sched::fiber::FiberRecord;
 use crate::sched::holder;
+use crate::sched::shared;
 use crate::sched::wait::Waiters;
 use crate::sync::Ordering;
 
@@ -125,6 +126,9 @@ pub(super) fn set_edge(fiber: &FiberRecord, edge: *const Awaited, kind: WaitKind
     {
         beside.edge.set(edge);
         beside.wait_kind.set(kind);
+    }
+    if let Some(holder) = holder::known_of(fiber) {
+        shared::tell(fiber, holder, !edge.is_null());
     }
 }
 

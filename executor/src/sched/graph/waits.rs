@@ -234,6 +234,8 @@ pub(crate) enum WaitKind {
     Lock,
     /// For one of several places: the edge is one to where the fiber stands for it (lock.md).
     Place,
+    /// For a lock that several may hold: the edge is one to where the fiber stands for it (lock.md).
+    Share,
 }
 
 impl WaitKind {

@@ -67,12 +67,17 @@ impl Workers for Pool {
     }
 
     fn has_work_for(&self, worker: usize) -> bool {
-        self.seat(worker).has_own() || self.has_jobs() && !self.is_off_duty(worker)
+        let seat = self.seat(worker);
+        // A bell alone is none.
+        let has_own = seat.inbox.has_fibers() || !seat.own_jobs.is_empty();
+        has_own || self.has_jobs() && !self.is_off_duty(worker)
     }
 
     fn call(&self) {
-        let running = (0..self.seats().len()).filter(|worker| self.has_permit(*worker));
-        running.for_each(|worker| self.seat(worker).inbox.ring());
+        // All, since who has just got a permit may not know it yet.
+        self.seats().iter().for_each(|seat| {
+            seat.inbox.ring();
+        });
     }
 }
 
@@ -116,6 +121,8 @@ impl Pool {
         let tokens = permits.jobserver.tokens();
         while !permits.has(worker) && !self.is_stopping() {
             permits.take_refusal(worker);
+            // Answers bells, with which it would not sleep.
+            sleeper.collect_ready();
             let is_begun = has_begun(sleeper);
             if !is_begun && !self.has_work_for(worker) {
                 self.sleep_without_permit(sleeper);
@@ -194,7 +201,9 @@ impl Pool {
     }
 }
 
-/// Whether a fiber of its own is ready, also one that another may resume, or it has a job of its own.
+/// Whether a fiber of its own is ready, also one that another may resume, or it has a job of its own. A bell is none of these.
 fn has_begun(worker: &Worker) -> bool {
-    worker.has_begun_work() || !worker.pool().seat(worker.index()).shared.is_empty()
+    let seat = worker.pool().seat(worker.index());
+    let is_given = seat.inbox.has_fibers() || !seat.shared.is_empty();
+    worker.has_ready() || is_given || !seat.own_jobs.is_empty()
 }

@@ -45,7 +45,7 @@ impl Worker {
     }
 
     /// Whether a fiber of its own can go on, or it was given a job that no other may start.
-    pub(in crate::sched) fn has_begun_work(&self) -> bool {
+    pub(super) fn has_begun_work(&self) -> bool {
         self.has_ready_fiber() || self.has_own_jobs()
     }
 }
