@@ -1,12 +1,15 @@
 //! J1 to J3: workers under a jobserver, of which a counter plays the part.
 
+use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use dagwood::locks::Mutex;
-use dagwood::{Cx, Database, Event, Executor, Jobserver, Query};
-use dagwood_tests::{Bed, fail_quietly, open, panic_text, scenarios};
+use dagwood::{Backend, Cx, Database, Event, Executor, Jobserver, Query};
+use dagwood_tests::{Bed, child_process, fail_quietly, is_emulated, open, panic_text, scenarios};
 
 scenarios! {
     all [8, 2, 1]: j1_without_tokens_all_goes_on_with_one_worker;
@@ -299,4 +302,53 @@ fn j3_executors_take_turns_with_one_token(bed: &Bed) {
             });
         }
     });
+}
+
+/// How much processor time this process has used, in hundredths of a second.
+fn time_used() -> u64 {
+    let stat = fs::read_to_string("/proc/self/stat").expect("Linux has it");
+    let (_, fields) = stat.rsplit_once(')').expect("the name is in brackets");
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    let times = [fields[11], fields[12]].map(|field| field.parse::<u64>().expect("a number"));
+    times.iter().sum()
+}
+
+#[test]
+#[ignore = "in a child"]
+fn waits_for_a_permit() {
+    let jobserver = Jobserver::with_limit(1);
+    let executor = || Executor::builder().workers(2).jobserver(&jobserver).build();
+    let [long, waits] = [executor(), executor()].map(|executor| executor.expect("can be made"));
+    let is_begun = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let run = long.run(&Database::new(()), |_| {
+                is_begun.store(true, Ordering::SeqCst);
+                // It blocks its thread, and so keeps its permit. The other run begins meanwhile, if it comes so soon.
+                thread::sleep(Duration::from_millis(100));
+                let before = time_used();
+                thread::sleep(Duration::from_millis(500));
+                time_used() - before
+            });
+            let used = run.expect("it ends");
+            assert!(used < 5, "a worker without a permit ran for {used}0 ms");
+            println!("it has waited");
+        });
+        while !is_begun.load(Ordering::SeqCst) {
+            thread::yield_now();
+        }
+        waits.run(&Database::new(()), |_| ()).expect("it ends");
+    });
+}
+
+#[test]
+fn j3_who_waits_for_a_permit_sleeps() {
+    let has_own_times = Path::new("/proc/self/stat").exists() && !is_emulated();
+    if !has_own_times || Executor::backends() == [Backend::Sequential] {
+        return;
+    }
+    let run = child_process("waits_for_a_permit").output();
+    let run = run.expect("a child can be started");
+    let said = String::from_utf8_lossy(&[run.stdout, run.stderr].concat()).into_owned();
+    assert!(said.contains("it has waited"), "{said}");
 }

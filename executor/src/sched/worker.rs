@@ -265,15 +265,29 @@ impl Worker {
     /// Under the graph's lock if a watchdog looks at inboxes.
     #[cold]
     fn drain_inbox(&self) {
+        if self.drains_bell() {
+            self.pool().heed_call(self);
+            self.answer_bell();
+        }
+    }
+
+    /// The same in the middle of a job, where no call is heeded (tokens.md N4). `true`: there may be one, for later.
+    pub(super) fn collect_in_job(&self) -> bool {
+        let is_rung = !self.seat().inbox.is_empty() && self.drains_bell();
+        let is_called = is_rung && self.pool().puts_call_off(self.index);
+        if is_rung {
+            self.answer_bell();
+        }
+        is_called
+    }
+
+    /// Takes what is in the inbox. Whether the bell was rung.
+    fn drains_bell(&self) -> bool {
         let drain = || self.seat().inbox.drain(|fiber| self.add_ready(fiber));
-        let is_rung = if self.pool().has_watchdog() {
+        if self.pool().has_watchdog() {
             graph::undisturbed_by_looks(drain)
         } else {
             drain()
-        };
-        if is_rung {
-            self.pool().heed_call(self);
-            self.answer_bell();
         }
     }
 

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::{Pool, Worker};
+use super::{Pool, Seat, Worker};
 use crate::make::Jobserver;
 use crate::sched::idle::SleepGuard;
 use crate::sched::tokens::{Called, Workers};
@@ -67,17 +67,14 @@ impl Workers for Pool {
     }
 
     fn has_work_for(&self, worker: usize) -> bool {
-        let seat = self.seat(worker);
         // A bell alone is none.
-        let has_own = seat.inbox.has_fibers() || !seat.own_jobs.is_empty();
-        has_own || self.has_jobs() && !self.is_off_duty(worker)
+        let seat = self.seat(worker);
+        seat.has_more_than_a_bell() || self.has_jobs() && !self.is_off_duty(worker)
     }
 
     fn call(&self) {
         // All, since who has just got a permit may not know it yet.
-        self.seats().iter().for_each(|seat| {
-            seat.inbox.ring();
-        });
+        (0..self.seats().len()).for_each(|worker| self.ring_at(worker));
     }
 }
 
@@ -114,6 +111,15 @@ impl Pool {
 
     /// A worker begins, or has blocked and is no searcher: it goes on when it has a permit (N1), or the pool stops.
     pub(crate) fn obtain_permit(&self, sleeper: &Worker) {
+        self.obtain_permit_for(|| has_begun(sleeper), sleeper);
+    }
+
+    /// The same for a worker that is to go on, also if it has nothing begun (stand.md).
+    pub(super) fn obtain_permit_at_once(&self, sleeper: &Worker) {
+        self.obtain_permit_for(|| true, sleeper);
+    }
+
+    fn obtain_permit_for(&self, has_begun: impl Fn() -> bool, sleeper: &Worker) {
         let Some(permits) = self.permits() else {
             return;
         };
@@ -123,7 +129,7 @@ impl Pool {
             permits.take_refusal(worker);
             // Answers bells, with which it would not sleep.
             sleeper.collect_ready();
-            let is_begun = has_begun(sleeper);
+            let is_begun = has_begun();
             if !is_begun && !self.has_work_for(worker) {
                 self.sleep_without_permit(sleeper);
             } else if tokens.want(id, worker, is_begun) {
@@ -134,7 +140,7 @@ impl Pool {
                     permits.has(worker)
                         || flags.is_refused.load(Ordering::Relaxed)
                         || self.is_stopping()
-                        || !is_begun && self.seat(worker).has_own()
+                        || !is_begun && self.seat(worker).has_given()
                 };
                 self.idle.block(worker, is_over, |wake, guard| {
                     self.rest(worker, wake, guard)
@@ -150,7 +156,10 @@ impl Pool {
     fn sleep_without_permit(&self, sleeper: &Worker) {
         let worker = sleeper.index();
         if self.is_off_duty(worker) {
-            let is_due = || self.seat(worker).has_own() || !self.is_off_duty(worker);
+            // It may be listed still, and be granted a permit.
+            let is_due = || {
+                self.seat(worker).has_own() || self.has_permit(worker) || !self.is_off_duty(worker)
+            };
             self.idle
                 .block(worker, is_due, |wake, guard| self.rest(worker, wake, guard));
         } else {
@@ -194,16 +203,44 @@ impl Pool {
             Called::Keeps => permits.set(worker, true),
             Called::Soon => {
                 permits.set(worker, true);
-                self.seat(worker).inbox.ring();
+                self.ring_at(worker);
             }
             Called::Passed => self.obtain_permit(called),
         }
     }
 }
 
+impl Pool {
+    /// In the middle of a job the bell has rung: if that may have been a call, it rings again, to be heeded at the base (N4).
+    pub(in crate::sched) fn puts_call_off(&self, worker: usize) -> bool {
+        let may_be_called = self.has_permit(worker);
+        if may_be_called {
+            self.ring_at(worker);
+        }
+        may_be_called
+    }
+
+    fn ring_at(&self, worker: usize) {
+        let seat = self.seat(worker);
+        if seat.inbox.ring() {
+            seat.attention.raise();
+        }
+    }
+}
+
+impl Seat {
+    /// Whether there is something for its worker alone; a bell that was rung is nothing.
+    fn has_more_than_a_bell(&self) -> bool {
+        self.inbox.has_fibers() || !self.own_jobs.is_empty()
+    }
+
+    /// The same, or a fiber of its worker that others may resume, too.
+    fn has_given(&self) -> bool {
+        self.has_more_than_a_bell() || !self.shared.is_empty()
+    }
+}
+
 /// Whether a fiber of its own is ready, also one that another may resume, or it has a job of its own. A bell is none of these.
 fn has_begun(worker: &Worker) -> bool {
-    let seat = worker.pool().seat(worker.index());
-    let is_given = seat.inbox.has_fibers() || !seat.shared.is_empty();
-    worker.has_ready() || is_given || !seat.own_jobs.is_empty()
+    worker.has_ready() || worker.pool().seat(worker.index()).has_given()
 }

@@ -76,13 +76,21 @@ impl Pool {
         });
     }
 
-    /// Lets a worker sleep that can start no job, until one of its fibers is ready, or it has a job of its own.
-    pub(crate) fn block(&self, sleeper: &Worker) {
-        self.block_until(sleeper, || false);
+    /// Lets a worker sleep that can start no job, until one of its fibers is ready, or it has a job of its own, or another has
+    /// woken it. `woken` is called before it waits for a permit: it may count it as a worker that goes on.
+    pub(crate) fn block(&self, sleeper: &Worker, woken: impl FnOnce()) {
+        self.block_only(sleeper, || false);
+        woken();
+        self.obtain_permit_at_once(sleeper);
     }
 
     /// The same, or until `is_over`, of which the worker is [told](crate::sched::idle::Idle::told).
     pub(super) fn block_until(&self, sleeper: &Worker, is_over: impl Fn() -> bool) {
+        self.block_only(sleeper, is_over);
+        self.obtain_permit(sleeper);
+    }
+
+    fn block_only(&self, sleeper: &Worker, is_over: impl Fn() -> bool) {
         let worker = sleeper.index();
         let is_due = || self.seat(worker).has_own() || is_over();
         self.idle.block(worker, is_due, |wake, guard| {
@@ -90,7 +98,6 @@ impl Pool {
                 self.rest(worker, wake, guard);
             }
         });
-        self.obtain_permit(sleeper);
     }
 
     /// Blocks on the condition variable of a worker that sleeps, or until a schedule lets it go on.

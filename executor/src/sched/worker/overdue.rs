@@ -84,7 +84,7 @@ impl Worker {
     pub(super) fn attend_ready(&self, fiber: &FiberRecord, may_wait: bool) {
         let seat = self.seat();
         if seat.inbox.has_fibers() {
-            self.collect_ready();
+            self.collect_in_job();
         }
         // Those that any worker may resume stay where they can be taken, until it is time.
         let next = match self.next_ready() {
@@ -97,8 +97,9 @@ impl Worker {
         }
         let is_over = may_wait && self.overdue.is_over(next);
         if is_over {
-            self.collect_ready();
-            if !self.has_ready() || self.lets_ready_go_first(fiber) {
+            // Who is called heeds it at the base, where it is in no job.
+            let is_called = self.collect_in_job();
+            if !(is_called || self.has_ready()) || self.lets_ready_go_first(fiber) {
                 return;
             }
         }
