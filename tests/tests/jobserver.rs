@@ -37,7 +37,8 @@ impl Running {
     fn leaf(&self) {
         let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(now, Ordering::SeqCst);
-        (0..5).for_each(|_| thread::yield_now());
+        // Once: each may take milliseconds where others are busy.
+        thread::yield_now();
         self.now.fetch_sub(1, Ordering::SeqCst);
     }
 
@@ -68,9 +69,9 @@ fn more_waiters_than_workers(cx: &Cx<'_, ()>, count: usize, running: &Running) {
 fn leaves(bed: &Bed, executor: &Executor, running: &Running) {
     let run = executor.run(&Database::new(()), |cx| {
         if bed.is_sequential() {
-            cx.par_for_each(0..64, |_, _| running.leaf());
+            cx.par_for_each(0..24, |_, _| running.leaf());
         } else {
-            more_waiters_than_workers(cx, bed.at_most_seeded(12, 64), running);
+            more_waiters_than_workers(cx, bed.at_most_seeded(12, 24), running);
         }
     });
     run.expect("it ends");
@@ -80,7 +81,7 @@ fn j1_without_tokens_all_goes_on_with_one_worker(bed: &Bed) {
     let jobserver = Jobserver::simulated(0);
     let running = Running::default();
     let executor = executor(bed, &jobserver);
-    for _ in 0..3 {
+    for _ in 0..2 {
         leaves(bed, &executor, &running);
     }
     drop(executor);
@@ -94,7 +95,7 @@ fn j2_never_more_run_than_there_are_tokens(bed: &Bed) {
     let jobserver = Jobserver::simulated(3);
     let running = Running::default();
     let executor = executor(bed, &jobserver);
-    for _ in 0..bed.scaled(40) {
+    for _ in 0..bed.scaled(12) {
         leaves(bed, &executor, &running);
     }
     assert!(running.most() <= 4, "{} at once", running.most());
@@ -162,7 +163,7 @@ fn j2_executors_share_their_tokens(bed: &Bed) {
     thread::scope(|scope| {
         for executor in &executors {
             scope.spawn(|| {
-                for _ in 0..bed.scaled(20) {
+                for _ in 0..bed.scaled(8) {
                     leaves(bed, executor, &running);
                 }
             });

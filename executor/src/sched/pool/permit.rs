@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::{Pool, Worker};
+use super::{Pool, Seat, Worker};
 use crate::make::Jobserver;
 use crate::sched::idle::SleepGuard;
 use crate::sched::tokens::{Called, Workers};
@@ -67,10 +67,7 @@ impl Workers for Pool {
     }
 
     fn has_work_for(&self, worker: usize) -> bool {
-        let seat = self.seat(worker);
-        // A bell alone is none.
-        let has_own = seat.inbox.has_fibers() || !seat.own_jobs.is_empty();
-        has_own || self.has_jobs() && !self.is_off_duty(worker)
+        has_own(self.seat(worker)) || self.has_jobs() && !self.is_off_duty(worker)
     }
 
     fn call(&self) {
@@ -125,7 +122,11 @@ impl Pool {
             sleeper.collect_ready();
             let is_begun = has_begun(sleeper);
             if !is_begun && !self.has_work_for(worker) {
-                self.sleep_without_permit(sleeper);
+                // It may have been listed for what others have done meanwhile; if it was granted a permit by now, it looks again.
+                tokens.unlist(id, worker);
+                if !permits.has(worker) {
+                    self.sleep_without_permit(sleeper);
+                }
             } else if tokens.want(id, worker, is_begun) {
                 permits.set(worker, true);
             } else {
@@ -134,7 +135,7 @@ impl Pool {
                     permits.has(worker)
                         || flags.is_refused.load(Ordering::Relaxed)
                         || self.is_stopping()
-                        || !is_begun && self.seat(worker).has_own()
+                        || !is_begun && has_own(self.seat(worker))
                 };
                 self.idle.block(worker, is_over, |wake, guard| {
                     self.rest(worker, wake, guard)
@@ -201,9 +202,13 @@ impl Pool {
     }
 }
 
-/// Whether a fiber of its own is ready, also one that another may resume, or it has a job of its own. A bell is none of these.
+/// Whether a fiber of its own is ready, also one that another may resume, or it has a job of its own.
 fn has_begun(worker: &Worker) -> bool {
-    let seat = worker.pool().seat(worker.index());
-    let is_given = seat.inbox.has_fibers() || !seat.shared.is_empty();
-    worker.has_ready() || is_given || !seat.own_jobs.is_empty()
+    worker.has_ready() || has_own(worker.pool().seat(worker.index()))
+}
+
+/// Whether it has been given something of the kind. A bell alone is none: who calls rings its own, too.
+fn has_own(seat: &Seat) -> bool {
+    let has_fibers = seat.inbox.has_fibers() || !seat.shared.is_empty();
+    has_fibers || !seat.own_jobs.is_empty()
 }

@@ -171,6 +171,10 @@ impl Worker {
                 let start = Instant::now();
                 pool.sleep(self);
                 self.patience.learn(start.elapsed());
+                // Who had to wait for a permit has emptied its inbox (tokens.md N4).
+                if self.has_ready() {
+                    break None;
+                }
             } else if looks > SPINNING_LOOKS {
                 std::thread::yield_now();
             }
