@@ -262,18 +262,31 @@ impl Worker {
         }
     }
 
-    /// Under the graph's lock if a watchdog looks at inboxes.
+    /// The same in the middle of a job, which holds what others may need: a call for its permit stays (tokens.md N4, N6).
+    fn collect_in_job(&self) {
+        if !self.seat().inbox.is_empty() && self.drains_inbox_rung() {
+            self.answer_bell();
+            if self.pool().has_permits() {
+                self.seat().inbox.ring();
+            }
+        }
+    }
+
     #[cold]
     fn drain_inbox(&self) {
+        if self.drains_inbox_rung() {
+            self.pool().heed_call(self);
+            self.answer_bell();
+        }
+    }
+
+    /// Under the graph's lock if a watchdog looks at inboxes. Whether the bell was rung.
+    fn drains_inbox_rung(&self) -> bool {
         let drain = || self.seat().inbox.drain(|fiber| self.add_ready(fiber));
-        let is_rung = if self.pool().has_watchdog() {
+        if self.pool().has_watchdog() {
             graph::undisturbed_by_looks(drain)
         } else {
             drain()
-        };
-        if is_rung {
-            self.pool().heed_call(self);
-            self.answer_bell();
         }
     }
 

@@ -83,6 +83,11 @@ impl Pool {
         self.permits.as_ref()
     }
 
+    /// Whether its workers need permits.
+    pub(in crate::sched) fn has_permits(&self) -> bool {
+        self.permits.is_some()
+    }
+
     /// From now on its workers share the permits of its jobserver, if it has one, until the pool [leaves](Self::leave_permits).
     pub(super) fn join_permits(self: &Arc<Self>) {
         if let Some(permits) = self.permits() {

@@ -84,7 +84,7 @@ impl Worker {
     pub(super) fn attend_ready(&self, fiber: &FiberRecord, may_wait: bool) {
         let seat = self.seat();
         if seat.inbox.has_fibers() {
-            self.collect_ready();
+            self.collect_in_job();
         }
         // Those that any worker may resume stay where they can be taken, until it is time.
         let next = match self.next_ready() {
@@ -97,8 +97,10 @@ impl Worker {
         }
         let is_over = may_wait && self.overdue.is_over(next);
         if is_over {
-            self.collect_ready();
-            if !self.has_ready() || self.lets_ready_go_first(fiber) {
+            self.collect_in_job();
+            // Who is called for its permit passes it on between two turns only (tokens.md N6): with this fiber ready.
+            let goes = self.has_ready() || !seat.inbox.is_empty();
+            if !goes || self.lets_ready_go_first(fiber) {
                 return;
             }
         }
