@@ -2,7 +2,10 @@
 //! programs, on our `rayon-core`, end.
 #![cfg(any(feature = "fibers", feature = "threads"))]
 
-use std::process::Command;
+#[path = "common/ignored.rs"]
+mod ignored;
+
+use ignored::run_ignored;
 
 /// The programs, on one crate or the other.
 macro_rules! programs {
@@ -82,11 +85,7 @@ programs!(rayon_core, stock);
 /// Runs the ignored test `name` of this program in a child, which must overflow its stack.
 #[track_caller]
 fn overflows_on_rayon(name: &str) {
-    let program = std::env::current_exe().expect("this program");
-    let child = Command::new(program)
-        .args(["--exact", name, "--ignored", "--nocapture"])
-        .output()
-        .expect("it starts");
+    let child = run_ignored(name);
     let said = String::from_utf8_lossy(&child.stderr);
     assert!(said.contains("has overflowed its stack"), "{said}");
     assert_eq!(child.status.code(), None, "it dies by a signal: {said}");

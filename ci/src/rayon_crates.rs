@@ -1,7 +1,7 @@
 //! Tests of well-known crates that go through rayon, on the crate `rayon-core` of this repository: the packages are taken from
 //! Cargo's registry at run time, and patched as a user would patch them.
 //!
-//! Used by the step `rayon`. A crate's tests must run, so many of them at least, and must fail where no pool can be made:
+//! Used by the step `rayon-crates`. A crate's tests must run, so many of them at least, and must fail where no pool can be made:
 //! else they would say nothing of ours.
 
 use std::path::Path;

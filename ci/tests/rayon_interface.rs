@@ -1,8 +1,11 @@
 //! Our crate `rayon-core` has the functions of the published one, with the same signatures.
 
+#[allow(dead_code, reason = "the gate uses all of it")]
+#[path = "../src/published.rs"]
+mod published;
+
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use regex::Regex;
 use walkdir::WalkDir;
@@ -59,27 +62,12 @@ fn functions(source: &Path) -> Functions {
     all
 }
 
-/// Where Cargo has put the published package.
-fn published() -> PathBuf {
-    let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--offline"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .expect("cargo runs");
-    let metadata = String::from_utf8(output.stdout).expect("it is text");
-    let manifests = metadata.split(r#""manifest_path":""#).skip(1);
-    let mut folders = manifests.filter_map(|rest| Path::new(rest.split('"').next()?).parent());
-    let is_it = |folder: &&Path| {
-        let name = folder.file_name().unwrap_or_default();
-        name.to_string_lossy().starts_with("rayon-core-1.13.")
-    };
-    folders.find(is_it).expect("the harness has it").join("src")
-}
-
 #[test]
 fn rayon_core_has_the_functions_of_the_published_one() {
-    let theirs = functions(&published());
-    let ours = functions(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../executor/rayon-core/src"));
+    let root = published::root().expect("the repository is there");
+    let theirs = published::package(&root, "rayon-core-1.13.").expect("the harness has it");
+    let [theirs, ours] =
+        [theirs, root.join("executor/rayon-core")].map(|package| functions(&package.join("src")));
     assert!(theirs.len() > 60, "{}", theirs.len());
     for (name, signature) in &theirs {
         assert_eq!(ours.get(name), Some(signature), "{name:?}");

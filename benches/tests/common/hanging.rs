@@ -1,11 +1,15 @@
 //! What hangs on rayon, shown in a child: that something hangs can be shown by time alone, so the child, which comes to no
 //! end, says so itself.
 
-use std::process::{Command, exit};
+mod ignored;
+
+use std::process::exit;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
+
+use ignored::run_ignored;
 
 /// What a child that hangs exits with.
 const HANGS: i32 = 86;
@@ -29,11 +33,7 @@ pub(crate) fn comes_to_no_end(reached: &AtomicBool, body: impl FnOnce() + Send +
 
 /// Runs the ignored test `name` of this program in a child, which must hang.
 pub(crate) fn hangs_on_rayon(name: &str) {
-    let program = std::env::current_exe().expect("this program");
-    let child = Command::new(program)
-        .args(["--exact", name, "--ignored", "--nocapture"])
-        .output()
-        .expect("it starts");
+    let child = run_ignored(name);
     let said = String::from_utf8_lossy(&child.stdout);
     assert!(said.contains("it comes to no end"), "{said}");
     assert_eq!(child.status.code(), Some(HANGS), "{said}");
