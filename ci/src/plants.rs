@@ -36,6 +36,12 @@ pub(crate) const PLANTS: &[Plant] = &[
         "nobody sees",
         &["attention::a_change_of_stacks_loses_no_wish"],
     ),
+    // attention.md A6: a waker does not raise the word.
+    plant(
+        "attention_unrung",
+        "nobody sees who is ready",
+        &["attention::who_becomes_ready_is_seen_or_the_word_stands"],
+    ),
     // wait.md W1: the close publishes nothing.
     plant(
         "wait_release",

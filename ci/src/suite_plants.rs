@@ -44,6 +44,24 @@ pub(crate) const BROKEN: &[Broken] = &[
         HANGS,
     ),
     broken(
+        "unlimited_job",
+        "overdue",
+        "w9_a_job_that_joins_lets_a_ready_fiber_go_first::on_fibers",
+        HANGS,
+    ),
+    broken(
+        "unlimited_job",
+        "overdue",
+        "w9_a_fiber_that_was_woken_from_outside_goes_first::on_threads",
+        HANGS,
+    ),
+    broken(
+        "untold_share",
+        "rwlocks",
+        "w5_two_locks_crosswise_are_a_deadlock::on_fibers",
+        HANGS,
+    ),
+    broken(
         "starved_level",
         "priorities",
         "w4_two_that_wake_each_other_do_not_starve_a_low_one::on_fibers",

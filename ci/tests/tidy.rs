@@ -8,7 +8,7 @@ use regex::Regex;
 use walkdir::WalkDir;
 
 /// The files that may contain `unsafe`, in the libraries.
-const UNSAFE_FILES: [&str; 119] = [
+const UNSAFE_FILES: [&str; 120] = [
     "executor/rayon-core/src/broadcast.rs",
     "executor/rayon-core/src/join.rs",
     "executor/rayon-core/src/registry.rs",
@@ -97,6 +97,7 @@ const UNSAFE_FILES: [&str; 119] = [
     "executor/src/sched/pool/sweeps.rs",
     "executor/src/sched/ready.rs",
     "executor/src/sched/seeded/delivery.rs",
+    "executor/src/sched/shared.rs",
     "executor/src/sched/slab.rs",
     "executor/src/sched/wait.rs",
     "executor/src/sched/wanted.rs",

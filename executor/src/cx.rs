@@ -278,18 +278,19 @@ impl<'db, D> Cx<'db, D> {
     pub(crate) fn scheduling_point(&self) {
         let here = 0_u8;
         if self.fiber().has_attention(&raw const here) {
-            self.attend();
+            self.attend(false);
         }
     }
 
+    /// `may_wait`: whether a job may wait at this point.
     #[cold]
-    fn attend(&self) {
+    fn attend(&self, may_wait: bool) {
         let fiber = self.fiber();
         if let Some(worker) = fiber.worker()
             && fiber.must_not_suspend().is_none()
         {
             self.settle_item();
-            worker.attend(fiber);
+            worker.attend(fiber, may_wait);
         }
         if reason_of(fiber).is_some() {
             // Others want it, or it cannot end here: it looks again.
@@ -303,7 +304,7 @@ impl<'db, D> Cx<'db, D> {
     pub(crate) fn point_to_end_before(&self) {
         let here = 0_u8;
         if self.fiber().has_attention(&raw const here) {
-            self.attend();
+            self.attend(true);
             self.end_unbegun();
         }
     }
@@ -359,30 +360,31 @@ impl<'db, D> Cx<'db, D> {
     /// The same as [`is_deep`](Self::is_deep), and also `true` if the job was cancelled, to be told there.
     #[inline]
     pub(crate) fn is_deep_or_cancelled<T>(&self, here: *const T) -> bool {
-        self.fiber().has_attention(here) && (self.is_cancelled() || self.attend_unless_deep(here))
+        self.fiber().has_attention(here)
+            && (self.is_cancelled() || self.attend_unless_deep(here, true))
     }
 
     /// A scheduling point from which the job may go deep; `here` lies in the caller's frame.
     /// `true`: little stack is left, and the caller comes here again by [`deeper`](Self::deeper).
     #[inline]
     pub(crate) fn is_deep<T>(&self, here: *const T) -> bool {
-        self.fiber().has_attention(here) && self.attend_unless_deep_or_ended(here)
+        self.fiber().has_attention(here) && self.attend_unless_deep_or_ended(here, false)
     }
 
-    /// The same once the compare has hit.
+    /// The same once the compare has hit; `may_wait`: whether a job may wait at this point.
     #[cold]
-    pub(crate) fn attend_unless_deep<T>(&self, here: *const T) -> bool {
+    fn attend_unless_deep<T>(&self, here: *const T, may_wait: bool) -> bool {
         let is_deep = here.addr() < self.fiber().limit();
         if !is_deep {
-            self.attend();
+            self.attend(may_wait);
         }
         is_deep
     }
 
     /// The same, and also `true` if the job was cancelled, to be unwound in [`deeper`](Self::deeper).
     #[cold]
-    pub(crate) fn attend_unless_deep_or_ended<T>(&self, here: *const T) -> bool {
-        UNWINDS && self.is_cancelled() || self.attend_unless_deep(here)
+    pub(crate) fn attend_unless_deep_or_ended<T>(&self, here: *const T, may_wait: bool) -> bool {
+        UNWINDS && self.is_cancelled() || self.attend_unless_deep(here, may_wait)
     }
 
     /// Goes on on another segment of stack.

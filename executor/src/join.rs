@@ -22,7 +22,7 @@ where
     }
 
     fn attend_unless_deep_or_ended<T>(&self, here: *const T) -> bool {
-        self.attend_unless_deep_or_ended(here)
+        self.attend_unless_deep_or_ended(here, true)
     }
 
     fn end(&self) -> Option<Error> {

@@ -61,6 +61,11 @@
 //! fibers. A `std` or `parking_lot` lock that is held over a wait blocks the thread for whoever
 //! takes it next, and a thread-local that is set around a wait is seen by others: use [`locks`] and
 //! [`FiberLocal`], or swap it by [hooks](Builder::suspend_hooks).
+//!
+//! A job that blocks its thread, by a channel of `std` or a spin, until *another job* has done something may wait for
+//! ever, however many workers there are: what it has forked itself, say, is shown to others at scheduling points
+//! only, and a blocked job comes to none. Wait for an [`Event`] or a [task](Cx::spawn), or use [`locks`]. To block
+//! for what comes from outside is safe, but holds up the worker and its fibers.
 
 #![cfg_attr(
     not(any(feature = "fibers", feature = "threads")),

@@ -4,7 +4,9 @@
 ///
 /// It counts at two places: which run's job a worker begins next, of those that were given to the executor from outside
 /// (also by jobs of other executors) and have not begun; and which of its fibers that were woken a worker resumes next.
-/// What a run forks is taken from the worker that forked it, as ever, and nothing that runs is interrupted.
+/// What a run forks is taken from the worker that forked it, as ever. What runs is not interrupted for it:
+/// a fiber that has been ready for a millisecond is let go first at the next point where the job may wait anyway, whatever
+/// their levels, in the order that is said here. (Not by an executor of one worker, which interrupts nothing.)
 ///
 /// *Nothing starves*: at each of these places the first in line of a level is passed over by at most sixteen of higher
 /// levels, and one overdue of a lower level, and then goes. (Fibers that are ready go before jobs that have not begun,

@@ -23,6 +23,7 @@ pub(crate) mod permits;
 pub(crate) mod places;
 mod rest;
 pub(crate) mod room;
+pub(crate) mod shared;
 pub(crate) mod slab;
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod stance;

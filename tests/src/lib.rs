@@ -7,6 +7,7 @@
 mod bed;
 mod child;
 mod count;
+mod counting;
 mod dag;
 mod gate;
 mod program;
@@ -16,6 +17,7 @@ pub mod refused;
 pub use bed::{Bed, run_in_batches, run_scenario, run_under_seeds};
 pub use child::{child_process, is_emulated, limited_child_process, scaled};
 pub use count::Count;
+pub use counting::Counting;
 pub use dag::{Dag, Node, Outcome, Step};
 pub use gate::{
     Gated, Meeting, OpenOnDrop, OsGate, at_once_from_tasks, at_once_from_threads, fail_quietly,

@@ -1,39 +1,10 @@
 //! `Database::memory` against an allocator that counts.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use dagwood::{Cx, Database, Executor, Query, Storage};
-use dagwood_tests::{fail_quietly, is_emulated, run_scenario, scaled};
-
-/// The system's allocator, and how many bytes it has given.
-struct Counting;
-
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: all is left to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LIVE.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: by contract.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        LIVE.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: by contract.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: by contract.
-        unsafe { System.dealloc(place, layout) }
-    }
-}
+use dagwood_tests::{Counting, fail_quietly, is_emulated, run_scenario, scaled};
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: Counting = Counting::new();
 
 /// Queries each of which gives nothing that lies on the heap.
 macro_rules! number {
@@ -84,10 +55,10 @@ fn reported_and_counted(executor: &Executor, is_recorded: bool, ask: Ask) -> (us
     };
     // What the executor keeps for the next time.
     fill(&fresh(), 1000);
-    let before = LIVE.load(Ordering::SeqCst);
+    let before = ALLOCATOR.live();
     let db = fresh();
     fill(&db, scaled(30_000));
-    let counted = LIVE.load(Ordering::SeqCst) - before;
+    let counted = ALLOCATOR.live() - before;
     let reported = db.memory().iter().map(|memory| memory.bytes).sum();
     (reported, counted)
 }

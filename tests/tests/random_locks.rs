@@ -6,7 +6,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use dagwood::locks::{Limit, Mutex};
+use dagwood::locks::{Limit, Mutex, RwLock};
 use dagwood::{Cx, Database, Query};
 use dagwood_tests::{Bed, Random, scenarios};
 
@@ -15,14 +15,15 @@ scenarios! {
     all [4, 1, 2]: w5_random_jobs_that_keep_none_come_to_an_end;
 }
 
-/// How many things there are: a mutex, a limit, a query, and so on.
-const THINGS: usize = 9;
+/// How many things there are: a mutex, a limit, a query, a lock of readers and writers, and so on.
+const THINGS: usize = 12;
 
 /// What random jobs share.
 struct Things {
     number: u64,
     is_ordered: bool,
     mutexes: Vec<Mutex<u32>>,
+    shared: Vec<RwLock<u32>>,
     limits: Vec<Limit>,
     /// Who stays in a limit gets in here before: all places but one.
     stays: Vec<Limit>,
@@ -35,6 +36,7 @@ impl Things {
             number,
             is_ordered,
             mutexes: (0..THINGS).map(|_| Mutex::new(0)).collect(),
+            shared: (0..THINGS).map(|_| RwLock::new(0)).collect(),
             limits: (0..THINGS)
                 .map(|thing| Limit::new(thing, places(thing)))
                 .collect(),
@@ -47,7 +49,7 @@ impl Things {
 }
 
 fn places(thing: usize) -> usize {
-    1 + thing / 3
+    1 + thing / 4
 }
 
 /// Is inside a limit for the time of `body`.
@@ -97,7 +99,7 @@ impl Steps {
             let (left, right) = (random.next_u64(), random.next_u64());
             let is_visit = cx.data().is_ordered && random.once_in(3);
             if is_visit {
-                within(cx, if left % 2 == 0 { 4 } else { 7 }, |cx| cx.yield_now());
+                within(cx, if left % 2 == 0 { 5 } else { 9 }, |cx| cx.yield_now());
             } else if depth == 0 {
                 cx.yield_now();
             } else if random.once_in(3) {
@@ -115,13 +117,13 @@ impl Steps {
         }
     }
 
-    fn take(self, cx: &Cx<'_, Things>, thing: usize, random: Random, depth: usize) {
+    fn take(self, cx: &Cx<'_, Things>, thing: usize, mut random: Random, depth: usize) {
         let things = cx.data();
         let next = Steps {
             from: thing + 1,
             ..self
         };
-        match thing % 3 {
+        match thing % 4 {
             0 => {
                 let mut held = things.mutexes[thing].lock(cx);
                 cx.yield_now();
@@ -132,6 +134,18 @@ impl Steps {
                 within(cx, thing, |cx| next.go(cx, random, depth));
             }),
             1 => within(cx, thing, |cx| next.go(cx, random, depth)),
+            3 if random.once_in(2) => {
+                let mut held = things.shared[thing].write(cx);
+                cx.yield_now();
+                next.go(cx, random, depth);
+                *held += 1;
+            }
+            3 => {
+                let held = things.shared[thing].read(cx);
+                cx.yield_now();
+                next.go(cx, random, depth);
+                drop(held);
+            }
             _ if thing >= self.least => *cx.get(Work::Thing(thing)),
             _ => cx.yield_now(),
         }
@@ -172,6 +186,7 @@ fn deadlocks(bed: &Bed, is_ordered: bool) -> usize {
                 .iter()
                 .all(|mutex| mutex.try_lock().is_some())
         );
+        assert!(things.shared.iter().all(|lock| lock.try_write().is_some()));
         for (thing, limit) in things.limits.iter().enumerate() {
             let left = (limit.free_places(), limit.waiting());
             assert_eq!(left, (places(thing), 0), "number {number}");

@@ -550,6 +550,18 @@ pub(crate) static ALL: &[Workload] = &[
         ..FORKS
     },
     Workload {
+        name: "starve-joining",
+        about: "the same beside a job that joins all the time: how soon it lets the fiber go first",
+        unit: "millisecond",
+        size_means: "milliseconds that the job takes",
+        default_size: 200,
+        sizes: 1..=60_000,
+        baseline: Fibers,
+        engines: &[Fibers, MovingFibers, Threads],
+        load: starve::load_joining,
+        ..FORKS
+    },
+    Workload {
         name: "suspended",
         about: "N fibers or threads wait at once, on stacks of 64 KiB: what one that waits takes (Linux)",
         unit: "waiter",

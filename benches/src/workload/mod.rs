@@ -221,6 +221,7 @@ mod tests {
         ("lock", 1_000),
         ("pipeline", 1_000),
         ("starve", 3),
+        ("starve-joining", 3),
         ("suspended", 300),
         ("trickle-100", 2),
         ("trickle-1000", 3),

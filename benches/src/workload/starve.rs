@@ -4,7 +4,10 @@
 //! That time is the figure `ready_to_resumed_us`, and what each run takes of the clock is the leaf and no news. The fiber
 //! comes to wait while the other workers are busy, so that the leaf begins on the worker that owns it; then they become idle,
 //! and a thread outside makes the fiber ready at the leaf's beginning.
+//!
+//! `starve-joining` has a job in the leaf's place that joins all the time, as long.
 
+use std::hint::black_box;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -23,12 +26,25 @@ const CALM: Duration = Duration::from_millis(5);
 
 struct Starve {
     leaf_ms: u64,
+    busy: Busy,
 }
+
+/// Keeps the worker for so long.
+type Busy = fn(&Cx<'_, ()>, Duration);
 
 /// Nothing to read: the input is the leaf's length.
 pub(super) fn load(request: &Request) -> Result<Box<dyn Loaded>, Failure> {
     Ok(Box::new(Starve {
         leaf_ms: request.size,
+        busy: |_, leaf| spin(leaf),
+    }))
+}
+
+/// The same with a job that joins.
+pub(super) fn load_joining(request: &Request) -> Result<Box<dyn Loaded>, Failure> {
+    Ok(Box::new(Starve {
+        leaf_ms: request.size,
+        busy: join_for,
     }))
 }
 
@@ -46,7 +62,7 @@ impl Loaded for Starve {
     }
 
     fn job(&self, setup: Setup) -> Result<Job<'_>, String> {
-        let leaf = Duration::from_millis(self.leaf_ms);
+        let (leaf, busy) = (Duration::from_millis(self.leaf_ms), self.busy);
         if !matches!(
             setup.engine,
             Engine::Fibers | Engine::MovingFibers | Engine::Threads
@@ -56,7 +72,7 @@ impl Loaded for Starve {
         let figures = Figures::default();
         let told = Figures::clone(&figures);
         let job = Job::on_executor(setup, None, move |executor| {
-            let resumed = one_waits(executor, setup.workers, leaf)?;
+            let resumed = one_waits(executor, setup.workers, leaf, busy)?;
             let waited = u64::try_from(resumed.waited.as_micros()).unwrap_or(u64::MAX);
             told.borrow_mut()
                 .insert("ready_to_resumed_us".to_owned(), waited);
@@ -104,6 +120,7 @@ fn one_waits(
     executor: &Executor,
     workers: usize,
     leaf: Duration,
+    busy: Busy,
 ) -> Result<Resumed, dagwood::Error> {
     let scene = Scene {
         everywhere: Meeting::new(workers),
@@ -120,7 +137,7 @@ fn one_waits(
             scene.ready.set(now).expect("set once");
         });
         let run = executor.run(&Database::new(()), |cx| {
-            beside_idle(cx, workers, &scene, leaf);
+            beside_idle(cx, workers, &scene, |cx| busy(cx, leaf));
         });
         // Also if it failed: the thread ends.
         scene.has_begun.store(true, Ordering::Release);
@@ -130,7 +147,7 @@ fn one_waits(
 }
 
 /// The waiter and the leaf, while all other workers come to have nothing to do.
-fn beside_idle(cx: &Cx<'_, ()>, workers: usize, scene: &Scene, leaf: Duration) {
+fn beside_idle(cx: &Cx<'_, ()>, workers: usize, scene: &Scene, busy: impl FnOnce(&Cx<'_, ()>)) {
     cx.scope(|cx, scope| {
         for _ in 1..workers {
             scope.spawn(cx, |_| {
@@ -151,7 +168,7 @@ fn beside_idle(cx: &Cx<'_, ()>, workers: usize, scene: &Scene, leaf: Duration) {
         scene.is_calm.store(true, Ordering::Relaxed);
         spin(CALM);
         scene.has_begun.store(true, Ordering::Release);
-        spin(leaf);
+        busy(cx);
     });
 }
 
@@ -159,4 +176,12 @@ fn beside_idle(cx: &Cx<'_, ()>, workers: usize, scene: &Scene, leaf: Duration) {
 fn spin(time: Duration) {
     let start = Instant::now();
     spin_until(|| start.elapsed() >= time);
+}
+
+/// Keeps its worker for so long with joins that do next to nothing.
+fn join_for(cx: &Cx<'_, ()>, time: Duration) {
+    let start = Instant::now();
+    while start.elapsed() < time {
+        cx.join(|_| black_box(1), |_| black_box(2));
+    }
 }

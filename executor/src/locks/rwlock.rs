@@ -2,26 +2,30 @@
 
 use std::cell::UnsafeCell;
 use std::fmt;
-use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::panic::Location;
+use std::ptr::NonNull;
 
 use crate::cx::Cx;
 use crate::error::Error;
-use crate::locks::wait::{Thing, begin_wait, check_thread};
+use crate::locks::wait::{LOCK, begin_wait, check_thread};
 use crate::sched::fiber::FiberRecord;
+use crate::sched::graph::{self, Kind, Name, Subject};
 use crate::sched::holder;
-use crate::sched::permits::{PERMITS_MAX, Permits};
-use crate::sync::{HAS_THREADS, ThreadBound};
+use crate::sched::permits::PERMITS_MAX;
+use crate::sched::shared::{self, Shared};
+use crate::sync::ThreadBound;
 
 /// A value that many may read, or one may change; a job that waits for it gives its thread back.
 ///
 /// Who comes first is served first: nobody overtakes a writer that waits. So a reader that takes the lock once more while a
-/// writer waits comes to no end; as nobody knows all readers, that is not told (see [`Executor::waiters`](crate::Executor::waiters)). It is not poisoned,
-/// as a [`Mutex`](super::Mutex) is not. In the sequential build, where nobody else can give it back, a wait is an error; on the sequential
-/// backend of other builds it blocks the thread.
+/// writer waits would come to no end, and so would one that wants to write. That, and any other circle through
+/// mutexes, limits, queries, tasks and joins, is a [deadlock](Error::is_deadlock), and told: by an error to one of
+/// those who wait, as soon as one that holds the lock waits for who wants it, whatever the other readers do. It is
+/// not poisoned, as a [`Mutex`](super::Mutex) is not.
 ///
-/// In the sequential build a lock can be used only on the thread that made it; another thread's use panics.
+/// On the sequential backend this goes for threads: a thread waits for another one, and a job that holds the lock
+/// itself is told. In the sequential build a lock can be used only on the thread that made it; another thread's use panics.
 ///
 /// # Examples
 ///
@@ -38,8 +42,7 @@ use crate::sync::{HAS_THREADS, ThreadBound};
 /// # Ok::<(), dagwood::Error>(())
 /// ```
 pub struct RwLock<T> {
-    permits: Permits,
-    thing: Thing,
+    shared: Shared,
     bound: ThreadBound,
     value: UnsafeCell<T>,
 }
@@ -52,14 +55,21 @@ unsafe impl<T: Send + Sync> Sync for RwLock<T> {}
 
 /// Permits that are held, until this is dropped; it stays on its OS thread.
 struct Taken<'l> {
-    permits: &'l Permits,
+    shared: &'l Shared,
     count: usize,
-    not_send: PhantomData<*const ()>,
+    /// Who holds them. A raw pointer: not `Send`.
+    holder: *const FiberRecord,
 }
 
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
-        self.permits.give_back(self.count);
+        // SAFETY: a record that holds is not freed (lock.md K1); this has not left its thread.
+        let holder = unsafe { &*self.holder };
+        if holder.end_share(self.shared.number) {
+            shared::untell(holder, self.shared.number);
+        }
+        holder.let_go();
+        self.shared.permits.give_back(self.count);
     }
 }
 
@@ -87,11 +97,11 @@ impl<T> RwLock<T> {
     #[track_caller]
     pub fn new(value: T) -> Self {
         RwLock {
-            permits: Permits::new(PERMITS_MAX),
-            thing: Thing {
-                what: "lock of readers and writers",
-                made_at: Location::caller(),
-            },
+            shared: Shared::new(
+                PERMITS_MAX,
+                "lock of readers and writers",
+                Location::caller(),
+            ),
             bound: ThreadBound::new(),
             value: UnsafeCell::new(value),
         }
@@ -119,9 +129,10 @@ impl<T> RwLock<T> {
     ///
     /// # Errors
     ///
-    /// The waiting work was cancelled ([`Error::is_cancelled`]); no memory is left to wait ([`Error::is_exhausted`]); it would wait in a
-    /// destructor that runs during an unwind; or, in the sequential build, nobody else can give the lock back
-    /// ([`Error::is_deadlock`]). A lock that is free is taken in any case.
+    /// Who holds the lock waits for this job ([`Error::is_deadlock`]); the waiting work was cancelled
+    /// ([`Error::is_cancelled`]); no memory is left to wait ([`Error::is_exhausted`]); or it would wait where
+    /// nothing waits ([`Cx::no_suspend`], a destructor that runs during an unwind). A lock that is free is taken in
+    /// any case.
     pub fn checked_read<D>(&self, cx: &Cx<'_, D>) -> Result<ReadGuard<'_, T>, Error> {
         self.take_in(cx, 1).map(|taken| self.read_guard(taken))
     }
@@ -142,7 +153,7 @@ impl<T> RwLock<T> {
     ///
     /// As for [`checked_read`](Self::checked_read).
     pub fn read_blocking(&self) -> Result<ReadGuard<'_, T>, Error> {
-        let taken = self.take(holder::here(), 1);
+        let taken = self.take(1);
         taken.map(|taken| self.read_guard(taken))
     }
 
@@ -152,19 +163,20 @@ impl<T> RwLock<T> {
     ///
     /// As for [`checked_read`](Self::checked_read).
     pub fn write_blocking(&self) -> Result<WriteGuard<'_, T>, Error> {
-        let taken = self.take(holder::here(), PERMITS_MAX);
+        let taken = self.take(PERMITS_MAX);
         taken.map(|taken| self.write_guard(taken))
     }
 
     /// Takes the lock to read, if no writer holds it or waits. A matter of the schedule: decide nothing by it that others can
     /// see.
     pub fn try_read(&self) -> Option<ReadGuard<'_, T>> {
-        self.try_take(1).map(|taken| self.read_guard(taken))
+        self.try_take(holder::of(holder::here()), 1)
+            .map(|taken| self.read_guard(taken))
     }
 
     /// Takes the lock to write, if nobody holds it or waits. A matter of the schedule, as [`try_read`](Self::try_read).
     pub fn try_write(&self) -> Option<WriteGuard<'_, T>> {
-        self.try_take(PERMITS_MAX)
+        self.try_take(holder::of(holder::here()), PERMITS_MAX)
             .map(|taken| self.write_guard(taken))
     }
 
@@ -192,40 +204,71 @@ impl<T> RwLock<T> {
         }
     }
 
-    fn taken(&self, count: usize) -> Taken<'_> {
+    /// So many permits were just taken for `holder`.
+    fn taken(&self, holder: &FiberRecord, count: usize) -> Taken<'_> {
+        holder.hold();
+        holder.share(self.shared.number);
         Taken {
-            permits: &self.permits,
+            shared: &self.shared,
             count,
-            not_send: PhantomData,
+            holder,
         }
     }
 
     #[inline]
-    fn try_take(&self, count: usize) -> Option<Taken<'_>> {
-        check_thread(&self.bound, || self.thing.name());
-        self.permits.try_take(count).then(|| self.taken(count))
+    fn try_take(&self, holder: &FiberRecord, count: usize) -> Option<Taken<'_>> {
+        check_thread(&self.bound, || self.shared.name());
+        let is_taken = self.shared.permits.try_take(count);
+        is_taken.then(|| self.taken(holder, count))
     }
 
     fn take_in<D>(&self, cx: &Cx<'_, D>, count: usize) -> Result<Taken<'_>, Error> {
-        if let Some(taken) = self.try_take(count) {
+        // Asked once: a thread that ends may have another record each time.
+        let holder = holder::of(cx.fiber());
+        if let Some(taken) = self.try_take(holder, count) {
             return Ok(taken);
         }
         begin_wait(cx);
-        self.wait(cx.fiber(), count)
+        self.wait(cx.fiber(), holder, count)
     }
 
-    fn take(&self, fiber: &FiberRecord, count: usize) -> Result<Taken<'_>, Error> {
-        match self.try_take(count) {
+    fn take(&self, count: usize) -> Result<Taken<'_>, Error> {
+        let fiber = holder::here();
+        let holder = holder::of(fiber);
+        match self.try_take(holder, count) {
             Some(taken) => Ok(taken),
-            None => self.wait(fiber, count),
+            None => self.wait(fiber, holder, count),
         }
     }
 
     #[cold]
-    fn wait(&self, fiber: &FiberRecord, count: usize) -> Result<Taken<'_>, Error> {
-        self.thing
-            .wait_for_permits(fiber, &self.permits, count, HAS_THREADS)?;
-        Ok(self.taken(count))
+    fn wait(
+        &self,
+        fiber: &FiberRecord,
+        holder: &FiberRecord,
+        count: usize,
+    ) -> Result<Taken<'_>, Error> {
+        // SAFETY: `describe` takes a living one.
+        let what = unsafe { Subject::new(SHARED, &self.shared) };
+        graph::wait_for_share(fiber, &self.shared, count, what)?;
+        Ok(self.taken(holder, count))
+    }
+}
+
+const SHARED: &Kind = &Kind {
+    describe: Some(describe),
+    ..*LOCK
+};
+
+/// # Safety
+///
+/// `shared` is a living one.
+unsafe fn describe(shared: NonNull<()>) -> Name {
+    // SAFETY: by contract; the name never changes.
+    let shared = unsafe { shared.cast::<Shared>().as_ref() };
+    Name {
+        kind: "lock",
+        text: shared.name(),
     }
 }
 
@@ -275,6 +318,6 @@ impl<T: Default> Default for RwLock<T> {
 
 impl<T> fmt::Debug for RwLock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.thing.name())
+        f.write_str(&self.shared.name())
     }
 }

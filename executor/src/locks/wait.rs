@@ -15,6 +15,10 @@ use crate::sched::lock::{Entered, Lock};
 use crate::sched::permits::Permits;
 use crate::sync::{HAS_THREADS, ThreadBound};
 
+/// Whoever finds a lock taken looks again so many times, each after twice as many pauses of the processor: less than
+/// a microsecond in all, and half of what a wait costs.
+const SPIN_ROUNDS: u32 = 4;
+
 /// That a lock is held, until it is dropped. It stays on its OS thread.
 pub(super) struct Held<'l> {
     lock: &'l Lock,
@@ -47,10 +51,29 @@ impl<'l> Held<'l> {
         lock: &'l Lock,
         is_over: impl Fn() -> bool,
     ) -> Result<Option<Self>, Error> {
+        if !is_over()
+            && let Some(held) = Self::take_soon(fiber, lock)
+        {
+            return Ok(Some(held));
+        }
         // SAFETY: `describe` takes a living lock.
         let what = unsafe { Subject::new(LOCK, lock) };
         let is_taken = graph::wait_for_lock(fiber, lock, what, is_over)?;
         Ok(is_taken.then(|| Held::by(holder::of(fiber), lock)))
+    }
+
+    /// Takes a lock for `fiber`, the current one, if it is given back in the next moment, as most are that guard
+    /// little. Not where its holder may wait for this very thread, nor where others wait for the lock already.
+    fn take_soon(fiber: &FiberRecord, lock: &'l Lock) -> Option<Self> {
+        if !fiber.has_company() {
+            return None;
+        }
+        let take = |round: u32| {
+            (0..1_u32 << round).for_each(|_| std::hint::spin_loop());
+            Self::take(fiber, lock)
+        };
+        let rounds = (1..=SPIN_ROUNDS).take_while(|_| lock.is_only_held());
+        rounds.filter_map(take).next()
     }
 
     /// `lock` was just taken for `holder`.

@@ -154,7 +154,7 @@ impl Drop for Branching<'_> {
 fn attend_unless_deep<T>(fiber: &FiberRecord, here: *const T) -> bool {
     let is_deep = here.addr() < fiber.limit();
     if let (false, Some(worker)) = (is_deep, fiber.worker()) {
-        worker.attend(fiber);
+        worker.attend(fiber, true);
         // SAFETY: null, or that of the job that runs here.
         if unsafe { fiber.region().as_ref() }.is_some_and(|region| region.reason().is_some()) {
             fiber.raise_attention();

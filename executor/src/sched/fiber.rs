@@ -9,6 +9,7 @@ mod ending;
 mod holding;
 mod nested;
 mod no_suspend;
+mod shares;
 
 use std::cell::{Cell, UnsafeCell};
 use std::panic::Location;
@@ -20,6 +21,7 @@ use dagwood_fibers::RawSuspender;
 pub(crate) use self::current::current_place;
 pub(crate) use self::current::{current, set_current, without_runs};
 pub(crate) use self::deaf::Deaf;
+use self::shares::Shares;
 use super::attention::Attention;
 use super::cancel::Region;
 use super::fork::ForkList;
@@ -89,6 +91,8 @@ pub(crate) struct FiberRecord {
     /// Here, since each load on the way from one fiber to the next waits for the one before, and the queue is one further
     /// away.
     pub(super) successor: Cell<usize>,
+    /// The locks that it holds, and others may hold with it. Its own, and here since there is room.
+    shares: Shares,
     /// What the fiber itself writes begins on another cache line.
     own: LineStart,
     /// The forked jobs that nobody else can see yet.
@@ -216,6 +220,7 @@ impl FiberRecord {
             locks: Cell::new(0),
             no_suspend: Cell::new(ptr::null()),
             lent: Cell::new(ptr::null()),
+            shares: Shares::default(),
             cycle: UnsafeCell::new(None),
             next: Cell::new(ptr::null()),
             owner: AtomicPtr::new(ptr::null_mut()),

@@ -10,6 +10,7 @@ mod giving_up;
 mod locking;
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod looks;
+mod stuck;
 mod subject;
 mod waits;
 
@@ -23,7 +24,9 @@ pub(crate) use self::frame::Frame;
 pub(crate) use self::giving_up::GivenUpFor;
 #[cfg(any(feature = "fibers", feature = "threads"))]
 pub(crate) use self::giving_up::{GivenUp, give_up};
-pub(crate) use self::locking::{may_wait_in_line, wait_for_lock, wait_for_place, wait_in_line};
+pub(crate) use self::locking::{
+    may_wait_in_line, wait_for_lock, wait_for_place, wait_for_share, wait_in_line,
+};
 #[cfg(any(feature = "fibers", feature = "threads"))]
 pub(super) use self::looks::{names_of_ready, seen_wait, undisturbed_by_looks};
 pub(crate) use self::subject::{Decide, Kind, Name, Role, Subject};

@@ -8,23 +8,43 @@ use std::ptr;
 use super::fiber::FiberRecord;
 use super::graph;
 
-/// The record of an OS thread, for locks that it takes outside of fibers; null before the first. On the heap: a leaked
-/// guard outlives the thread.
-struct OfThread(Cell<*const FiberRecord>);
-
 thread_local! {
-    static OF_THREAD: OfThread = const { OfThread(Cell::new(ptr::null())) };
+    /// The record of this OS thread, for locks that it takes outside of fibers; null before the first. On the heap:
+    /// a leaked guard outlives the thread. It needs no drop, so it is there as long as the thread runs any code.
+    static RECORD: Cell<*const FiberRecord> = const { Cell::new(ptr::null()) };
+
+    static AT_END: FreesRecord = const { FreesRecord };
+
+    /// For a record that is made, or held, when the first one is gone: what else a thread keeps may take locks when
+    /// it is dropped.
+    static AT_LATE_END: FreesRecord = const { FreesRecord };
 }
 
-impl Drop for OfThread {
+/// Frees the record of its thread, unless locks name that.
+struct FreesRecord;
+
+impl FreesRecord {
+    /// To be done when the thread's locals are dropped. If even the later one has been by now, the record stays for good.
+    fn watch() {
+        let _ = AT_END
+            .try_with(|_| ())
+            .or_else(|_| AT_LATE_END.try_with(|_| ()));
+    }
+}
+
+impl Drop for FreesRecord {
     fn drop(&mut self) {
-        let record = self.0.get();
+        let record = RECORD.get();
         // SAFETY: null, or made by `make`, and freed here alone.
-        let is_free = unsafe { record.as_ref() }.is_some_and(|record| record.locks_held() == 0);
-        if is_free {
-            // SAFETY: made from a box; no lock names it, and nobody walks to it while the graph's lock is held.
-            graph::retire(|| unsafe { Box::from_raw(record.cast_mut()) });
+        let Some(known) = (unsafe { record.as_ref() }) else {
+            return;
+        };
+        if known.locks_held() > 0 {
+            return FreesRecord::watch();
         }
+        RECORD.set(ptr::null());
+        // SAFETY: made from a box; no lock names it, and nobody walks to it while the graph's lock is held.
+        graph::retire(|| unsafe { Box::from_raw(record.cast_mut()) });
     }
 }
 
@@ -35,22 +55,27 @@ fn make() -> *const FiberRecord {
 /// That of the calling OS thread. Never inlined: the thread-local's address must not be kept over a switch.
 #[inline(never)]
 pub(crate) fn of_thread<'a>() -> &'a FiberRecord {
-    let record = OF_THREAD.try_with(|own| {
-        if own.0.get().is_null() {
-            own.0.set(make());
-        }
-        own.0.get()
-    });
-    // While the thread's locals are dropped there may be none any more: then one that stays.
-    let record = record.unwrap_or_else(|_| make());
+    let known = known_of_thread();
+    let record = match known.is_null() {
+        true => begin(),
+        false => known,
+    };
     // SAFETY: alive as long as this thread runs its own code.
     unsafe { &*record }
+}
+
+#[cold]
+fn begin() -> *const FiberRecord {
+    let record = make();
+    RECORD.set(record);
+    FreesRecord::watch();
+    record
 }
 
 /// The same, if there is one; null else.
 #[inline(never)]
 fn known_of_thread() -> *const FiberRecord {
-    OF_THREAD.try_with(|own| own.0.get()).unwrap_or(ptr::null())
+    RECORD.get()
 }
 
 /// Who holds what `fiber`, the current one, takes.
@@ -69,6 +94,16 @@ fn of_nested(fiber: &FiberRecord) -> &FiberRecord {
     match outermost.worker() {
         Some(_) => outermost,
         None => of_thread(),
+    }
+}
+
+/// The same, if it holds anything: an OS thread that has held nothing has no record.
+pub(super) fn known_of(fiber: &FiberRecord) -> Option<&FiberRecord> {
+    let outermost = fiber.outermost();
+    match outermost.has_worker() {
+        true => Some(outermost),
+        // SAFETY: null, or alive as long as this thread runs its own code.
+        false => unsafe { known_of_thread().as_ref() },
     }
 }
 

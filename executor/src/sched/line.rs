@@ -16,7 +16,7 @@ pub(crate) struct Place {
     /// What its fiber waits for: closed once, when it is called. First: [`super::graph::Awaited`] looks at it.
     pub(crate) list: WaitList,
     /// Who waits: an address, to compare with.
-    pub(super) fiber: *const FiberRecord,
+    pub(crate) fiber: *const FiberRecord,
     /// By what record it holds locks, if that is another one (lock.md K1); else null.
     beside: *const FiberRecord,
     /// How much of it is wanted (permits), or how often the waiter was called in vain (locks).
@@ -171,29 +171,22 @@ impl Line {
         place.is_in.get()
     }
 
+    /// All places, from the first on.
+    pub(crate) fn places(&self) -> impl Iterator<Item = &Place> {
+        // SAFETY: null, or in the line (N2).
+        std::iter::successors(self.first(), |place| unsafe { place.next.get().as_ref() })
+    }
+
     /// Those who wait, each by all records that are named.
     pub(crate) fn names(&self) -> BTreeSet<*const FiberRecord> {
-        let mut names = BTreeSet::new();
-        let mut next = self.first;
-        // SAFETY: null, or in the line (N2).
-        while let Some(place) = unsafe { next.as_ref() } {
-            names.extend([place.fiber, place.beside]);
-            next = place.next.get();
-        }
-        names
+        let names = self.places().map(|place| [place.fiber, place.beside]);
+        names.flatten().collect()
     }
 
     /// The place at which a fiber waits, or one that holds locks by this record.
     pub(crate) fn find(&self, fiber: *const FiberRecord) -> Option<&Place> {
-        let mut next = self.first;
-        // SAFETY: null, or in the line (N2).
-        while let Some(place) = unsafe { next.as_ref() } {
-            if ptr::eq(place.fiber, fiber) || ptr::eq(place.beside, fiber) {
-                return Some(place);
-            }
-            next = place.next.get();
-        }
-        None
+        let is_its = |place: &&Place| ptr::eq(place.fiber, fiber) || ptr::eq(place.beside, fiber);
+        self.places().find(is_its)
     }
 
     fn take_out(&mut self, place: &Place) {

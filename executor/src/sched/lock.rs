@@ -111,6 +111,12 @@ impl Lock {
             .is_ok()
     }
 
+    /// Whether somebody holds it, and nobody waits.
+    pub(crate) fn is_only_held(&self) -> bool {
+        let word = self.word.0.load(Ordering::Relaxed);
+        !is_queued(word) && !address_in(word).is_null()
+    }
+
     /// Takes it, if it is free and not kept for somebody, though others may wait.
     pub(crate) fn try_take_from_line(&self, holder: *const FiberRecord) -> bool {
         if self.try_take(holder) {

@@ -2,6 +2,9 @@
 //!
 //! Used by the public semaphores, which suspend. Knows nobody who has some.
 
+use std::ptr;
+
+use super::fiber::FiberRecord;
 use super::line::{Called, Line, Place};
 use super::lock::Entered;
 use crate::sync::{AtomicUsize, Mutex, Ordering};
@@ -11,6 +14,16 @@ const QUEUED: usize = 1;
 
 /// So many there can be.
 pub(crate) const PERMITS_MAX: usize = usize::MAX >> 1;
+
+/// Where somebody stands who waits for permits.
+pub(crate) enum Standing {
+    /// It was called, or will be as soon as those have left who do not wait any more.
+    GoesOn,
+    /// Nobody who waits stands before it.
+    First,
+    /// Somebody who waits stands before it: the first of them.
+    Behind(*const FiberRecord),
+}
 
 /// Permits that are there, and those who wait for some.
 pub(crate) struct Permits {
@@ -134,6 +147,32 @@ impl Permits {
         self.word.store(count << 1 | mark, Ordering::Release);
         drop(line);
         called.wake();
+    }
+
+    /// Where `place` stands, beside those in front of it of whom `waits` says that they do: the others are about to leave.
+    /// `waits` may look at them; they do not leave meanwhile.
+    pub(crate) fn standing(
+        &self,
+        place: &Place,
+        waits: impl Fn(*const FiberRecord) -> bool,
+    ) -> Standing {
+        let line = self.line.lock();
+        if !line.has(place) {
+            return Standing::GoesOn;
+        }
+        let before = line.places().take_while(|other| !ptr::eq(*other, place));
+        let mut before = before.map(|other| other.fiber);
+        match before.find(|fiber| waits(*fiber)) {
+            Some(first) => Standing::Behind(first),
+            None if place.amount <= self.count() => Standing::GoesOn,
+            None => Standing::First,
+        }
+    }
+
+    /// Does something with `place`, if it is in the line.
+    pub(crate) fn with_place<R>(&self, place: &Place, body: impl FnOnce(&Place) -> R) -> Option<R> {
+        let line = self.line.lock();
+        line.has(place).then(|| body(place))
     }
 
     /// Leaves the line with nothing (P2).

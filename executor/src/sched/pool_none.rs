@@ -98,7 +98,11 @@ impl Worker {
         match self.0 {}
     }
 
-    pub(crate) fn attend(&self, _: &FiberRecord) {
+    pub(crate) fn has_company(&self) -> bool {
+        match self.0 {}
+    }
+
+    pub(crate) fn attend(&self, _: &FiberRecord, _: bool) {
         match self.0 {}
     }
 

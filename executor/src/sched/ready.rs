@@ -153,8 +153,8 @@ impl Inbox {
         self.0.load(Ordering::Relaxed).is_null()
     }
 
-    /// Tells the owner to look at what it shares.
-    pub(crate) fn ring(&self) {
+    /// Tells the owner to look at what it shares. Whether it had nothing to look at before.
+    pub(crate) fn ring(&self) -> bool {
         let mut head = self.0.load(Ordering::Relaxed);
         loop {
             // Release: pairs with the Acquire in `drain`. Also if it was rung before: what was shared since is seen.
@@ -163,14 +163,14 @@ impl Inbox {
                 .0
                 .compare_exchange_weak(head, rung, Ordering::Release, Ordering::Relaxed)
             {
-                Ok(_) => return,
+                Ok(_) => return head.is_null(),
                 Err(now) => head = now,
             }
         }
     }
 
-    /// Adds a fiber that was just woken and is on no list.
-    pub(crate) fn push(&self, fiber: &FiberRecord) {
+    /// Adds a fiber that was just woken and is on no list. Whether the owner had nothing to look at before.
+    pub(crate) fn push(&self, fiber: &FiberRecord) -> bool {
         let mut head = self.0.load(Ordering::Relaxed);
         loop {
             link(fiber, newest_in(head));
@@ -185,7 +185,7 @@ impl Inbox {
                 Ordering::Release,
                 Ordering::Relaxed,
             ) {
-                Ok(_) => return,
+                Ok(_) => return head.is_null(),
                 Err(now) => head = now,
             }
         }

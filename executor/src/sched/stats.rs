@@ -24,6 +24,9 @@ pub struct Statistics {
     pub steals: u64,
     /// Ready fibers that another worker than theirs has resumed.
     pub migrations: u64,
+    /// Jobs that let a ready fiber of their worker go first, since it had waited for its turn for a millisecond; none where
+    /// there is one worker.
+    pub interruptions: u64,
     /// System calls that woke a sleeping worker.
     pub wakes: u64,
     /// Times that a worker was found asleep, 10 ms apart, while there was work for it and nobody was
@@ -76,6 +79,7 @@ pub(crate) struct Counters {
     pub(crate) suspended_peak: Counter,
     pub(crate) steals: Counter,
     pub(crate) migrations: Counter,
+    pub(crate) interruptions: Counter,
     pub(crate) wakes: Counter,
     pub(crate) sleeps_with_work: Counter,
 }
@@ -92,6 +96,7 @@ impl Counters {
         sum.suspended_peak += self.suspended_peak.get();
         sum.steals += self.steals.get();
         sum.migrations += self.migrations.get();
+        sum.interruptions += self.interruptions.get();
         sum.wakes += self.wakes.get();
         sum.sleeps_with_work += self.sleeps_with_work.get();
     }

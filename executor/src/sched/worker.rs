@@ -9,6 +9,7 @@ mod fibers;
 mod hooked;
 mod linger;
 mod moving;
+mod overdue;
 mod points;
 mod records;
 mod search;
@@ -24,6 +25,7 @@ use dagwood_fibers::{Segment, SegmentPool, StackPool};
 
 use self::aside::Aside;
 use self::fibers::WorkerFiber;
+use self::overdue::Overdue;
 use self::records::Records;
 use self::search::{Appetite, Patience};
 use super::fiber::{FiberRecord, Left};
@@ -80,7 +82,7 @@ pub(crate) struct Worker {
     /// Whether the pool has no other worker, and no schedule. Here, and not asked of the pool, whose lines all write.
     is_alone: bool,
     /// Whether nobody raises its attention word, so that it may store (attention.md A5): it is alone, and has run nothing
-    /// yet that can be cancelled.
+    /// yet that can be cancelled, or that has waited.
     stores_limits: Cell<bool>,
     /// Whether a schedule says who runs. Here for the same reason.
     has_schedule: bool,
@@ -111,6 +113,7 @@ pub(crate) struct Worker {
     yields: Cell<u32>,
     /// When it last raised its own attention word.
     attention_asked: Cell<Option<Instant>>,
+    overdue: Overdue,
     patience: Patience,
     appetite: Appetite,
     random: Cell<u32>,
@@ -155,6 +158,7 @@ impl Worker {
             sweeps_run: Cell::new(0),
             yields: Cell::new(0),
             attention_asked: Cell::new(None),
+            overdue: Overdue::new(),
             patience: Patience::new(pool.seeded().is_some()),
             appetite: Appetite::new(),
             random: Cell::new((index as u32).wrapping_mul(0x9E37_79B9) | 1),
@@ -362,6 +366,11 @@ impl Worker {
         !self.seat().own_jobs.is_empty()
     }
 
+    /// Whether others run while it does.
+    pub(crate) fn has_company(&self) -> bool {
+        !self.is_alone && !self.has_schedule
+    }
+
     /// How many workers its pool has.
     pub(crate) fn workers(&self) -> usize {
         self.pool().seats().len()
@@ -385,6 +394,10 @@ impl Worker {
     #[inline]
     pub(crate) fn change_stack(&self, limit: usize) {
         let attention = &self.seat().attention;
+        // First, since it most often is where fibers take turns.
+        if attention.is_raised() {
+            return;
+        }
         if self.stores_limits.get() {
             attention.set(limit);
         } else {
@@ -418,17 +431,27 @@ impl Worker {
         }
     }
 
-    /// A scheduling point with the attention word raised: shows the fiber's oldest jobs, until as
-    /// many are public as there are workers (idle.md I6).
+    /// A scheduling point with the attention word raised: what others want of the fiber, the current one.
+    /// `may_wait`: whether it is one at which a job may wait, so that a ready fiber may go first. Another worker may
+    /// run it afterwards, if it may move.
     #[cold]
-    pub(crate) fn attend(&self, fiber: &FiberRecord) {
-        let attention = &self.seat().attention;
+    pub(crate) fn attend(&self, fiber: &FiberRecord, may_wait: bool) {
         if self.is_alone {
-            return attention.lower(fiber.limit());
+            return self.seat().attention.lower(fiber.limit());
         }
-        if self.attends_schedule(fiber) {
-            return;
+        if self.has_schedule {
+            return self.attend_schedule(fiber, may_wait);
         }
+        self.show(fiber);
+        // After the word was lowered: who becomes ready later raises it (attention.md A6).
+        if self.has_ready_fiber() {
+            self.attend_ready(fiber, may_wait);
+        }
+    }
+
+    /// Shows the fiber's oldest jobs, until as many are public as there are workers (idle.md I6).
+    fn show(&self, fiber: &FiberRecord) {
+        let attention = &self.seat().attention;
         let workers = self.workers();
         // A destructor that forks during an unwind must not wait: its jobs stay where they are. Else
         // one job for each other worker, also for those that are busy now: when they are done, this

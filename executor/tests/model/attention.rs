@@ -8,7 +8,9 @@ use loom::thread;
 use crate::explore;
 use crate::plant::is_planted;
 use crate::sched::attention::Attention;
-use crate::sync::{AtomicUsize, Ordering};
+use crate::sched::fiber::FiberRecord;
+use crate::sched::ready::Inbox;
+use crate::sync::{AtomicUsize, Frame, Ordering};
 
 /// An address in the owner's frame, and the limits of two stacks below it.
 const HERE: usize = 1000;
@@ -99,5 +101,38 @@ fn a_change_of_stacks_loses_no_wish() {
         assert!(seat.attention.is_due_at(OTHER_LIMIT - 1), "the limit holds");
         thief.join().expect("the thief ends");
         assert!(seat.is_served(), "nobody sees the thief's wish");
+    });
+}
+
+/// A6: two wakers, the second of which finds the inbox in use and raises nothing.
+#[test]
+fn who_becomes_ready_is_seen_or_the_word_stands() {
+    explore(|| {
+        let seat = Arc::new((Attention::calm(), Inbox::new()));
+        let fibers = [(); 2].map(|()| Arc::new(Frame::new(FiberRecord::here())));
+        let wakers = fibers.clone().map(|fiber| {
+            let seat = Arc::clone(&seat);
+            thread::spawn(move || {
+                let is_first = seat.1.push(&fiber);
+                if is_first && !is_planted("attention_unrung") {
+                    seat.0.raise();
+                }
+            })
+        });
+        let mut seen = 0;
+        if seat.0.is_due_at(HERE) {
+            seat.0.lower(LIMIT);
+            seat.1.drain(|_| seen += 1);
+            if seen > 0 {
+                seat.0.raise();
+            }
+        }
+        for waker in wakers {
+            waker.join().expect("the waker ends");
+        }
+        assert!(seat.0.is_due_at(HERE), "nobody sees who is ready");
+        seat.1.drain(|_| seen += 1);
+        assert_eq!(seen, 2, "each is there once");
+        fibers.iter().for_each(|fiber| fiber.leave());
     });
 }

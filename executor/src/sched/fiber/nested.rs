@@ -7,12 +7,19 @@ use std::ptr;
 use super::{FiberRecord, Wake};
 use crate::plant;
 use crate::sched::pool::Worker;
-use crate::sync::Ordering;
+use crate::sync::{HAS_THREADS, Ordering};
 
 impl FiberRecord {
     /// Whether others can run while it waits, though it is the record of a run of its own.
     pub(crate) fn is_on_worker(&self) -> bool {
         self.outermost().has_worker()
+    }
+
+    /// Whether what it waits for may be done at this very moment: there are other threads, and no schedule that lets
+    /// one go at a time.
+    pub(crate) fn has_company(&self) -> bool {
+        let worker = self.outermost().worker();
+        worker.map_or(HAS_THREADS, Worker::has_company)
     }
 
     /// Which worker of its executor runs it; 0 in a sequential run.

@@ -3,10 +3,10 @@
 //!
 //! Used by whoever adds an edge, under the graph's lock. Decides nothing: a circle of queries is `cycle.rs`'s.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
 use std::ptr;
 
+use super::stuck::Stuck;
 use super::{Awaited, Frame, WaitKind, owner_of};
 use crate::error::Error;
 use crate::plant;
@@ -14,7 +14,9 @@ use crate::sched::fiber::FiberRecord;
 use crate::sched::holder;
 use crate::sched::line::Place;
 use crate::sched::lock::Lock;
+use crate::sched::permits::Standing;
 use crate::sched::places::Stand;
+use crate::sched::shared::{self, Turn};
 use crate::sched::wait::Waiters;
 
 /// What an edge would close.
@@ -55,8 +57,8 @@ pub(super) fn closes(fiber: &FiberRecord, first: *const Awaited, kind: WaitKind)
         if victim.is_none() {
             victim = hop.thing().map(|thing| (hop.waiter, thing));
         }
-        if hop.kind == WaitKind::Place {
-            // Several may end it: they are looked at below.
+        if let WaitKind::Place | WaitKind::Share = hop.kind {
+            // Several have it: they are looked at below.
             break;
         }
         let Some(owner) = hop.owner() else {
@@ -76,7 +78,7 @@ pub(super) fn closes(fiber: &FiberRecord, first: *const Awaited, kind: WaitKind)
     if plant::is("unseen_deadlock") {
         return Closes::Nothing;
     }
-    match first.all_that_wait(is_finder) {
+    match Stuck::around(first, is_finder) {
         Some(waits) => Closes::Deadlock(Deadlock {
             victim,
             thing,
@@ -89,25 +91,31 @@ pub(super) fn closes(fiber: &FiberRecord, first: *const Awaited, kind: WaitKind)
 /// One wait on a walk. What it is for is alive, and its waiter stands still or is the finder, while the graph's lock is
 /// held (graph.md G1).
 #[derive(Copy, Clone)]
-struct Hop<'w> {
-    waiter: &'w FiberRecord,
+pub(super) struct Hop<'w> {
+    pub(super) waiter: &'w FiberRecord,
     awaited: *const Awaited,
     kind: WaitKind,
 }
 
 /// What has a line.
 #[derive(Copy, Clone)]
-enum Thing<'w> {
+pub(super) enum Thing<'w> {
     Lock(&'w Lock),
     Places(&'w Stand<'w>),
+    Share(&'w Turn<'w>),
 }
 
 impl<'w> Thing<'w> {
     /// Does something with the place at which `fiber` waits, if it is in the line.
-    fn with_place<R>(self, fiber: &FiberRecord, body: impl FnOnce(&Place) -> R) -> Option<R> {
+    pub(super) fn with_place<R>(
+        self,
+        fiber: &FiberRecord,
+        body: impl FnOnce(&Place) -> R,
+    ) -> Option<R> {
         match self {
             Thing::Lock(lock) => lock.with_place(fiber, body),
             Thing::Places(stand) => stand.places.with_place(&stand.place, body),
+            Thing::Share(turn) => turn.shared.permits.with_place(&turn.place, body),
         }
     }
 }
@@ -120,7 +128,7 @@ impl<'w> Hop<'w> {
         Self::if_in_line(waiter, is_in_line)
     }
 
-    fn if_in_line(
+    pub(super) fn if_in_line(
         waiter: &'w FiberRecord,
         is_in_line: impl FnOnce(Thing<'w>) -> bool,
     ) -> Option<Hop<'w>> {
@@ -147,71 +155,40 @@ impl<'w> Hop<'w> {
         owner_of(unsafe { &*self.awaited })
     }
 
-    /// Any of those for whom it waits may end it. Nobody: it is over, or nobody is known to end it.
-    fn owners(&self) -> Vec<&'w FiberRecord> {
-        let Some(Thing::Places(stand)) = self.thing() else {
-            return Vec::from_iter(self.owner());
-        };
-        let holders = stand.places.holders_for(&stand.place).unwrap_or_default();
-        let few = match plant::is("one_holder") {
-            true => 1,
-            false => usize::MAX,
+    /// Those for whom it waits, and whether for all of them: whom it is done by; any who is inside; of a lock that several
+    /// hold who stands first in the line, else all who hold it and wait. Nobody: it is over, or nobody is known to end it.
+    /// `finder` is who adds the edge, and has none yet.
+    pub(super) fn owners(&self, finder: &'w FiberRecord) -> (Vec<&'w FiberRecord>, bool) {
+        let (holders, all) = match self.thing() {
+            Some(Thing::Places(stand)) => {
+                let holders = stand.places.holders_for(&stand.place).unwrap_or_default();
+                let few = match plant::is("one_holder") {
+                    true => 1,
+                    false => usize::MAX,
+                };
+                (holders.into_iter().take(few).collect(), false)
+            }
+            Some(Thing::Share(turn)) => (holders_before(turn, finder), true),
+            Some(Thing::Lock(_)) | None => return (Vec::from_iter(self.owner()), false),
         };
         // SAFETY: it has a place, and is not freed before it has run and given that back, nor while the lock is held
-        // (lock.md L1).
+        // (lock.md L1); or it has an edge, or is the finder (S2, S3).
         let alive = |holder: *const FiberRecord| unsafe { &*holder };
-        holders.into_iter().take(few).map(alive).collect()
+        (holders.into_iter().map(alive).collect(), all)
     }
 
     /// What it is for, if that has a line.
-    fn thing(&self) -> Option<Thing<'w>> {
+    pub(super) fn thing(&self) -> Option<Thing<'w>> {
         match self.kind {
             // SAFETY: an edge of this kind is one to the whole lock.
             WaitKind::Lock => Some(Thing::Lock(unsafe { &*self.awaited.cast() })),
             // SAFETY: an edge of this kind is one to the whole stand, which is in the waiter's frame as long as the edge is
             // there.
             WaitKind::Place => Some(Thing::Places(unsafe { &*self.awaited.cast() })),
+            // SAFETY: as above.
+            WaitKind::Share => Some(Thing::Share(unsafe { &*self.awaited.cast() })),
             WaitKind::Child | WaitKind::Ask | WaitKind::Iterated => None,
         }
-    }
-
-    /// This wait and all those that hang on it, in the order in which they are met; `None` if anybody among those who could
-    /// end them runs (lock.md L4).
-    fn all_that_wait(self, is_finder: impl Fn(&FiberRecord) -> bool) -> Option<Vec<Hop<'w>>> {
-        let mut waits = vec![self];
-        let mut known = BTreeSet::new();
-        // Whose holders are known, and who was in a lock's line when it was first met: so that many who wait for the same
-        // are looked at once each.
-        let mut places = BTreeSet::new();
-        let mut lines = BTreeMap::new();
-        let mut next = 0;
-        while let Some(hop) = waits.get(next).copied() {
-            next += 1;
-            if let Some(Thing::Places(stand)) = hop.thing()
-                && !places.insert(ptr::from_ref(stand.places))
-            {
-                continue;
-            }
-            let owners = hop.owners();
-            if owners.is_empty() {
-                return None;
-            }
-            for owner in owners {
-                if is_finder(owner) || !known.insert(ptr::from_ref(owner)) {
-                    continue;
-                }
-                let is_in_line = |thing: Thing<'w>| match thing {
-                    Thing::Places(_) => thing.with_place(owner, |_| ()).is_some(),
-                    Thing::Lock(lock) => lines
-                        .entry(ptr::from_ref(lock))
-                        .or_insert_with(|| lock.names_in_line())
-                        .contains(&ptr::from_ref(owner)),
-                };
-                let runs = owner.is_called_back();
-                waits.push(Hop::if_in_line(owner, is_in_line).filter(|_| !runs)?);
-            }
-        }
-        Some(waits)
     }
 
     fn describe(&self, text: &mut String) -> fmt::Result {
@@ -219,10 +196,33 @@ impl<'w> Hop<'w> {
         match self.thing() {
             Some(Thing::Lock(lock)) => write!(text, "{}", lock.name()),
             Some(Thing::Places(stand)) => text.write_str(stand.places.name()),
+            Some(Thing::Share(turn)) => text.write_str(&turn.shared.name()),
             None => {
                 let query = self.owner().and_then(|owner| query_of(owner, self.awaited));
                 text.write_str(query.unwrap_or("a part of it"))
             }
+        }
+    }
+}
+
+/// For whom one waits who stands in the line of a lock that several hold (S3). The graph's lock is held.
+fn holders_before(turn: &Turn<'_>, finder: &FiberRecord) -> Vec<*const FiberRecord> {
+    let waits = |fiber: *const FiberRecord| {
+        // SAFETY: it stands in the line, whose lock is held: it has not left the frame that its place is in (N2).
+        let fiber = unsafe { &*fiber };
+        ptr::eq(fiber, finder) || !fiber.edge.get().is_null() && !fiber.is_called_back()
+    };
+    match turn.shared.permits.standing(&turn.place, waits) {
+        Standing::GoesOn => Vec::new(),
+        // Nobody overtakes.
+        Standing::Behind(first) => vec![first],
+        Standing::First => {
+            let number = turn.shared.number;
+            let mut holders = shared::waiting_holders(number);
+            // It is not known yet as one who waits.
+            let holds = holder::known_of(finder).is_some_and(|finder| finder.has_share(number));
+            holders.extend(holds.then_some(ptr::from_ref(finder)));
+            holders
         }
     }
 }
@@ -265,7 +265,7 @@ impl Deadlock<'_> {
 #[cfg(any(feature = "fibers", feature = "threads"))]
 pub(super) fn one_inside(fiber: &FiberRecord) -> Option<&FiberRecord> {
     let hop = Hop::of(fiber).filter(|hop| hop.kind == WaitKind::Place)?;
-    hop.owners().first().copied()
+    hop.owners(fiber).0.first().copied()
 }
 
 /// The type of the innermost query on a fiber that stands still, or runs this.

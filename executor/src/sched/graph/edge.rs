@@ -16,6 +16,7 @@ use crate::sched::cycle::Cycle;
 use crate::sched::detection::{self, GRAPH};
 use crate::sched::fiber::FiberRecord;
 use crate::sched::holder;
+use crate::sched::shared;
 use crate::sched::wait::Waiters;
 use crate::sync::Ordering;
 
@@ -126,6 +127,15 @@ pub(super) fn set_edge(fiber: &FiberRecord, edge: *const Awaited, kind: WaitKind
         beside.edge.set(edge);
         beside.wait_kind.set(kind);
     }
+    if let Some(holder) = holder::known_of(fiber) {
+        shared::tell(fiber, holder, !edge.is_null());
+    }
+}
+
+/// The wait of `fiber`, the current one, was given up: the edge, if it still has it, goes, and what it tells (lock.md S2).
+pub(super) fn lose_edge(fiber: &FiberRecord, kind: WaitKind) {
+    let _guard = GRAPH.lock();
+    set_edge(fiber, ptr::null(), kind);
 }
 
 /// Runs `body` on an inner record of this same stack, while `outer` waits for `awaited`, which

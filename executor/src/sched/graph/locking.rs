@@ -18,6 +18,7 @@ use crate::sched::holder;
 use crate::sched::line::Place;
 use crate::sched::lock::{Entered, Lock};
 use crate::sched::places::{Places, Stand};
+use crate::sched::shared::{Shared, Turn};
 use crate::sched::wait::{WaitList, Waiters};
 
 /// What a list is to the graph.
@@ -108,11 +109,51 @@ pub(crate) fn wait_for_place(
     let enter = || unsafe { places.enter(place) };
     let leave = || places.leave(place);
     let edge = ptr::from_ref(&stand).cast();
-    match step_in(fiber, place, edge, WaitKind::Place, enter, leave) {
+    wait_in_stand(fiber, place, what, (edge, WaitKind::Place), enter, leave)
+}
+
+/// Takes so many of the permits of `shared` for `fiber`, the current one, which waits if need be.
+///
+/// # Errors
+///
+/// As for [`wait_for_lock`].
+pub(crate) fn wait_for_share(
+    fiber: &FiberRecord,
+    shared: &Shared,
+    count: usize,
+    what: Subject,
+) -> Result<(), Error> {
+    let turn = Turn {
+        place: Place::new(fiber, None, count),
+        shared,
+    };
+    let place = &turn.place;
+    // SAFETY: whoever steps into the line suspends and was called, or leaves, before the place goes.
+    let enter = || unsafe { shared.permits.enter(place) };
+    let leave = || shared.permits.leave(place);
+    let edge = ptr::from_ref(&turn).cast();
+    wait_in_stand(fiber, place, what, (edge, WaitKind::Share), enter, leave)
+}
+
+/// Lets `enter` put `place` into a line, if need be, and waits until it is called, by an edge to what it lies in, of
+/// a kind.
+///
+/// # Errors
+///
+/// As for [`wait_for_lock`]: then `leave` has taken the place out of the line, or given back what it was handed.
+fn wait_in_stand(
+    fiber: &FiberRecord,
+    place: &Place,
+    what: Subject,
+    (edge, kind): (*const Awaited, WaitKind),
+    enter: impl FnOnce() -> Entered,
+    leave: impl Fn(),
+) -> Result<(), Error> {
+    match step_in(fiber, place, edge, kind, enter, &leave) {
         Step::Taken | Step::Called => Ok(()),
         Step::Deadlock(error) => Err(error),
         Step::Listed => {
-            let ask = Ask::new(fiber, awaited(&place.list), what, WaitKind::Place);
+            let ask = Ask::new(fiber, awaited(&place.list), what, kind);
             suspend_leaving(fiber, &ask, || {
                 // One reason to leave is enough.
                 let _ = leave_edge(fiber);

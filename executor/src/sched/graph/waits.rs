@@ -7,7 +7,7 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::edge::{Added, Ended, add_edge, end_wait};
+use super::edge::{Added, Ended, add_edge, end_wait, lose_edge};
 use super::giving_up::GivenUpFor;
 use super::{Awaited, Subject, owner_of};
 use crate::error::Error;
@@ -140,7 +140,7 @@ fn wait_on_edge(
 /// Suspends `fiber`, which has an edge and is listed, until the wait has ended.
 fn wait_listed(fiber: &FiberRecord, awaited: &Awaited, mut ask: Ask) -> Result<(), Error> {
     loop {
-        suspend(fiber, &ask)?;
+        suspend_leaving(fiber, &ask, || lose_edge(fiber, ask.kind))?;
         // SAFETY: the current fiber, which was woken, and suspends above if it is listed again.
         match unsafe { end_wait(fiber, awaited, &mut ask) } {
             Ended::ListedAgain => (),
@@ -234,6 +234,8 @@ pub(crate) enum WaitKind {
     Lock,
     /// For one of several places: the edge is one to where the fiber stands for it (lock.md).
     Place,
+    /// For a lock that several may hold: the edge is one to where the fiber stands for it (lock.md).
+    Share,
 }
 
 impl WaitKind {

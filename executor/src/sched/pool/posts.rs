@@ -10,6 +10,15 @@ use crate::sched::job::JobRef;
 use crate::sched::point::Point;
 use crate::sync::Ordering;
 
+impl Seat {
+    /// Puts a woken fiber into the inbox. The first that comes there says so to the job that runs (attention.md A6).
+    fn deliver(&self, fiber: &FiberRecord) {
+        if self.inbox.push(fiber) {
+            self.attention.raise();
+        }
+    }
+}
+
 impl Pool {
     /// Puts a job where any worker finds it, whoever calls.
     pub(in crate::sched) fn push_injected(&self, job: JobRef, priority: Priority) {
@@ -32,16 +41,18 @@ impl Pool {
     ) {
         // Once pushed, `fiber` may be gone.
         if !fiber.is_movable() {
-            return self.post_to(owner, waker, |seat| seat.inbox.push(fiber));
+            return self.post_to(owner, waker, |seat| seat.deliver(fiber));
         }
         if fiber.is_bound.get() {
             self.take_on(fiber);
-            return self.post_to(owner, waker, |seat| seat.inbox.push(fiber));
+            return self.post_to(owner, waker, |seat| seat.deliver(fiber));
         }
         let seat = &self.seats[owner];
         let push = || {
             seat.shared.push(fiber);
-            seat.inbox.ring();
+            if seat.inbox.ring() {
+                seat.attention.raise();
+            }
         };
         let wake = || self.idle.fiber_posted(owner) || self.idle.job_posted();
         let is_woken = self.posting(waker, push, wake);
@@ -52,7 +63,7 @@ impl Pool {
 
     /// Gives a fiber without a job back to the worker that made it (moving.md M6).
     pub(in crate::sched) fn post_home(&self, home: usize, fiber: &FiberRecord, poster: &Worker) {
-        self.post_to(home, Some(poster), |seat| seat.inbox.push(fiber));
+        self.post_to(home, Some(poster), |seat| seat.deliver(fiber));
     }
 
     /// Gives a job to one worker alone.

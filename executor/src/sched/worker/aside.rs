@@ -60,6 +60,13 @@ impl Worker {
         !self.ready.is_empty() || !self.aside.is_empty()
     }
 
+    /// One of those who go next, if any is ready here; null else.
+    pub(super) fn next_ready(&self) -> *const FiberRecord {
+        let lines = [&self.aside.urgent, &self.ready, &self.aside.low];
+        let first = lines.iter().find(|line| !line.is_empty());
+        first.map_or(std::ptr::null(), |line| line.first())
+    }
+
     /// To be called when what goes before, or behind, the first ready fiber has changed.
     pub(super) fn note_diversions(&self) {
         self.is_diverted

@@ -234,8 +234,7 @@ impl Worker {
             self.point(Point::Yield);
             Yield::ToNobody
         } else if self.has_hooks() {
-            self.ready.push(record);
-            self.switch_with_hooks(record, Left::Waiting);
+            self.give_way(record);
             Yield::Over
         } else {
             Yield::ToSuccessor
@@ -298,12 +297,26 @@ impl Worker {
         true
     }
 
+    /// Ready fibers go before the current one, which goes on after them. Another is ready.
+    pub(super) fn give_way(&self, record: &FiberRecord) {
+        self.publish_all(record);
+        self.ready.push(record);
+        if self.has_hooks() {
+            self.switch_with_hooks(record, Left::Waiting);
+        } else {
+            self.switch_to_base(record, Left::Waiting);
+        }
+    }
+
     /// Puts a fiber of this worker that was just woken on its ready queue. Any thread.
     pub(crate) fn make_ready(&self, fiber: &FiberRecord) {
         // SAFETY: the current fiber is alive, since it runs this.
         let waker = unsafe { current().as_ref() }.and_then(FiberRecord::worker);
         match waker {
-            Some(waker) if ptr::eq(waker, self) => self.add_ready(fiber),
+            Some(waker) if ptr::eq(waker, self) => {
+                self.add_ready(fiber);
+                self.ask_for_ready();
+            }
             Some(waker) if plant::is("moved_fiber") => waker.ready.push(fiber),
             Some(waker) if waker.pool == self.pool => {
                 self.pool().post_fiber(self.index, fiber, Some(waker))

@@ -148,6 +148,7 @@ impl Worker {
         }
         if !seat.shared.is_empty() {
             seat.inbox.ring();
+            self.ask_for_ready();
         }
     }
 

@@ -42,23 +42,23 @@ impl Worker {
     }
 
     /// The raised attention word of a schedule, which is never lowered: the point, and then the schedule says how much
-    /// is shown. `false`: there is none.
-    pub(super) fn attends_schedule(&self, fiber: &FiberRecord) -> bool {
+    /// is shown, and whether a ready fiber goes first, since no clock says so (attention.md A6).
+    pub(super) fn attend_schedule(&self, fiber: &FiberRecord, may_wait: bool) {
         let Some(seeded) = self.seeded() else {
-            return false;
+            return;
         };
         seeded.point(Point::Attend, self.index, self.pool());
         let workers = self.workers();
-        if workers > 1 && !std::thread::panicking() {
-            // The usual first; then nothing, or one job.
-            let shown = match seeded.way(Point::Share, 3) {
-                0 => workers,
-                1 => 0,
-                _ => self.deque.len() + 1,
-            };
-            self.publish_until(shown, fiber);
+        if workers == 1 || std::thread::panicking() {
+            return;
         }
-        true
+        let has_ready = may_wait && self.has_ready_fiber() && !plant::is("unlimited_job");
+        // The usual first; then nothing, and a ready fiber goes first if there is one; then one job.
+        match seeded.way(Point::Share, 3) {
+            0 => self.publish_until(workers, fiber),
+            1 => has_ready && self.lets_ready_go_first(fiber),
+            _ => self.publish_until(self.deque.len() + 1, fiber),
+        };
     }
 
     /// At whom a thief begins, if a schedule says.
