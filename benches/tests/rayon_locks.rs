@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, RwLock};
 
 use dagwood::{Backend, Cx, Database, Event, Executor, locks};
-use hanging::{comes_to_no_end, hangs_on_rayon, spin};
+use hanging::{comes_to_no_end, hangs_on_rayon, spin, stands_still};
+use rayon::prelude::*;
 
 /// Items of the outer loop, and of the inner.
 const OUTER: u32 = 64;
@@ -214,4 +215,65 @@ fn rayon_1251() {
         assert_eq!(*value, 1);
     };
     on_rayon(hold, || assert_eq!(*CELL.get_or_init(|| 2), 1));
+}
+
+/// An iterator that forks while it is asked for its next item.
+struct Forking {
+    left: usize,
+}
+
+impl Iterator for Forking {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        self.left = self.left.checked_sub(1)?;
+        Some(rayons_inner_loop())
+    }
+}
+
+fn rayons_inner_loop() -> usize {
+    let row = |i| {
+        (0..4_usize)
+            .into_par_iter()
+            .map(move |j| i * j)
+            .sum::<usize>()
+    };
+    (0..8_usize).into_par_iter().map(row).sum()
+}
+
+/// rayon#1142, #1311: what shares out an iterator holds a lock while that forks. Rayon's `par_bridge` has a lock of std, on our
+/// `rayon-core`, too; with a lock of ours all ends.
+#[test]
+fn w5_rayon_1142_a_shared_iterator_forks() {
+    let items = 20 * OUTER * Executor::backends().len() as u32;
+    let shared = locks::Mutex::new(0..items);
+    let sum = AtomicUsize::new(0);
+    on_dagwood(|cx| {
+        let mut iterator = shared.lock(cx);
+        assert_eq!(our_inner_loop(cx), SUM);
+        let item = iterator.next().expect("there are so many");
+        drop(iterator);
+        assert_eq!(our_inner_loop(cx), SUM);
+        sum.fetch_add(item as usize, Ordering::Relaxed);
+    });
+    assert!(shared.into_inner().is_empty());
+    assert_eq!(sum.into_inner(), (0..items as usize).sum());
+    hangs_on_rayon("rayon_1142");
+}
+
+/// By chance, at one of the first hundreds of rounds.
+#[test]
+#[ignore = "hangs"]
+fn rayon_1142() {
+    static ROUNDS: AtomicUsize = AtomicUsize::new(0);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(8);
+    let pool = pool.build().expect("a pool can be made");
+    stands_still(&ROUNDS, move || {
+        pool.install(|| {
+            while ROUNDS.fetch_add(1, Ordering::SeqCst) < 100_000 {
+                let bridge = Forking { left: 4 }.par_bridge();
+                assert_eq!(bridge.map(|_| rayons_inner_loop()).count(), 4);
+            }
+        });
+    });
 }

@@ -4,8 +4,8 @@
 mod ignored;
 
 use std::process::exit;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
@@ -19,16 +19,53 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Runs `body`. The process ends with [`HANGS`] if that comes to no end though it has got as far as to set `reached`.
 pub(crate) fn comes_to_no_end(reached: &AtomicBool, body: impl FnOnce() + Send + 'static) {
-    let (ended, end) = mpsc::channel();
-    thread::spawn(move || {
-        body();
-        ended.send(()).expect("it is awaited");
-    });
-    if end.recv_timeout(PATIENCE).is_err() {
+    let running = Running::start(body);
+    if !running.ends() {
         assert!(reached.load(Ordering::SeqCst), "it has not come so far");
-        println!("it comes to no end");
-        exit(HANGS);
+        tell();
     }
+}
+
+/// Runs `body`, which counts its rounds. The process ends with [`HANGS`] if the count stands still.
+#[allow(dead_code, reason = "few hang by chance")]
+pub(crate) fn stands_still(rounds: &AtomicUsize, body: impl FnOnce() + Send + 'static) {
+    let running = Running::start(body);
+    let mut before = 0;
+    while !running.ends() {
+        let now = rounds.load(Ordering::SeqCst);
+        if now == before {
+            tell();
+        }
+        before = now;
+    }
+}
+
+/// What runs on a thread of its own.
+struct Running(mpsc::Receiver<()>);
+
+impl Running {
+    fn start(body: impl FnOnce() + Send + 'static) -> Self {
+        let (ended, end) = mpsc::channel();
+        thread::spawn(move || {
+            body();
+            ended.send(()).expect("it is awaited");
+        });
+        Running(end)
+    }
+
+    /// Whether it ends while one has patience.
+    fn ends(&self) -> bool {
+        match self.0.recv_timeout(PATIENCE) {
+            Ok(()) => true,
+            Err(RecvTimeoutError::Timeout) => false,
+            Err(RecvTimeoutError::Disconnected) => panic!("it has failed"),
+        }
+    }
+}
+
+fn tell() -> ! {
+    println!("it comes to no end");
+    exit(HANGS);
 }
 
 /// Runs the ignored test `name` of this program in a child, which must hang.

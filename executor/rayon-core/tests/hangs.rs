@@ -4,7 +4,8 @@
 //! Not here: #592, #1205 and #1251 with a lock that is awaited, which must be one of `dagwood::locks` (one of `std`
 //! blocks the worker's thread, and its holder may be one of that worker's fibers): `benches/tests/rayon_locks.rs`; what overflows
 //! on rayon's own, shown there: `benches/tests/rayon_depth.rs`; #1142 and #1311, which are about the lock of std in rayon's
-//! `par_bridge`: its own test `par_bridge_recursion` ends (step `rayon`), but nothing that we do can make that lock suspend.
+//! `par_bridge`: its own test `par_bridge_recursion` ends (step `rayon`), but nothing that we do can make that lock suspend; with a
+//! lock that is awaited: `benches/tests/rayon_locks.rs`.
 #![cfg(any(feature = "fibers", feature = "threads"))]
 
 use std::hint::black_box;
