@@ -38,11 +38,18 @@ impl Meeting {
     /// Returns once all have arrived. It spins: who has arrived keeps a worker, so each has another
     /// one.
     pub(super) fn arrive(&self) {
+        self.arrive_and(|| ());
+    }
+
+    /// The same for who has forked the others: it does `point`, a scheduling point, all the time, since what is forked may be
+    /// shown to other workers as late as at the next.
+    pub(super) fn arrive_and(&self, point: impl Fn()) {
         // Relaxed: only the count matters.
         self.arrived.fetch_add(1, Ordering::Relaxed);
         let start = Instant::now();
         let mut is_late = false;
         spin_until(|| {
+            point();
             is_late = start.elapsed() > LIMIT;
             is_late || self.arrived.load(Ordering::Relaxed) >= self.expected
         });

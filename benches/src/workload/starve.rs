@@ -155,7 +155,9 @@ fn beside_idle(cx: &Cx<'_, ()>, workers: usize, scene: &Scene, busy: impl FnOnce
                 spin_until(|| scene.is_calm.load(Ordering::Relaxed));
             });
         }
-        scene.everywhere.arrive();
+        scene.everywhere.arrive_and(|| {
+            cx.join(|_| (), |_| ());
+        });
         scope.spawn(cx, |cx| {
             scene.is_there.set(()).expect("set once");
             let (set, told_ms) = *scene.ready.wait(cx);
