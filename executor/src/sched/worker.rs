@@ -394,10 +394,6 @@ impl Worker {
     #[inline]
     pub(crate) fn change_stack(&self, limit: usize) {
         let attention = &self.seat().attention;
-        // First, since it most often is where fibers take turns.
-        if attention.is_raised() {
-            return;
-        }
         if self.stores_limits.get() {
             attention.set(limit);
         } else {
