@@ -11,14 +11,15 @@ use crate::suite_plants::{BROKEN, Broken};
 /// The feature sets that are built and tested, besides the defaults.
 const FEATURE_SETS: [&str; 4] = ["", "fibers", "threads", "fibers,threads"];
 
-/// The packages that have the features, without the harness.
-const LIBRARIES: [&str; 4] = [
-    "dagwood",
-    "dagwood-fibers",
-    "dagwood-tests",
-    // Two packages are called so.
-    "rayon-core@1.13.900",
-];
+/// The suite with its programs as one, which takes less than half as long to build (tests/all.rs); the step `test` has them
+/// one by one.
+const SUITE: &str = "--lib --test all --test memory --test thread_ends";
+
+/// The feature that it takes.
+const ALL: &str = "dagwood-tests/all";
+
+/// The packages that have the features, without the suite and the harness. (Two are called rayon-core.)
+const LIBRARIES: [&str; 3] = ["dagwood", "dagwood-fibers", "rayon-core@1.13.900"];
 
 /// Builds of the library that lack something, to measure what it costs: nobody else would see that their twins fit no more.
 const COMPARED_BUILDS: [&str; 2] = ["--cfg no_schedule", "--cfg no_detection"];
@@ -43,11 +44,13 @@ pub(crate) fn format() -> Vec<Line> {
 }
 
 pub(crate) fn clippy() -> Vec<Line> {
-    let harness: Vec<&str> = LIBRARIES.into_iter().chain(["dagwood-bench"]).collect();
+    let all = LIBRARIES
+        .into_iter()
+        .chain(["dagwood-tests", "dagwood-bench"]);
+    let all: Vec<&str> = all.collect();
     let mut lines = vec![cargo("clippy --workspace --all-targets -- -D warnings")];
     lines.extend(
-        FEATURE_SETS
-            .map(|set| with_features("clippy", &harness, set, "--all-targets -- -D warnings")),
+        FEATURE_SETS.map(|set| with_features("clippy", &all, set, "--all-targets -- -D warnings")),
     );
     lines.extend(COMPARED_BUILDS.map(|flags| {
         let mut line = cargo("check -p dagwood");
@@ -108,16 +111,31 @@ pub(crate) fn abort() -> Vec<Line> {
 /// Save that with both, which the step `test` has.
 pub(crate) fn features() -> Vec<Line> {
     let sets = FEATURE_SETS.iter().filter(|set| !set.contains(','));
-    sets.map(|set| with_one_seed(with_features("test", &LIBRARIES, set, "")))
-        .collect()
+    let tested = |set: &&str| {
+        let with_all = format!("{ALL} --features {set}");
+        let with_all = with_all.trim_end_matches(" --features ");
+        [
+            with_features("test", &LIBRARIES, set, ""),
+            with_features("test", &["dagwood-tests"], with_all, SUITE),
+        ]
+        .map(with_one_seed)
+    };
+    sets.flat_map(tested).collect()
+}
+
+/// The suite, optimised, and what is to follow.
+fn optimised(rest: &str) -> Line {
+    cargo(&format!(
+        "test --release -p dagwood-tests --features {ALL} {SUITE}{rest}"
+    ))
 }
 
 pub(crate) fn release() -> Vec<Line> {
-    vec![with_one_seed(cargo("test --release -p dagwood-tests"))]
+    vec![with_one_seed(optimised(""))]
 }
 
 fn under_seeds(count: &'static str) -> Line {
-    let mut line = cargo("test --release -p dagwood-tests -- under_seeds");
+    let mut line = optimised(" -- under_seeds");
     // Thousands of panics are meant; who fails says its seed.
     line.environment = vec![("DAGWOOD_SEEDS", count), ("RUST_BACKTRACE", "0")];
     line
@@ -148,12 +166,9 @@ pub(crate) fn seeds() -> Vec<Line> {
 
 /// The test that a planted bug must break (tests/PLANTS.md).
 fn planted(broken: &Broken) -> Line {
-    let test = "test -p dagwood-tests --test";
+    let test = format!("test -p dagwood-tests --features {ALL} --test all -- --exact");
     let (file, name) = (broken.file, broken.test);
-    let mut line = with_plant(
-        broken.plant,
-        &format!("{test} {file} -- --exact {name} --nocapture"),
-    );
+    let mut line = with_plant(broken.plant, &format!("{test} {file}::{name} --nocapture"));
     line.environment.extend([
         ("DAGWOOD_TEST_WATCHDOG_S", "10"),
         ("DAGWOOD_SEEDS", "50"),
@@ -172,9 +187,7 @@ pub(crate) fn many_seeds() -> Vec<Line> {
 pub(crate) fn moving() -> Vec<Line> {
     let moving = ("DAGWOOD_TEST_MIGRATE", "yes");
     // What is left out is about fibers that stay.
-    let mut suite = cargo(
-        "test --release -p dagwood-tests --tests -- on_fibers --skip x3_ --skip broadcasts_on_each_workers_thread",
-    );
+    let mut suite = optimised(" -- on_fibers --skip x3_ --skip broadcasts_on_each_workers_thread");
     suite.environment = vec![moving];
     let tests = ["moving", "programs", "races", "waiting", "locks", "cancel"];
     let tests: String = tests.iter().map(|test| format!(" --test {test}")).collect();
@@ -190,7 +203,7 @@ pub(crate) fn plants() -> Vec<Line> {
 }
 
 pub(crate) fn fifty() -> Vec<Line> {
-    let mut suite = with_one_seed(cargo("test --release -p dagwood-tests --tests"));
+    let mut suite = with_one_seed(optimised(""));
     suite.times = 50;
     vec![suite]
 }
@@ -222,8 +235,8 @@ pub(crate) fn asan() -> Vec<Line> {
 /// (An overflow's signal is not for the sanitizer, a limited address space is too small for it, and it keeps a call
 /// stack of its own, for which the tests of depth go too deep: they hang.)
 pub(crate) fn tsan() -> Vec<Line> {
-    let suite = "--lib --tests -- --skip d1_ --skip long_chain --skip f6_ --skip f7_no_memory";
-    let packages = "test -p dagwood-tests --no-default-features --features threads";
+    let suite = format!("{SUITE} -- --skip d1_ --skip long_chain --skip f6_ --skip f7_no_memory");
+    let packages = "test -p dagwood-tests --no-default-features --features all,threads";
     let with_tsan = |rest: &str| cargo_for(Machine::ThreadSanitizer, &format!("{packages} {rest}"));
     let mut planted = with_tsan("--test plant");
     planted.environment = vec![("DAGWOOD_PLANT", "race")];
@@ -233,7 +246,7 @@ pub(crate) fn tsan() -> Vec<Line> {
             Machine::ThreadSanitizer,
             "test -p dagwood-arch-fallback --tests",
         ),
-        with_tsan(suite),
+        with_tsan(&suite),
         planted,
     ]
 }
@@ -273,15 +286,18 @@ pub(crate) fn rayon() -> Vec<Line> {
 }
 
 pub(crate) fn context() -> Vec<Line> {
-    let features = "dagwood-fibers/context,dagwood-fibers/threads";
-    vec![cargo(&format!(
-        "test -p dagwood-fibers -p dagwood-tests --features {features}"
-    ))]
+    let features = "--features dagwood-fibers/context,dagwood-fibers/threads";
+    vec![
+        cargo(&format!("test -p dagwood-fibers {features}")),
+        cargo(&format!(
+            "test -p dagwood-fibers -p dagwood-tests {features},{ALL} {SUITE}"
+        )),
+    ]
 }
 
 /// Without the documentation's examples, which would want another compiler driver, the models, which are about orders
 /// of events that no emulator shows, and the scenarios under seeds, whose orders are the same everywhere.
-fn suite_on(machine: Machine, features: &[&str]) -> [Line; 2] {
+fn suite_on(machine: Machine, features: &[&str]) -> [Line; 3] {
     let on = |packages: &[&str], rest: &str| {
         let each = |feature: &str| {
             let with_features = packages
@@ -299,10 +315,16 @@ fn suite_on(machine: Machine, features: &[&str]) -> [Line; 2] {
             ..with_one_seed(line)
         }
     };
-    let suite = ["dagwood-arch-fallback", "dagwood-fibers", "dagwood-tests"];
     [
         on(&["dagwood"], "--lib"),
-        on(&suite, "--lib --tests -- --skip under_seeds"),
+        on(
+            &["dagwood-arch-fallback", "dagwood-fibers"],
+            "--lib --tests",
+        ),
+        on(
+            &["dagwood-tests"],
+            &format!("--features {ALL} {SUITE} -- --skip under_seeds"),
+        ),
     ]
 }
 
@@ -344,11 +366,12 @@ pub(crate) fn large() -> Vec<Line> {
 }
 
 pub(crate) fn scale() -> Vec<Line> {
-    let mut lines = vec![at_large(
-        "depth --test blocked_threads --test storage",
-        ALONE,
-    )];
-    let mut random = at_large("programs --test storms", ALONE);
+    let some = |files: &str| {
+        let test = format!("test --release -p dagwood-tests --features {ALL} --test all --");
+        cargo(&format!("{test} {files} {ALONE}"))
+    };
+    let mut lines = vec![some("depth:: blocked_threads:: storage::")];
+    let mut random = some("programs:: storms::");
     random.environment = vec![
         ("DAGWOOD_PROGRAMS", "0..10000"),
         ("DAGWOOD_STORMS", "0..10000"),

@@ -164,7 +164,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "sparc64",
         is_extra: true,
-        about: "the same on sparc64; by name, since the whole is to stay below 40 minutes",
+        about: "the same on sparc64",
         commands: commands::sparc64,
     },
     Step {

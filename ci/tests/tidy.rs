@@ -318,6 +318,32 @@ fn tests_do_not_sleep() {
     }
 }
 
+/// The suite's programs that are not in the one that has the others.
+const PROGRAMS_APART: [&str; 4] = ["memory", "plant", "planted", "thread_ends"];
+
+#[test]
+fn one_program_has_all_others() {
+    let all = fs::read_to_string(root().join("tests/all.rs")).expect("it is there");
+    let mut found = Vec::new();
+    for entry in fs::read_dir(root().join("tests/tests")).expect("the suite is there") {
+        let path = entry.expect("it can be read").path();
+        if path.extension().is_none_or(|extension| extension != "rs") {
+            continue;
+        }
+        let name = path.file_stem().and_then(|name| name.to_str());
+        let name = name.expect("a name in ASCII").to_owned();
+        let line = format!("#[path = \"tests/{name}.rs\"]\nmod {name};\n");
+        let is_apart = PROGRAMS_APART.contains(&name.as_str());
+        assert_ne!(all.contains(&line), is_apart, "tests/all.rs, {name}");
+        found.push(name);
+    }
+    assert!(
+        PROGRAMS_APART
+            .iter()
+            .all(|name| found.iter().any(|found| found == name))
+    );
+}
+
 #[test]
 fn the_gate_is_what_ci_runs() {
     let script = fs::read_to_string(root().join(".ci/run")).expect(".ci/run is there");

@@ -54,7 +54,7 @@ fn an_overflow_dies_by_a_signal() {
         return;
     }
     for &mechanism in Mechanism::available() {
-        let output = child::child_process("child_process")
+        let output = child::child_process(module_path!(), "child_process")
             .env(CHILD, format!("{mechanism:?}"))
             .output()
             .unwrap();

@@ -94,7 +94,7 @@ fn x5_who_wakes_all_fibers_of_one_waits_in_the_other(bed: &Bed) {
     }
 }
 
-/// What a process has: threads, descriptors, mappings, KiB of memory. Nothing where there is no `/proc`.
+/// What a process has: threads, descriptors, mappings, KiB of memory of its own (the program's file is not). Nothing where there is no `/proc`.
 fn possessions() -> Option<[usize; 4]> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let of = |name: &str| -> Option<usize> {
@@ -103,7 +103,7 @@ fn possessions() -> Option<[usize; 4]> {
     };
     let descriptors = fs::read_dir("/proc/self/fd").ok()?.count();
     let mappings = fs::read_to_string("/proc/self/maps").ok()?.lines().count();
-    Some([of("Threads:")?, descriptors, mappings, of("VmRSS:")?])
+    Some([of("Threads:")?, descriptors, mappings, of("RssAnon:")?])
 }
 
 /// The same, as soon as there are no more threads than so many: the system counts a thread that has been joined for a moment
@@ -157,7 +157,7 @@ const CHILD: &str = "DAGWOOD_EXECUTORS_CHILD";
 /// In a process of its own: the other tests of this one have threads, too.
 #[test]
 fn x5_a_thousand_executors_leave_nothing_behind() {
-    let child = child_process("x5_child_process")
+    let child = child_process(module_path!(), "x5_child_process")
         .env(CHILD, "yes")
         .output()
         .expect("this program can be started");

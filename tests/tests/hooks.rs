@@ -310,7 +310,7 @@ fn f5_a_hook_that_panics_ends_the_process_with_a_message(bed: &Bed) {
     if bed.is_seeded() {
         return;
     }
-    let child = child_process("f5_child_process")
+    let child = child_process(module_path!(), "f5_child_process")
         .env(CHILD_BACKEND, bed.backend().to_string())
         .output()
         .expect("this program can be started");

@@ -184,7 +184,7 @@ fn f5_child_process() {
 }
 
 fn f5_a_get_that_would_wait_in_a_destructor_aborts_with_a_message(bed: &Bed) {
-    let child = child_process("f5_child_process")
+    let child = child_process(module_path!(), "f5_child_process")
         .env(CHILD_BACKEND, bed.backend().to_string())
         .output()
         .expect("this program can be started");

@@ -109,7 +109,7 @@ fn in_limited_child(name: &str, backend: Backend, body: fn(Backend)) {
         println!("the limited child is through");
         return;
     }
-    let output = limited_child_process(name, ADDRESS_SPACE_KIB)
+    let output = limited_child_process(module_path!(), name, ADDRESS_SPACE_KIB)
         .env(CHILD, name)
         // GNU's allocator would reserve 64 MiB for each thread.
         .env("MALLOC_ARENA_MAX", "1")

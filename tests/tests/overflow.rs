@@ -137,7 +137,7 @@ const FAR: u32 = 5000;
 
 /// What a child says, having died by `on_fibers` or `on_threads`.
 fn last_words(case: &str, bed: &Bed, on_fibers: i32, on_threads: i32) -> String {
-    let mut child = child_process("f6_child_process");
+    let mut child = child_process(module_path!(), "f6_child_process");
     child.env(CHILD, format!("{case} {} {}", bed.backend(), bed.workers()));
     if let Some(schedule) = bed.schedule() {
         child.env("DAGWOOD_SCHEDULE", schedule.to_string());

@@ -82,7 +82,7 @@ fn planted_child_process() {
 
 /// What the library says of the first failure, if there is one: the line, which tells after how many choices, if it stands still.
 fn first_failure(order: &str, schedule: Option<&str>) -> Option<String> {
-    let mut command = child_process("planted_child_process");
+    let mut command = child_process(module_path!(), "planted_child_process");
     command
         .env(CHILD, order)
         .stderr(Stdio::piped())
