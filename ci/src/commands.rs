@@ -328,12 +328,11 @@ fn suite_on(machine: Machine, features: &[&str]) -> [Line; 3] {
     ]
 }
 
-pub(crate) fn s390x() -> Vec<Line> {
-    suite_on(Machine::Foreign(&WITHOUT_SWITCH[0]), &["threads"]).into()
-}
-
-pub(crate) fn sparc64() -> Vec<Line> {
-    suite_on(Machine::Foreign(&WITHOUT_SWITCH[1]), &["threads"]).into()
+pub(crate) fn foreign() -> Vec<Line> {
+    let suites = WITHOUT_SWITCH.iter();
+    suites
+        .flat_map(|target| suite_on(Machine::Foreign(target), &["threads"]))
+        .collect()
 }
 
 pub(crate) fn checksum() -> Vec<Line> {

@@ -62,7 +62,7 @@ const fn foreign(
     }
 }
 
-/// Targets without a switch of stacks: the first is run on every submission, the other when its step is named.
+/// Targets without a switch of stacks, run on every submission.
 pub(crate) const WITHOUT_SWITCH: [Foreign; 2] = [
     foreign("s390x", "s390x-unknown-linux-gnu", "s390x", Some("s390x")),
     foreign(

@@ -158,14 +158,8 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "foreign",
         is_extra: false,
-        about: "the suite on threads on s390x, emulated",
-        commands: commands::s390x,
-    },
-    Step {
-        name: "sparc64",
-        is_extra: true,
-        about: "the same on sparc64",
-        commands: commands::sparc64,
+        about: "the suite on threads on s390x and sparc64, emulated",
+        commands: commands::foreign,
     },
     Step {
         name: "checksum",
