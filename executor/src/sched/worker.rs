@@ -412,6 +412,10 @@ impl Worker {
 
     /// Puts a job where any worker may take it.
     pub(crate) fn publish(&self, job: JobRef) {
+        if self.is_alone {
+            // Who could be woken is this very worker.
+            return self.deque.push(job);
+        }
         let pool = self.pool();
         let push = || self.deque.push(job);
         let is_woken = pool.posting(Some(self), push, || pool.idle.job_posted());
