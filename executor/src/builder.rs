@@ -32,6 +32,7 @@ pub struct Builder {
     pub(crate) watching: Watching,
     pub(crate) hooks: Hooks,
     pub(crate) jobserver: Option<Jobserver>,
+    pub(crate) is_exact: bool,
 }
 
 /// Address space for each stack; memory is used as it is touched. As much as a main thread has: a fiber that waits on a
@@ -61,6 +62,7 @@ impl Builder {
             watching: Watching::default(),
             hooks: Hooks::default(),
             jobserver: None,
+            is_exact: false,
         }
     }
 
@@ -68,7 +70,21 @@ impl Builder {
     /// asked for.
     pub fn workers(mut self, count: usize) -> Self {
         self.workers = Some(count);
+        self.is_exact = false;
         self
+    }
+
+    /// The same, but not at the most: so many run if there is work for them, whatever a [jobserver](Self::jobserver) says. Each is
+    /// one job more than make has allowed, and takes no token.
+    pub fn workers_exactly(mut self, count: usize) -> Self {
+        self.workers = Some(count);
+        self.is_exact = true;
+        self
+    }
+
+    /// Whose permits its workers need, if anybody's.
+    pub(crate) fn permits_of(&self) -> Option<&Jobserver> {
+        self.jobserver.as_ref().filter(|_| !self.is_exact)
     }
 
     /// What a fiber is; by default the first of [`Executor::backends`].
@@ -276,7 +292,7 @@ impl Builder {
 
     /// Shares the permits of a [`Jobserver`] with other executors of this process, and with the other recipes of the make that
     /// has started it: no more workers run at once than there are tokens, and never more than
-    /// [`workers`](Self::workers) ("at most"). For exactly so many workers, whatever the jobserver says, leave it out.
+    /// [`workers`](Self::workers) ("at most"). With [`workers_exactly`](Self::workers_exactly) it has no say.
     ///
     /// # Examples
     ///

@@ -20,8 +20,7 @@ use self::client::MakeTokens;
 use self::own::{Endless, Simulated};
 use self::shared::Shared;
 use crate::error::Error;
-use crate::plant;
-use crate::sched::token_source::TokenSource;
+use crate::sched::token_source::{TokenSource, warn};
 use crate::sched::tokens::Tokens;
 
 /// How long a token is kept that nobody needs (tokens.md N8): longer than workers sleep in between, and short for who waits for
@@ -257,11 +256,5 @@ impl fmt::Debug for Jobserver {
             .field("running", &self.running())
             .field("traffic", &self.traffic())
             .finish_non_exhaustive()
-    }
-}
-
-fn warn(cause: &str, instead: &str) {
-    if !plant::is("silent_trouble") {
-        eprintln!("dagwood: warning: no jobserver: {cause}; {instead}");
     }
 }

@@ -5,7 +5,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -76,7 +76,8 @@ fn run(recipe: &Recipe, backend: Backend, end: &str, workers: usize) -> bool {
     let worked = executor.run(&db, work).is_ok();
     println!("{end}: {}", std::env::var("MAKEFLAGS").unwrap_or_default());
     let traffic = jobserver.traffic();
-    let operations = traffic.taken + traffic.given_back;
+    // Each ask reads from the pipe, also if it has nothing.
+    let operations = traffic.asked + traffic.given_back;
     let suspensions = recipe.suspensions.load(Ordering::Relaxed);
     println!("{end}: {suspensions} suspensions, {traffic:?}");
     if operations * 1_000 > suspensions as u64 {
@@ -97,13 +98,17 @@ fn run(recipe: &Recipe, backend: Backend, end: &str, workers: usize) -> bool {
     worked && ended && traffic.taken == traffic.given_back
 }
 
-/// Starts the harness on something that does not end, and ends it by a signal when it has tokens.
-fn end_by_signal(name: &str, dagwood: &str, backend: Backend, workers: usize) -> bool {
-    let workload = ["run", "coarse", "--size", "30000", "--engine"];
-    let engine = backend.to_string();
-    let mut child = Command::new(dagwood)
-        .args(workload)
-        .args([&engine, "--workers", &workers.to_string()])
+/// Starts the harness on something that takes long, and sends it a signal when it has tokens. How it has ended.
+fn end_with_signal(
+    mut dagwood: Command,
+    phases: &str,
+    name: &str,
+    on: (Backend, usize),
+) -> ExitStatus {
+    let (backend, workers) = on;
+    let mut child = dagwood
+        .args(["run", "coarse", "--size", phases, "--engine"])
+        .args([&backend.to_string(), "--workers", &workers.to_string()])
         .stderr(Stdio::null())
         .spawn()
         .expect("the harness");
@@ -113,7 +118,19 @@ fn end_by_signal(name: &str, dagwood: &str, backend: Backend, workers: usize) ->
         .args(["-s", name, &child.id().to_string()])
         .status();
     let ended = child.wait().expect("its end");
-    signalled.is_ok_and(|status| status.success()) && ended.code().is_none()
+    assert!(signalled.is_ok_and(|status| status.success()));
+    ended
+}
+
+/// The harness, for which the signal is ignored from its beginning on.
+fn deaf_to(name: &str, dagwood: &str) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args([
+        "-c",
+        &format!("trap '' {name}; exec \"$0\" \"$@\""),
+        dagwood,
+    ]);
+    shell
 }
 
 fn main() -> ExitCode {
@@ -133,7 +150,12 @@ fn main() -> ExitCode {
         (0..30).for_each(|_| recipe.leaf());
         true
     } else if let Some(signal) = end.strip_prefix("ended-by-") {
-        end_by_signal(signal, &arguments[5], backend, workers)
+        let dagwood = Command::new(&arguments[5]);
+        let ended = end_with_signal(dagwood, "30000", signal, (backend, workers));
+        ended.code().is_none()
+    } else if let Some(signal) = end.strip_prefix("deaf-to-") {
+        let dagwood = deaf_to(signal, &arguments[5]);
+        end_with_signal(dagwood, "400", signal, (backend, workers)).success()
     } else {
         run(&recipe, backend, end, workers)
     };

@@ -3,24 +3,29 @@
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use dagwood::locks::Mutex;
 use dagwood::{Backend, Cx, Database, Event, Executor, Jobserver, Query};
-use dagwood_tests::{Bed, child_process, fail_quietly, is_emulated, open, panic_text, scenarios};
+use dagwood_tests::{
+    Bed, OsGate, child_process, fail_quietly, is_emulated, open, panic_text, scenarios,
+};
 
 scenarios! {
     all [8, 2, 1]: j1_without_tokens_all_goes_on_with_one_worker;
     all [8, 4, 2]: j2_never_more_run_than_there_are_tokens;
     all [4, 2]: j2_all_tokens_come_back_however_a_run_ends;
-    pools [4, 2]: j2_executors_share_their_tokens;
+    pools [4, 2, 1]: j2_executors_share_their_tokens;
+    pools [4, 2] unseeded "they meet as threads": j2_exactly_so_many_run_whatever_the_tokens_say;
     pools [4, 2]: j2_who_goes_off_duty_gives_its_token_back;
     pools [4, 2]: j3_tokens_that_go_and_come_in_mid_run;
     pools [2, 4]: j3_who_holds_a_lock_goes_before_new_jobs;
     pools [2, 4]: j3_who_holds_a_lock_goes_before_one_that_yields;
-    pools [2, 4]: j3_executors_take_turns_with_one_token;
+    pools [2, 4, 1]: j3_executors_take_turns_with_one_token;
+    pools [2, 1] unseeded "each has a schedule of its own": j3_a_report_tells_who_waits_for_a_permit;
 }
 
 fn executor(bed: &Bed, jobserver: &Jobserver) -> Executor {
@@ -177,6 +182,29 @@ fn j2_executors_share_their_tokens(bed: &Bed) {
     assert_eq!(jobserver.running(), 0);
 }
 
+fn j2_exactly_so_many_run_whatever_the_tokens_say(bed: &Bed) {
+    let jobserver = Jobserver::simulated(0);
+    let exactly = bed.builder().workers_exactly(bed.workers());
+    let builders = [
+        exactly.clone().jobserver(&jobserver),
+        bed.builder()
+            .jobserver(&jobserver)
+            .workers_exactly(bed.workers()),
+    ];
+    for builder in builders {
+        let executor = builder.build().expect("an executor can be made");
+        let all = Barrier::new(bed.workers());
+        let run = executor.run(&Database::new(()), |cx| {
+            cx.broadcast(|_, _| {
+                all.wait();
+                assert_eq!(jobserver.running(), 0);
+            });
+        });
+        run.expect("it ends");
+    }
+    assert_eq!(jobserver.traffic().asked, 0);
+}
+
 fn j2_who_goes_off_duty_gives_its_token_back(bed: &Bed) {
     let jobserver = Jobserver::simulated(3);
     let executor = executor(bed, &jobserver);
@@ -301,6 +329,39 @@ fn j3_executors_take_turns_with_one_token(bed: &Bed) {
                 });
                 run.expect("it ends");
             });
+        }
+    });
+}
+
+fn j3_a_report_tells_who_waits_for_a_permit(bed: &Bed) {
+    let jobserver = Jobserver::with_limit(1);
+    let [long, waits] = [0, 1].map(|_| executor(bed, &jobserver));
+    let (begun, go) = (OsGate::new(), OsGate::new());
+    thread::scope(|scope| {
+        let runs = scope.spawn(|| {
+            long.run(&Database::new(()), |_| {
+                begun.open();
+                go.pass();
+            })
+        });
+        begun.pass();
+        let waiting = scope.spawn(|| waits.run(&Database::new(()), |_| ()));
+        let report = waits.waiters();
+        let silent = report.silent_workers();
+        assert_eq!(silent.len(), bed.workers(), "{report}");
+        assert!(silent.iter().all(|one| one.waits_for_permit()), "{report}");
+        let text = report.to_string();
+        assert!(text.contains("worker 0 waits for a permit"), "{text}");
+        // Who runs has one.
+        let busy = long.waiters();
+        let with_permit = |report: &dagwood::WaitReport| {
+            let silent = report.silent_workers().iter();
+            silent.filter(|one| !one.waits_for_permit()).count()
+        };
+        assert_eq!(with_permit(&busy), 1, "{busy}");
+        go.open();
+        for run in [runs, waiting] {
+            run.join().expect("no panic").expect("it ends");
         }
     });
 }

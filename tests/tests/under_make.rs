@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::env;
 use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -15,6 +16,7 @@ use dagwood_tests::{Bed, Slots, child_process, is_emulated, scenarios};
 
 scenarios! {
     all [4] unseeded "in children": j4_what_is_no_jobserver_is_named_once;
+    all [4] unseeded "in children": j4_a_pipe_that_does_not_block_is_used_and_left_so;
     all [4] unseeded "in children": w11_six_processes_run_no_more_jobs_than_they_have_tokens;
     all [4] unseeded "in children": j5_tokens_come_back_by_pipe_and_by_fifo;
 }
@@ -106,18 +108,29 @@ const TROUBLES: &[(&str, &str)] = &[
         "-j4 --jobserver-auth=fifo:/nowhere/at/all",
         "cannot open path",
     ),
+    (
+        concat!(
+            "-j4 --jobserver-auth=fifo:",
+            env!("CARGO_MANIFEST_DIR"),
+            "/Cargo.toml"
+        ),
+        "/Cargo.toml is a file, and no fifo",
+    ),
 ];
 
 /// The descriptors of this process, and their flags.
 fn descriptors() -> BTreeMap<String, String> {
     let entries = fs::read_dir("/proc/self/fdinfo").expect("Linux has it");
     let names = entries.map(|entry| entry.expect("one").file_name().into_string().expect("text"));
-    let flags = |name: &String| {
-        let text = fs::read_to_string(format!("/proc/self/fdinfo/{name}")).ok()?;
-        let line = text.lines().find(|line| line.starts_with("flags:"))?;
-        Some((name.clone(), line.to_owned()))
-    };
-    names.filter_map(|name| flags(&name)).collect()
+    names
+        .filter_map(|name| Some((name.clone(), flags_of(&name)?)))
+        .collect()
+}
+
+fn flags_of(descriptor: &str) -> Option<String> {
+    let text = fs::read_to_string(format!("/proc/self/fdinfo/{descriptor}")).ok()?;
+    let line = text.lines().find(|line| line.starts_with("flags:"))?;
+    Some(line.to_owned())
 }
 
 #[test]
@@ -193,9 +206,20 @@ fn j4_what_is_no_jobserver_is_named_once(bed: &Bed) {
     }
 }
 
+/// Those of the descriptors that the environment names, if it names a pipe by them.
+fn flags_of_pipe() -> Vec<Option<String>> {
+    let said = ["CARGO_MAKEFLAGS", "MAKEFLAGS"]
+        .iter()
+        .find_map(|name| env::var(name).ok());
+    let said = said.expect("the parent says it");
+    let (_, pipe) = said.rsplit_once("--jobserver-auth=").expect("a jobserver");
+    pipe.split(',').map(flags_of).collect()
+}
+
 #[test]
 #[ignore = "in a child"]
 fn runs_with_tokens() {
+    let before = flags_of_pipe();
     let jobserver = Jobserver::from_environment();
     assert!(jobserver.is_connected(), "{:?}", jobserver.trouble());
     let executor = executor_of_child(&jobserver);
@@ -207,6 +231,7 @@ fn runs_with_tokens() {
         run.expect("it ends");
     }
     drop(executor);
+    assert_eq!(flags_of_pipe(), before, "no flag changed");
     let traffic = jobserver.traffic();
     assert_eq!(jobserver.running(), 0);
     println!("it has run: {traffic:?}");
@@ -225,18 +250,45 @@ fn j5_tokens_come_back_by_pipe_and_by_fifo(bed: &Bed) {
     let left = client.available().expect("a pipe");
     assert_eq!(left, 3, "tokens in the pipe: {said}");
 
-    let name = format!("fifo-{}-{}", std::process::id(), bed.backend());
-    let fifo = env::temp_dir().join(name);
+    runs_with_fifo(bed, &mut fs::OpenOptions::new(), |child, path, _| {
+        let path = path.display();
+        child.env("MAKEFLAGS", format!("-j4 --jobserver-auth=fifo:{path}"));
+    });
+}
+
+/// make's pipe may be one that does not block, a property that all who have inherited it share.
+fn j4_a_pipe_that_does_not_block_is_used_and_left_so(bed: &Bed) {
+    /// `O_NONBLOCK` on Linux, where descriptors are told of (but for MIPS and SPARC, which the suite sees emulated).
+    const DOES_NOT_BLOCK: i32 = 0o4000;
+    if !has_own_descriptors() {
+        return;
+    }
+    let mut options = fs::OpenOptions::new();
+    runs_with_fifo(
+        bed,
+        options.custom_flags(DOES_NOT_BLOCK),
+        |child, _, pipe| {
+            child.stdin(pipe.try_clone().expect("another descriptor"));
+            child.env("MAKEFLAGS", "-j4 --jobserver-auth=0,0");
+        },
+    );
+}
+
+/// A child shares three tokens in a fifo that is opened so.
+fn runs_with_fifo(
+    bed: &Bed,
+    options: &mut fs::OpenOptions,
+    tell: impl FnOnce(&mut Command, &Path, &fs::File),
+) {
+    let thread = thread::current();
+    let name = thread.name().unwrap_or_default().replace(' ', "-");
+    let fifo = env::temp_dir().join(format!("fifo-{}-{name}", std::process::id()));
     let made = Command::new("mkfifo").arg(&fifo).status().expect("mkfifo");
     assert!(made.success());
-    let open = fs::OpenOptions::new().read(true).write(true).open(&fifo);
-    let mut pipe = open.expect("a fifo");
+    let mut pipe = options.read(true).write(true).open(&fifo).expect("a fifo");
     pipe.write_all(b"+++").expect("three tokens");
-    let mut child = self::child(bed, "runs_with_tokens");
-    child.env(
-        "MAKEFLAGS",
-        format!("-j4 --jobserver-auth=fifo:{}", fifo.display()),
-    );
+    let mut child = child(bed, "runs_with_tokens");
+    tell(&mut child, &fifo, &pipe);
     let said = said_by(&mut child);
     // One more, so that the read ends.
     pipe.write_all(b"!").expect("there is room");

@@ -3,7 +3,9 @@
 //! Used by `make.rs`. Knows nothing of workers. What the crate opens are descriptors of its own (on Linux new descriptions, by
 //! `/dev/fd`): so a read that does not block changes no flag of those that were inherited.
 
+use std::ffi::OsString;
 use std::io;
+use std::path::Path;
 use std::process;
 
 use jobserver::{Acquired, Client, FromEnvErrorKind};
@@ -18,7 +20,6 @@ pub(super) struct MakeTokens {
     held: Vec<Acquired>,
     /// A child that was forked has a copy of all this, and must not give our tokens back.
     process: u32,
-    is_broken: bool,
 }
 
 /// The jobserver that the environment names.
@@ -31,7 +32,7 @@ pub(super) fn from_environment() -> Result<MakeTokens, Trouble> {
     // are open, and pipes. It neither closes nor owns any that somebody else has.
     let found = unsafe { Client::from_env_ext(true) };
     let error = match found.client {
-        Ok(client) => return Ok(MakeTokens::new(client)),
+        Ok(client) => return connected(client, found.var.as_ref()),
         Err(error) => error,
     };
     let is_announced = !matches!(
@@ -56,27 +57,33 @@ pub(super) fn from_environment() -> Result<MakeTokens, Trouble> {
     })
 }
 
+/// The crate opens what is named as a fifo, whatever it is.
+fn connected(client: Client, var: Option<&(&str, OsString)>) -> Result<MakeTokens, Trouble> {
+    let named = var.and_then(|(_, value)| fifo_in(value.to_str()?));
+    match named {
+        Some(path) if path.is_file() => Err(Trouble {
+            cause: format!("{} is a file, and no fifo", path.display()),
+            is_announced: true,
+        }),
+        _ => Ok(MakeTokens::new(client)),
+    }
+}
+
+/// The fifo that make's flags name, found as the crate finds it.
+fn fifo_in(flags: &str) -> Option<&Path> {
+    let names = ["--jobserver-fds=", "--jobserver-auth="];
+    let mut after = names.iter().filter_map(|name| flags.rsplit_once(name));
+    let auth = after.next()?.1.split(' ').next()?;
+    auth.strip_prefix("fifo:").map(Path::new)
+}
+
 impl MakeTokens {
     pub(super) fn new(client: Client) -> MakeTokens {
         MakeTokens {
             client,
             held: Vec::new(),
             process: process::id(),
-            is_broken: false,
         }
-    }
-
-    /// It is not asked any more.
-    fn give_up(&mut self, error: &io::Error) {
-        self.is_broken = true;
-        let cause = match error.kind() {
-            io::ErrorKind::Unsupported => {
-                "this system, or this client, cannot ask a pipe for a token without blocking"
-                    .to_owned()
-            }
-            _ => format!("it gives no tokens: {error}"),
-        };
-        super::warn(&cause, "this process goes on with the tokens that it has");
     }
 
     fn is_here(&self) -> bool {
@@ -84,22 +91,24 @@ impl MakeTokens {
     }
 }
 
+fn why_not(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::Unsupported => {
+            "this system, or this client, cannot ask a pipe for a token without blocking".to_owned()
+        }
+        _ => format!("it gives no tokens: {error}"),
+    }
+}
+
 impl TokenSource for MakeTokens {
-    fn take(&mut self) -> bool {
-        if self.is_broken || !self.is_here() {
-            return false;
+    fn take(&mut self) -> Result<bool, String> {
+        if !self.is_here() {
+            return Ok(false);
         }
-        match self.client.try_acquire() {
-            Ok(token) => {
-                let is_there = token.is_some();
-                self.held.extend(token);
-                is_there
-            }
-            Err(error) => {
-                self.give_up(&error);
-                false
-            }
-        }
+        let token = self.client.try_acquire().map_err(|error| why_not(&error))?;
+        let is_there = token.is_some();
+        self.held.extend(token);
+        Ok(is_there)
     }
 
     fn give_back(&mut self) {

@@ -8,8 +8,8 @@ use crate::sched::token_source::TokenSource;
 pub(super) struct Endless;
 
 impl TokenSource for Endless {
-    fn take(&mut self) -> bool {
-        true
+    fn take(&mut self) -> Result<bool, String> {
+        Ok(true)
     }
 
     fn give_back(&mut self) {}
@@ -34,8 +34,8 @@ impl Simulated {
 }
 
 impl TokenSource for Simulated {
-    fn take(&mut self) -> bool {
-        self.change(|tokens| tokens.saturating_sub(1)) > 0
+    fn take(&mut self) -> Result<bool, String> {
+        Ok(self.change(|tokens| tokens.saturating_sub(1)) > 0)
     }
 
     fn give_back(&mut self) {

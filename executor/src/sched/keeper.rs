@@ -34,15 +34,13 @@ impl Tokens {
                 continue;
             }
             let left = state.keep.saturating_sub(period.elapsed());
-            let pause = match state.wants.is_empty() {
-                true => left,
-                false => state.until_asked(),
+            let pause = match state.lacks_token() {
+                true => state.until_asked(),
+                false => left,
             };
             self.changed.wait_for(&mut state, pause);
-            if !state.wants.is_empty() {
+            if state.lacks_token() {
                 state.settle(true);
-                // Who was called and kept its permit may have been in time (N6).
-                state.call_if_urgent();
             }
             if period.elapsed() >= state.keep {
                 for _ in 0..state.spare_least.min(state.spare()) {
@@ -51,6 +49,8 @@ impl Tokens {
                 state.spare_least = state.spare();
                 period = Instant::now();
             }
+            self.done(state);
+            state = self.lock();
         }
     }
 

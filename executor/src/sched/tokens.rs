@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::token_source::TokenSource;
+use super::token_source::{TokenSource, warn};
 use crate::plant;
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
@@ -80,7 +80,10 @@ pub(super) struct State {
     /// The fewest spare tokens of this period (N8).
     pub(super) spare_least: usize,
     pub(super) keeper_rests: bool,
+    /// The source is not asked any more.
     is_closed: bool,
+    /// Why it gives nothing any more, until that is said.
+    trouble: Option<String>,
     pub(super) is_over: bool,
 }
 
@@ -99,6 +102,12 @@ pub(super) struct Want {
     since: Instant,
 }
 
+impl Want {
+    fn is_of(&self, id: usize, worker: usize) -> bool {
+        self.id == id && self.worker == worker
+    }
+}
+
 impl Tokens {
     pub(crate) fn new(source: Box<dyn TokenSource>, limit: usize, keep: Duration) -> Self {
         let state = State {
@@ -115,6 +124,7 @@ impl Tokens {
             spare_least: 0,
             keeper_rests: false,
             is_closed: false,
+            trouble: None,
             is_over: false,
         };
         Tokens {
@@ -128,11 +138,16 @@ impl Tokens {
     }
 
     /// Ends an access: the keeper is told if there is something for it again.
-    fn done(&self, mut state: MutexGuard<'_, State>) {
+    pub(super) fn done(&self, mut state: MutexGuard<'_, State>) {
         state.give_spare();
         if state.keeper_rests && state.has_work_for_keeper() {
             state.keeper_rests = false;
             self.changed.notify_one();
+        }
+        let trouble = state.trouble.take();
+        drop(state);
+        if let Some(cause) = trouble {
+            warn(&cause, "this process goes on with the tokens that it has");
         }
     }
 
@@ -158,9 +173,11 @@ impl Tokens {
         drop(member);
     }
 
-    /// A permit for `worker`, if one is free or the source gives a token.
-    pub(crate) fn try_start(&self, id: usize) -> bool {
+    /// A permit for `worker`, which is not listed, if one is free or the source gives a token.
+    pub(crate) fn try_start(&self, id: usize, worker: usize) -> bool {
         let mut state = self.lock();
+        // Else it might be granted a second one.
+        debug_assert!(!state.wants.iter().any(|want| want.is_of(id, worker)));
         let is_there = state.has_room() && state.start(id);
         state.settle(false);
         self.done(state);
@@ -178,8 +195,7 @@ impl Tokens {
     /// `worker`, if it is listed, is not any more.
     pub(crate) fn unlist(&self, id: usize, worker: usize) {
         let mut state = self.lock();
-        let is_it = |want: &Want| want.id == id && want.worker == worker;
-        state.wants.retain(|want| !is_it(want));
+        state.wants.retain(|want| !want.is_of(id, worker));
         self.done(state);
     }
 
@@ -188,6 +204,7 @@ impl Tokens {
         let mut state = self.lock();
         state.stop(id);
         state.settle(false);
+        state.look_after(id);
         self.done(state);
     }
 
@@ -253,15 +270,25 @@ impl State {
         self.running < self.capacity() || self.takes_token() || plant::is("overdrawn")
     }
 
+    /// Whether a token more would be of use, and the source may have one some time.
+    fn may_ask(&self) -> bool {
+        !self.is_closed && 1 + self.extra < self.limit
+    }
+
     fn takes_token(&mut self) -> bool {
-        if self.is_closed || 1 + self.extra >= self.limit {
+        if !self.may_ask() {
             return false;
         }
         if self.ask_again.is_some_and(|again| Instant::now() < again) {
             return false;
         }
         self.traffic.asked += 1;
-        let is_taken = self.source.take();
+        let taken = self.source.take();
+        let is_taken = taken.unwrap_or_else(|cause| {
+            self.is_closed = true;
+            self.trouble = Some(cause);
+            false
+        });
         if is_taken {
             self.extra += 1;
             self.traffic.taken += 1;
@@ -298,8 +325,13 @@ impl State {
         self.spare_least = self.spare_least.min(self.spare());
     }
 
+    /// Whether the source is to be asked again for those who are listed.
+    pub(super) fn lacks_token(&self) -> bool {
+        !self.wants.is_empty() && self.may_ask()
+    }
+
     pub(super) fn has_work_for_keeper(&self) -> bool {
-        self.is_over || !self.wants.is_empty() || self.spare() > 0
+        self.is_over || self.lacks_token() || self.spare() > 0
     }
 
     fn member(&mut self, id: usize) -> Option<&mut Member> {
@@ -336,8 +368,8 @@ impl State {
         if member.workers.has_permit(worker) {
             return true;
         }
-        let is_it = |want: &&mut Want| want.id == id && want.worker == worker;
-        if let Some(want) = self.wants.iter_mut().find(is_it) {
+        let listed = &mut self.wants.iter_mut();
+        if let Some(want) = listed.find(|want| want.is_of(id, worker)) {
             want.is_begun |= is_begun;
         } else if self.has_room() {
             let is_there = self.start(id);
@@ -364,6 +396,7 @@ impl State {
     pub(super) fn settle(&mut self, asks: bool) {
         while !self.wants.is_empty() {
             if asks {
+                // So that no token is taken for them.
                 self.refuse_those_without_work();
             }
             let has_permit = self.running < self.capacity();
@@ -395,7 +428,16 @@ impl State {
         want.is_begun || member.is_some_and(|member| member.workers.has_work_for(want.worker))
     }
 
-    /// So that no token is taken for them.
+    /// A worker of this executor has stopped. If it was the last that ran, who is listed there is either called for, or can be
+    /// woken for what comes (N6).
+    fn look_after(&mut self, id: usize) {
+        let is_still = self.member(id).is_some_and(|member| member.running == 0);
+        if is_still && self.wants.iter().any(|want| want.id == id) {
+            self.refuse_those_without_work();
+            self.call_if_urgent();
+        }
+    }
+
     fn refuse_those_without_work(&mut self) {
         for place in (0..self.wants.len()).rev() {
             if !self.has_work(&self.wants[place]) {
@@ -428,7 +470,7 @@ impl State {
         self.ask_again.map_or(ASK, until).max(ASK)
     }
 
-    pub(super) fn call_if_urgent(&self) {
+    fn call_if_urgent(&self) {
         if self.urgent(None).is_some() && !plant::is("uncalled") {
             self.call_all();
         }

@@ -16,8 +16,8 @@ use crate::sync::{AtomicUsize, Ordering};
 struct Empty;
 
 impl TokenSource for Empty {
-    fn take(&mut self) -> bool {
-        false
+    fn take(&mut self) -> Result<bool, String> {
+        Ok(false)
     }
 
     fn give_back(&mut self) {
@@ -32,6 +32,7 @@ struct Pool {
     has_permit: [AtomicUsize; 2],
     is_refused: [AtomicUsize; 2],
     is_stopping: AtomicUsize,
+    calls: AtomicUsize,
 }
 
 impl Workers for Pool {
@@ -55,7 +56,9 @@ impl Workers for Pool {
         self.has_jobs()
     }
 
-    fn call(&self) {}
+    fn call(&self) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl Pool {
@@ -93,16 +96,23 @@ struct Shared {
     tokens: Tokens,
 }
 
-impl Shared {
-    fn new(jobs: usize) -> Arc<Shared> {
+impl Pool {
+    fn new(jobs: usize) -> Arc<Pool> {
         let zeros = || [AtomicUsize::new(0), AtomicUsize::new(0)];
-        let pool = Arc::new(Pool {
+        Arc::new(Pool {
             idle: Idle::new(2),
             jobs: AtomicUsize::new(jobs),
             has_permit: zeros(),
             is_refused: zeros(),
             is_stopping: AtomicUsize::new(0),
-        });
+            calls: AtomicUsize::new(0),
+        })
+    }
+}
+
+impl Shared {
+    fn new(jobs: usize) -> Arc<Shared> {
+        let pool = Pool::new(jobs);
         let tokens = Tokens::new(Box::new(Empty), usize::MAX, Duration::ZERO);
         tokens.join(0, Arc::clone(&pool) as Arc<dyn Workers>);
         Arc::new(Shared { pool, tokens })
@@ -229,4 +239,30 @@ fn a_posted_job_is_taken_with_one_permit() {
         }
         assert_eq!(shared.tokens.running(), 0);
     });
+}
+
+/// N6: the last worker of an executor that ran stops, and its permit goes to another executor: who is listed here is called for if there is
+/// a job, and else sent to sleep, where it is woken for the next one.
+#[test]
+fn who_is_listed_is_not_forgotten_when_the_last_one_stops() {
+    for jobs in [0, 1] {
+        explore(move || {
+            let shared = Shared::new(jobs);
+            let other = Pool::new(1);
+            let workers = Arc::clone(&other) as Arc<dyn Workers>;
+            shared.tokens.join(1, workers);
+            assert!(shared.tokens.want(0, 0, true));
+            assert!(!shared.tokens.want(1, 0, false));
+            assert!(!shared.tokens.want(0, 1, false));
+            let before = other.calls.load(Ordering::Relaxed);
+            shared.tokens.give_back(0);
+            assert!(other.has_permit(0));
+            let is_refused = shared.pool.is_refused[1].load(Ordering::Relaxed) == 1;
+            let is_called = other.calls.load(Ordering::Relaxed) > before;
+            assert_eq!((is_refused, is_called), (jobs == 0, jobs == 1));
+            // Who was granted it gives it back.
+            shared.tokens.leave(0);
+            shared.tokens.leave(1);
+        });
+    }
 }

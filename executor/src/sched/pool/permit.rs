@@ -97,6 +97,12 @@ impl Pool {
         }
     }
 
+    /// Whether a worker, which does not answer, has no permit to do so with.
+    pub(super) fn lacks_permit(&self, worker: usize) -> bool {
+        let lacks = |permits: &Permits| !permits.has(worker);
+        self.permits().is_some_and(lacks)
+    }
+
     /// A worker is about to block, with its sleeper's lock held: its permit is others' (N1). `true`: so it was, and there may be something
     /// for it by now.
     pub(super) fn gives_permit_back(&self, worker: usize, guard: &mut SleepGuard<'_>) -> bool {
@@ -179,7 +185,11 @@ impl Pool {
         if permits.has(worker) {
             return;
         }
-        if permits.jobserver.tokens().try_start(self.identity()) {
+        if permits
+            .jobserver
+            .tokens()
+            .try_start(self.identity(), worker)
+        {
             return permits.set(worker, true);
         }
         self.end_search(sleeper);
