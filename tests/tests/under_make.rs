@@ -1,6 +1,7 @@
 //! J2, J4, J5: under GNU make itself, by a pipe and by a fifo; and with what is no jobserver.
 //!
 //! Those that need make are ignored: the gate's step `make` installs two versions, builds the recipes, and runs them.
+#![cfg(unix)]
 
 use std::collections::BTreeMap;
 use std::env;

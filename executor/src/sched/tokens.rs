@@ -15,7 +15,7 @@ const TURN: Duration = Duration::from_millis(1);
 
 /// How long nobody asks a source that had nothing, at first, and at most: twice as long each time (N9).
 const ASK: Duration = Duration::from_millis(1);
-const ASK_AT_MOST: Duration = Duration::from_millis(8);
+const ASK_AT_MOST: Duration = Duration::from_millis(32);
 
 /// The workers of one executor, as those who share permits see them. Called under the lock.
 pub(crate) trait Workers: Send + Sync {
