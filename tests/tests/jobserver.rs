@@ -6,7 +6,6 @@ use std::path::Path;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
 
 use dagwood::locks::Mutex;
 use dagwood::{Backend, Cx, Database, Event, Executor, Jobserver, Query};
@@ -366,13 +365,17 @@ fn j3_a_report_tells_who_waits_for_a_permit(bed: &Bed) {
     });
 }
 
-/// How much processor time this process has used, in hundredths of a second.
-fn time_used() -> u64 {
-    let stat = fs::read_to_string("/proc/self/stat").expect("Linux has it");
-    let (_, fields) = stat.rsplit_once(')').expect("the name is in brackets");
-    let fields: Vec<&str> = fields.split_whitespace().collect();
-    let times = [fields[11], fields[12]].map(|field| field.parse::<u64>().expect("a number"));
-    times.iter().sum()
+/// Whether all threads of this process that are named so sleep, and there are as many.
+fn sleep_all(name: &str, count: usize) -> bool {
+    let threads = fs::read_dir("/proc/self/task").expect("Linux has it");
+    let state = |thread: fs::DirEntry| {
+        let stat = fs::read_to_string(thread.path().join("stat")).ok()?;
+        let (named, rest) = stat.split_once('(')?.1.rsplit_once(") ")?;
+        named.starts_with(name).then(|| rest.starts_with('S'))
+    };
+    let states = threads.filter_map(|thread| state(thread.expect("a thread")));
+    let states: Vec<bool> = states.collect();
+    states.len() == count && states.iter().all(|sleeps| *sleeps)
 }
 
 #[test]
@@ -381,32 +384,42 @@ fn waits_for_a_permit() {
     let jobserver = Jobserver::with_limit(1);
     let executor = || Executor::builder().workers(2).jobserver(&jobserver).build();
     let [long, waits] = [executor(), executor()].map(|executor| executor.expect("can be made"));
-    let is_begun = AtomicBool::new(false);
+    let (begun, go) = (OsGate::new(), OsGate::new());
     thread::scope(|scope| {
         scope.spawn(|| {
             let run = long.run(&Database::new(()), |_| {
-                is_begun.store(true, Ordering::SeqCst);
-                // It blocks its thread, and so keeps its permit. The other run begins meanwhile, if it comes so soon.
-                thread::sleep(Duration::from_millis(100));
-                let before = time_used();
-                thread::sleep(Duration::from_millis(500));
-                time_used() - before
+                // It blocks its thread, and so keeps its permit.
+                begun.open();
+                go.pass();
             });
-            let used = run.expect("it ends");
-            assert!(used < 5, "a worker without a permit ran for {used}0 ms");
-            println!("it has waited");
+            run.expect("it ends");
         });
-        while !is_begun.load(Ordering::SeqCst) {
+        begun.pass();
+        let run = || waits.run(&Database::new(()), |_| ()).expect("it ends");
+        let runs = thread::Builder::new().name("dagwood run".to_owned());
+        runs.spawn_scoped(scope, run).expect("a thread");
+        // Four workers, and who waits for the run: who looks again and again is not seen asleep each time.
+        let mut in_a_row = 0;
+        for _ in 0..100_000 {
+            in_a_row = if sleep_all("dagwood", 5) {
+                in_a_row + 1
+            } else {
+                0
+            };
+            if in_a_row == 200 {
+                println!("it has waited");
+                break;
+            }
             thread::yield_now();
         }
-        waits.run(&Database::new(()), |_| ()).expect("it ends");
+        go.open();
     });
 }
 
 #[test]
 fn j3_who_waits_for_a_permit_sleeps() {
-    let has_own_times = Path::new("/proc/self/stat").exists() && !is_emulated();
-    if !has_own_times || Executor::backends() == [Backend::Sequential] {
+    let tells_of_threads = Path::new("/proc/self/task").exists() && !is_emulated();
+    if !tells_of_threads || Executor::backends() == [Backend::Sequential] {
         return;
     }
     let run = child_process("waits_for_a_permit").output();
