@@ -201,7 +201,7 @@ fn j4_what_is_no_jobserver_is_named_once(bed: &Bed) {
     for (flags, words) in TROUBLES {
         let said = said_with("runs_with_what_the_environment_says", flags, bed);
         assert!(said.contains("it has run"), "{flags}: {said}");
-        assert!(said.contains(words), "{flags}: {said}");
+        assert!(said.contains(words), "{words}? {flags}: {said}");
         let warnings = said.matches("warning: no jobserver").count();
         assert_eq!(warnings, 1, "warnings: {flags}: {said}");
     }
