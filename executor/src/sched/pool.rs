@@ -310,7 +310,9 @@ impl Pool {
 
     /// Whether any worker has been posted a fiber that it has not taken yet.
     pub(crate) fn has_fiber_posted(&self) -> bool {
-        self.seats.iter().any(|seat| !seat.inbox.is_empty())
+        // A bell alone is none, and wakes nobody who stands (tokens.md N6).
+        let has_fiber = |seat: &Seat| seat.inbox.has_fibers() || !seat.shared.is_empty();
+        self.seats.iter().any(has_fiber)
     }
 
     /// Takes one off the number of fibers that may still be made.
