@@ -105,8 +105,8 @@ fn w3_children_at_the_cap_end(bed: &Bed) {
 fn w3_the_last_one_at_the_cap_is_refused(bed: &Bed) {
     let builder = bed.builder().max_fibers(30);
     // Who is woken there needs a permit first.
-    let with_one_permit = builder.clone().jobserver(&Jobserver::with_limit(1));
-    for builder in [builder, with_one_permit] {
+    let with_permits = |limit| builder.clone().jobserver(&Jobserver::with_limit(limit));
+    for builder in [with_permits(1), with_permits(2), builder.clone()] {
         let executor = builder.build().expect("some fit");
         assert_refuses_and_goes_on(
             &executor,
