@@ -79,6 +79,8 @@ mod hostile_tables;
 mod hostile_values;
 #[path = "tests/interner.rs"]
 mod interner;
+#[path = "tests/jobserver.rs"]
+mod jobserver;
 #[path = "tests/leftovers.rs"]
 mod leftovers;
 #[path = "tests/limits.rs"]
@@ -139,6 +141,8 @@ mod shutdown;
 mod storage;
 #[path = "tests/storms.rs"]
 mod storms;
+#[path = "tests/under_make.rs"]
+mod under_make;
 #[path = "tests/waiters.rs"]
 mod waiters;
 #[path = "tests/waiting.rs"]

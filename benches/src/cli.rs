@@ -19,6 +19,9 @@ pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
+    /// Run as many workers as are named, whatever make's jobserver says (MAKEFLAGS); without it, at most so many
+    #[arg(long, global = true)]
+    pub(crate) exactly: bool,
 }
 
 const EXAMPLES: &str = "\

@@ -14,6 +14,7 @@ mod explore;
 mod failure;
 mod footprint;
 mod format;
+mod jobserver;
 mod json;
 mod list;
 mod measure;
@@ -28,6 +29,11 @@ mod rounds;
 mod run;
 mod rust_source;
 mod served;
+#[cfg(unix)]
+mod signals;
+#[cfg(not(unix))]
+#[path = "signals_none.rs"]
+mod signals;
 mod table;
 mod trouble;
 mod twins;
@@ -50,6 +56,7 @@ const STACK_BYTES: usize = 256 << 20;
 /// memory is, in an allocator arena that is not the main thread's, so that neither side has an advantage.
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    jobserver::connect(cli.exactly);
     let work = thread::Builder::new()
         .name("harness".to_owned())
         .stack_size(STACK_BYTES)

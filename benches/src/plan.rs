@@ -4,6 +4,7 @@
 
 use crate::engine::{self, Engine, Kind};
 use crate::failure::Failure;
+use crate::jobserver;
 use crate::twins;
 use crate::workload::Workload;
 
@@ -42,6 +43,7 @@ pub(crate) fn subjects(
         let one = [1];
         let workers = if engine.is_parallel() { workers } else { &one };
         for &workers in workers {
+            let workers = jobserver::allowed(engine, workers);
             let subject = Subject { engine, workers };
             if !subjects.contains(&subject) {
                 subjects.push(subject);

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::Scale;
+use crate::jobserver;
 use crate::measure::Sample;
 use crate::other_build;
 use crate::plan::Subject;
@@ -234,6 +235,9 @@ fn command(errand: &Errand<'_>) -> std::io::Result<Command> {
     }
     if let Some(input) = &errand.scale.input {
         command.arg("--input").arg(input);
+    }
+    if jobserver::is_exact() {
+        command.arg("--exactly");
     }
     if errand.serve {
         command.arg("--serve").stdin(Stdio::piped());

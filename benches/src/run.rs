@@ -7,6 +7,7 @@ use crate::cli::{self, RunArgs};
 use crate::engine::{Engine, Kind};
 use crate::failure::Failure;
 use crate::format;
+use crate::jobserver;
 use crate::measure::timed;
 use crate::peak;
 use crate::plan;
@@ -21,8 +22,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
             eprintln!("note: {engine} is single-threaded; --workers {n} changes nothing");
             1
         }
-        Some(n) => n,
-        None if engine.is_parallel() => cli::cores(),
+        Some(n) => jobserver::allowed(engine, n),
+        None if engine.is_parallel() => jobserver::allowed(engine, cli::cores()),
         None => 1,
     };
     cli::check_input(&args.scale, &[workload])?;

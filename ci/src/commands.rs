@@ -4,6 +4,7 @@
 
 use crate::foreign::{CHECKED, Machine, WITH_SWITCH, WITHOUT_SWITCH};
 use crate::line::{Line, cargo, cargo_for};
+use crate::make;
 use crate::plants::{PLANTS, Plant};
 use crate::rayon_suite;
 use crate::suite_plants::{BROKEN, Broken};
@@ -411,6 +412,26 @@ pub(crate) fn harness() -> Vec<Line> {
         compare("hit-recorded", 100),
         compare("miss-dense", 10_000),
         compare("stampede", 10_000),
+    ]
+}
+
+/// The recipes of `tests/make`, on two versions of GNU make.
+pub(crate) fn make() -> Vec<Line> {
+    let mut test = cargo("test --release -p dagwood-tests --test under_make -- --ignored");
+    test.prepare = Some(make::install);
+    test.arguments.extend(
+        ["--test-threads=1", "j2_", "j5_"]
+            .iter()
+            .map(|word| (*word).to_owned()),
+    );
+    test.environment = vec![
+        ("DAGWOOD_MAKE_PIPE", make::PIPE),
+        ("DAGWOOD_MAKE_FIFO", make::FIFO),
+    ];
+    vec![
+        cargo("build --release -p dagwood-bench"),
+        cargo("build --release -p dagwood-tests --example recipe"),
+        test,
     ]
 }
 

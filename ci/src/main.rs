@@ -5,6 +5,7 @@ mod commands;
 mod debian;
 mod foreign;
 mod line;
+mod make;
 mod plants;
 mod published;
 mod rayon_crates;

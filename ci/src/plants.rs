@@ -24,6 +24,24 @@ const fn plant(name: &'static str, sign: &'static str, tests: &'static [&'static
 
 /// All plants; after each the rule that it breaks.
 pub(crate) const PLANTS: &[Plant] = &[
+    // tokens.md N5: who grants a permit wakes nobody.
+    plant(
+        "tokens_untold",
+        HANG,
+        &["tokens::a_permit_given_back_reaches_who_wants_it"],
+    ),
+    // tokens.md N5: who is listed does not look once more.
+    plant(
+        "tokens_look",
+        HANG,
+        &["tokens::a_permit_given_back_reaches_who_wants_it"],
+    ),
+    // tokens.md N4: who is listed is still counted as a searcher.
+    plant(
+        "tokens_searcher",
+        HANG,
+        &["tokens::a_posted_job_is_taken_with_one_permit"],
+    ),
     // attention.md A3: the owner looks before it lowers the word.
     plant(
         "attention_late",
@@ -338,7 +356,7 @@ mod tests {
     fn the_plants_are_those_of_the_models() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../executor/tests/model");
         let name = Regex::new(
-            r#""((?:attention|claim|idle|join|latch|lock|permit|place|ready|rest|stance|stand|sweep|wait)_\w+)""#,
+            r#""((?:attention|claim|idle|join|latch|lock|permit|place|ready|rest|stance|stand|sweep|tokens|wait)_\w+)""#,
         )
         .expect("a regex");
         let mut planted = BTreeSet::new();

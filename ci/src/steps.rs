@@ -90,6 +90,12 @@ pub(crate) const STEPS: &[Step] = &[
         commands: commands::harness,
     },
     Step {
+        name: "make",
+        is_extra: false,
+        about: "recipes under GNU make 4.3 (a pipe) and 4.4 (a fifo): no job too many, and all tokens back",
+        commands: commands::make,
+    },
+    Step {
         name: "instructions",
         is_extra: true,
         about: "what hits, misses and the parallel build cost, counted by valgrind (x86-64)",

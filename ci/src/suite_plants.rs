@@ -32,6 +32,48 @@ const fn broken(
 /// All of them; each scenario of tests/README.md is here (a test below).
 pub(crate) const BROKEN: &[Broken] = &[
     broken(
+        "implicit_token",
+        "jobserver",
+        "j1_without_tokens_all_goes_on_with_one_worker::on_fibers",
+        "(0, 0)",
+    ),
+    broken(
+        "overdrawn",
+        "jobserver",
+        "j2_never_more_run_than_there_are_tokens::on_fibers",
+        "at once",
+    ),
+    broken(
+        "overdrawn",
+        "under_make",
+        "w11_six_processes_run_no_more_jobs_than_they_have_tokens::on_fibers",
+        "more jobs than tokens",
+    ),
+    broken(
+        "kept_token",
+        "jobserver",
+        "j2_all_tokens_come_back_however_a_run_ends::on_fibers",
+        "end ",
+    ),
+    broken(
+        "uncalled",
+        "jobserver",
+        "j3_who_holds_a_lock_goes_before_one_that_yields::on_fibers",
+        HANGS,
+    ),
+    broken(
+        "silent_trouble",
+        "under_make",
+        "j4_what_is_no_jobserver_is_named_once::on_fibers",
+        "no environment variable",
+    ),
+    broken(
+        "kept_token",
+        "under_make",
+        "j5_tokens_come_back_by_pipe_and_by_fifo::on_fibers",
+        "tokens in the pipe",
+    ),
+    broken(
         "kept_ready",
         "moving",
         "w9_a_ready_fiber_leaves_a_busy_worker::on_fibers",

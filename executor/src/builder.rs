@@ -8,6 +8,7 @@ use crate::backend::Engine;
 use crate::error::Error;
 use crate::executor::{Backend, Executor};
 use crate::hooks::Hooks;
+use crate::make::Jobserver;
 use crate::sched::witness;
 use crate::schedule::{Schedule, ScheduleLog};
 use crate::stacks::{Guards, StackFaults};
@@ -30,6 +31,8 @@ pub struct Builder {
     pub(crate) schedule: Option<Schedule>,
     pub(crate) watching: Watching,
     pub(crate) hooks: Hooks,
+    pub(crate) jobserver: Option<Jobserver>,
+    pub(crate) is_exact: bool,
 }
 
 /// Address space for each stack; memory is used as it is touched. As much as a main thread has: a fiber that waits on a
@@ -58,6 +61,8 @@ impl Builder {
             schedule: None,
             watching: Watching::default(),
             hooks: Hooks::default(),
+            jobserver: None,
+            is_exact: false,
         }
     }
 
@@ -65,7 +70,21 @@ impl Builder {
     /// asked for.
     pub fn workers(mut self, count: usize) -> Self {
         self.workers = Some(count);
+        self.is_exact = false;
         self
+    }
+
+    /// The same, but not at the most: so many run if there is work for them, whatever a [jobserver](Self::jobserver) says. Each is
+    /// one job more than make has allowed, and takes no token.
+    pub fn workers_exactly(mut self, count: usize) -> Self {
+        self.workers = Some(count);
+        self.is_exact = true;
+        self
+    }
+
+    /// Whose permits its workers need, if anybody's.
+    pub(crate) fn permits_of(&self) -> Option<&Jobserver> {
+        self.jobserver.as_ref().filter(|_| !self.is_exact)
     }
 
     /// What a fiber is; by default the first of [`Executor::backends`].
@@ -268,6 +287,27 @@ impl Builder {
         come_back: impl Fn(T) + Send + Sync + 'static,
     ) -> Self {
         self.hooks.add(Location::caller(), leave, come_back);
+        self
+    }
+
+    /// Shares the permits of a [`Jobserver`] with other executors of this process, and with the other recipes of the make that
+    /// has started it: no more workers run at once than there are tokens, and never more than
+    /// [`workers`](Self::workers) ("at most"). With [`workers_exactly`](Self::workers_exactly) it has no say.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dagwood::{Database, Executor, Jobserver};
+    ///
+    /// // Under `make -j`: what make allows, and eight at most. Else: four.
+    /// let jobserver = Jobserver::if_announced_or(4);
+    /// let executor = Executor::builder().workers(8).jobserver(&jobserver).build()?;
+    /// let sum: u32 = executor.run(&Database::new(()), |cx| cx.par_map(0..10_u32, |_, i| i).iter().sum())?;
+    /// assert_eq!(sum, 45);
+    /// # Ok::<(), dagwood::Error>(())
+    /// ```
+    pub fn jobserver(mut self, jobserver: &Jobserver) -> Self {
+        self.jobserver = Some(jobserver.clone());
         self
     }
 

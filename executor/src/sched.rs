@@ -31,12 +31,20 @@ mod stance;
 #[path = "sched/stance_none.rs"]
 mod stance;
 pub(crate) mod stats;
+pub(crate) mod token_source;
+#[cfg(any(feature = "fibers", feature = "threads"))]
+pub(crate) mod tokens;
+#[cfg(not(any(feature = "fibers", feature = "threads")))]
+#[path = "sched/tokens_none.rs"]
+pub(crate) mod tokens;
 pub(crate) mod wait;
 pub(crate) mod wanted;
 pub(crate) mod witness;
 
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod idle;
+#[cfg(any(feature = "fibers", feature = "threads"))]
+mod keeper;
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod limits;
 #[cfg(any(feature = "fibers", feature = "threads"))]

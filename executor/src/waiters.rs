@@ -34,11 +34,13 @@ pub enum Holder {
     Nobody,
 }
 
-/// A worker that did not answer: it is in the middle of a job, or blocked in a lock that the library does not know of.
+/// A worker that did not answer: it is in the middle of a job, or blocked in a lock that the library does not know of, or waits for
+/// a permit to run ([`Builder::jobserver`](crate::Builder::jobserver)).
 #[derive(Clone, Debug)]
 pub struct SilentWorker {
     pub(crate) worker: usize,
     pub(crate) ready: Vec<&'static str>,
+    pub(crate) lacks_permit: bool,
 }
 
 impl WaitReport {
@@ -145,6 +147,11 @@ impl SilentWorker {
     pub fn ready_fibers(&self) -> &[&'static str] {
         &self.ready
     }
+
+    /// Whether it waits for a permit, and for nothing else: others run, here or in other processes.
+    pub fn waits_for_permit(&self) -> bool {
+        self.lacks_permit
+    }
 }
 
 impl fmt::Display for WaitReport {
@@ -169,11 +176,11 @@ impl fmt::Display for WaitReport {
             writeln!(f)?;
         }
         for silent in &self.silent {
-            write!(
-                f,
-                "  worker {} is in the middle of a job, or blocked in it",
-                silent.worker
-            )?;
+            let state = match silent.lacks_permit {
+                true => "waits for a permit of its jobserver",
+                false => "is in the middle of a job, or blocked in it",
+            };
+            write!(f, "  worker {} {state}", silent.worker)?;
             if !silent.ready.is_empty() {
                 let ready = silent.ready.join(", ");
                 write!(

@@ -45,6 +45,8 @@ mod stance;
 mod stand;
 #[path = "model/sweep.rs"]
 mod sweep;
+#[path = "model/tokens.rs"]
+mod tokens;
 #[path = "model/wait.rs"]
 mod wait;
 

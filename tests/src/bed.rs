@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use dagwood::{Backend, Builder, Executor, Schedule};
+use dagwood::{Backend, Builder, Executor, Jobserver, Schedule};
 
 use crate::child::is_emulated;
 
@@ -35,6 +35,10 @@ impl Bed {
         let builder = match std::env::var_os("DAGWOOD_TEST_MIGRATE") {
             Some(_) => with_moving_fibers(builder),
             None => builder,
+        };
+        let builder = match std::env::var("DAGWOOD_TEST_PERMITS") {
+            Ok(limit) => builder.jobserver(&with_permits(&limit)),
+            Err(_) => builder,
         };
         match self.schedule() {
             Some(schedule) => builder.schedule(schedule),
@@ -127,6 +131,11 @@ impl Bed {
             full.min(usize::MAX >> 22)
         }
     }
+}
+
+/// No more than so many workers run at once.
+fn with_permits(limit: &str) -> Jobserver {
+    Jobserver::with_limit(limit.parse().expect("DAGWOOD_TEST_PERMITS is a number"))
 }
 
 /// What the suite does in jobs keeps to the rules of `migrate_fibers`.

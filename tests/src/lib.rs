@@ -13,6 +13,7 @@ mod gate;
 mod program;
 mod random;
 pub mod refused;
+mod slots;
 
 pub use bed::{Bed, run_in_batches, run_scenario, run_under_seeds};
 pub use child::{child_process, is_emulated, limited_child_process, scaled};
@@ -25,6 +26,7 @@ pub use gate::{
 };
 pub use program::{Answers, Asker, Block, Expected, Op, Program, Storm};
 pub use random::Random;
+pub use slots::Slots;
 
 /// Makes a module for each scenario, with one test for each backend of this build.
 ///

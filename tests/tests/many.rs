@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[cfg(feature = "fibers")]
 use dagwood::{Backend, Guards};
-use dagwood::{Cx, Database, Event, Executor, StackFaults};
+use dagwood::{Cx, Database, Event, Executor, Jobserver, StackFaults};
 use dagwood_tests::{Bed, Gated, open, scenarios};
 
 scenarios! {
@@ -103,12 +103,17 @@ fn w3_children_at_the_cap_end(bed: &Bed) {
 }
 
 fn w3_the_last_one_at_the_cap_is_refused(bed: &Bed) {
-    let executor = bed.builder().max_fibers(30).build().expect("some fit");
-    assert_refuses_and_goes_on(
-        &executor,
-        bed.at_most_seeded(60, 200),
-        "all 30 fibers wait (`Builder::max_fibers`)",
-    );
+    let builder = bed.builder().max_fibers(30);
+    // Who is woken there needs a permit first.
+    let with_permits = |limit| builder.clone().jobserver(&Jobserver::with_limit(limit));
+    for builder in [with_permits(1), with_permits(2), builder.clone()] {
+        let executor = builder.build().expect("some fit");
+        assert_refuses_and_goes_on(
+            &executor,
+            bed.at_most_seeded(60, 200),
+            "all 30 fibers wait (`Builder::max_fibers`)",
+        );
+    }
 }
 
 /// More ask than can wait, and who opens waits, too: for the first refusal.

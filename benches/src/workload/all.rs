@@ -5,8 +5,9 @@
 use super::twins as workload_twins;
 use super::{
     Measure, Workload, closure, coarse, cycle_beside, depth, fork_join, grid, hits, idle,
-    integrate, lock, loops, matmul, misses, nqueens, pipeline, provider, rust_source, shared,
-    skynet, spawn, starve, suspended, switch, tree_sum, trickle, uts, wake, wavefront,
+    integrate, lock, loops, matmul, misses, nqueens, oversubscribed, pipeline, provider,
+    rust_source, shared, skynet, spawn, starve, suspended, switch, tree_sum, trickle, uts, wake,
+    wavefront,
 };
 use crate::engine::Engine::{
     CacheLine, Calls, Capacity, Chili, Context, ContextMxcsr, Corosensei, DagwoodRayonCore,
@@ -547,6 +548,18 @@ pub(crate) static ALL: &[Workload] = &[
         baseline: Fibers,
         engines: &[Fibers, MovingFibers, Threads],
         load: starve::load,
+        ..FORKS
+    },
+    Workload {
+        name: "oversubscribed",
+        about: "six processes that run `coarse` under one jobserver, with a token for each core",
+        unit: "phase",
+        size_means: "phases of each process",
+        default_size: 200,
+        sizes: 1..=100_000,
+        baseline: Fibers,
+        engines: &[Fibers, Threads, Sequential],
+        load: oversubscribed::load,
         ..FORKS
     },
     Workload {

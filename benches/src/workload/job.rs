@@ -10,6 +10,7 @@ use dagwood::{Builder, Executor, Schedule, Statistics};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{Engine, Kind};
+use crate::jobserver;
 use crate::trouble::Trouble;
 
 /// What a job is made for.
@@ -124,6 +125,10 @@ impl<'a> Job<'a> {
             .backend(backend)
             .workers(setup.workers)
             .statistics(setup.statistics);
+        let builder = match jobserver::shared() {
+            Some(jobserver) => builder.jobserver(jobserver),
+            None => builder,
+        };
         let builder = match setup.interleaving.schedule() {
             Some(schedule) => builder.schedule(schedule),
             None => builder,

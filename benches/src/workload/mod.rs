@@ -22,6 +22,7 @@ mod memo_engines;
 mod memos;
 mod misses;
 mod nqueens;
+mod oversubscribed;
 mod pipeline;
 mod provider;
 mod ring;
@@ -180,8 +181,9 @@ mod tests {
     use super::*;
     use crate::engine::Kind;
 
-    /// `rust-source` has its own tests; `idle` watches threads, and here tests start others.
-    const TESTED_ELSEWHERE: [&str; 2] = ["rust-source", "idle"];
+    /// `rust-source` has its own tests; `idle` watches threads, and here tests start others; `oversubscribed` starts the program
+    /// (tests/comparison.rs).
+    const TESTED_ELSEWHERE: [&str; 3] = ["rust-source", "idle", "oversubscribed"];
 
     /// A small size of each other workload.
     const SMALL: &[(&str, u64)] = &[

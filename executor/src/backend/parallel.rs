@@ -239,6 +239,7 @@ pub(crate) fn pool_settings(backend: Backend, builder: &Builder) -> Result<Setti
         threads_max: builder.threads_max,
         watching: builder.watching.clone(),
         hooks: builder.hooks.clone(),
+        jobserver: builder.permits_of().cloned(),
         is_embedded: false,
     })
 }

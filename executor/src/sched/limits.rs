@@ -59,6 +59,7 @@ mod tests {
             watching: crate::waiters::Watching::default(),
             moves_fibers: false,
             hooks: crate::hooks::Hooks::default(),
+            jobserver: None,
             threads_max: None,
             is_embedded: false,
         }

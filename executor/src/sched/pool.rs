@@ -4,6 +4,7 @@ mod duty;
 mod gate;
 mod injected;
 mod look;
+mod permit;
 mod posts;
 mod runs;
 mod sleeps;
@@ -19,6 +20,7 @@ use dagwood_fibers::{Fiber, Mechanism, Resumed, StackDepot, StackSettings};
 use self::injected::Injected;
 use self::look::Looks;
 pub(crate) use self::look::{Answer, Look, SeenWait};
+use self::permit::Permits;
 pub(crate) use self::runs::RunningRun;
 use self::runs::Runs;
 use self::sweeps::Sweep;
@@ -36,6 +38,7 @@ use super::stats::{Counters, Statistics};
 pub(crate) use super::worker::Worker;
 use crate::error::Error;
 use crate::hooks::Hooks;
+use crate::make::Jobserver;
 use crate::schedule::Schedule;
 use crate::sync::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use crate::waiters::Watching;
@@ -55,6 +58,8 @@ pub(crate) struct Settings {
     /// Whether any worker may resume a ready fiber (moving.md).
     pub(crate) moves_fibers: bool,
     pub(crate) hooks: Hooks,
+    /// With whom the pool shares permits (tokens.md).
+    pub(crate) jobserver: Option<Jobserver>,
     /// For tests: how many threads a worker's fibers may be (`Builder::limit_threads`).
     pub(crate) threads_max: Option<usize>,
     /// Whether somebody puts another interface on it (`raw.rs`), and workers do as rayon's threads do
@@ -120,6 +125,12 @@ pub(crate) struct Pool {
     posting: AtomicUsize,
     /// What the pool belongs to, if who made it has said so: only the address.
     owner: AtomicPtr<()>,
+    permits: Option<Permits>,
+}
+
+fn permits(settings: &Settings) -> Option<Permits> {
+    let jobserver = settings.jobserver.as_ref();
+    jobserver.map(|jobserver| Permits::new(jobserver, settings.workers))
 }
 
 impl Pool {
@@ -166,6 +177,7 @@ impl Pool {
             looks: Looks::default(),
             posting: AtomicUsize::new(0),
             owner: AtomicPtr::new(ptr::null_mut()),
+            permits: permits(settings),
         });
         let member = |(index, deque)| {
             let mut stacks = pool.stacks.pool();
@@ -298,7 +310,9 @@ impl Pool {
 
     /// Whether any worker has been posted a fiber that it has not taken yet.
     pub(crate) fn has_fiber_posted(&self) -> bool {
-        self.seats.iter().any(|seat| !seat.inbox.is_empty())
+        // A bell alone is none, and wakes nobody who stands (tokens.md N6).
+        let has_fiber = |seat: &Seat| seat.inbox.has_fibers() || !seat.shared.is_empty();
+        self.seats.iter().any(has_fiber)
     }
 
     /// Takes one off the number of fibers that may still be made.

@@ -153,6 +153,11 @@ impl Inbox {
         self.0.load(Ordering::Relaxed).is_null()
     }
 
+    /// Whether there is more than a bell that was rung.
+    pub(crate) fn has_fibers(&self) -> bool {
+        !newest_in(self.0.load(Ordering::Relaxed)).is_null()
+    }
+
     /// Tells the owner to look at what it shares. Whether it had nothing to look at before.
     pub(crate) fn ring(&self) -> bool {
         let mut head = self.0.load(Ordering::Relaxed);

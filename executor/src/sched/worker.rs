@@ -182,7 +182,7 @@ impl Worker {
         &self.seat().counters
     }
 
-    fn count(&self, counter: impl FnOnce(&Counters) -> &Counter) {
+    pub(super) fn count(&self, counter: impl FnOnce(&Counters) -> &Counter) {
         if self.pool().has_statistics() {
             counter(self.counters()).add();
         }
@@ -256,7 +256,7 @@ impl Worker {
     }
 
     #[inline]
-    fn collect_ready(&self) {
+    pub(super) fn collect_ready(&self) {
         if !self.seat().inbox.is_empty() {
             self.drain_inbox();
         }
@@ -265,14 +265,29 @@ impl Worker {
     /// Under the graph's lock if a watchdog looks at inboxes.
     #[cold]
     fn drain_inbox(&self) {
+        if self.drains_bell() {
+            self.pool().heed_call(self);
+            self.answer_bell();
+        }
+    }
+
+    /// The same in the middle of a job, where no call is heeded (tokens.md N4). `true`: there may be one, for later.
+    pub(super) fn collect_in_job(&self) -> bool {
+        let is_rung = !self.seat().inbox.is_empty() && self.drains_bell();
+        let is_called = is_rung && self.pool().puts_call_off(self.index);
+        if is_rung {
+            self.answer_bell();
+        }
+        is_called
+    }
+
+    /// Takes what is in the inbox. Whether the bell was rung.
+    fn drains_bell(&self) -> bool {
         let drain = || self.seat().inbox.drain(|fiber| self.add_ready(fiber));
-        let is_rung = if self.pool().has_watchdog() {
+        if self.pool().has_watchdog() {
             graph::undisturbed_by_looks(drain)
         } else {
             drain()
-        };
-        if is_rung {
-            self.answer_bell();
         }
     }
 

@@ -28,5 +28,9 @@ pub(crate) mod rest;
 pub(crate) mod stance;
 #[path = "../../src/sched/standing.rs"]
 pub(crate) mod standing;
+#[path = "../../src/sched/token_source.rs"]
+pub(crate) mod token_source;
+#[path = "../../src/sched/tokens.rs"]
+pub(crate) mod tokens;
 #[path = "../../src/sched/wait.rs"]
 pub(crate) mod wait;

@@ -65,6 +65,6 @@ impl Pool {
             || (),
             || self.has_jobs() && self.idle.job_posted(),
         );
-        self.block_until(worker, || !self.is_off_duty(worker));
+        self.block_until(sleeper, || !self.is_off_duty(worker));
     }
 }

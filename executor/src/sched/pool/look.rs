@@ -110,6 +110,7 @@ impl Pool {
                 None => report.silent.push(SilentWorker {
                     worker,
                     ready: self.ready_fibers(worker),
+                    lacks_permit: self.lacks_permit(worker),
                 }),
                 Some(answer) => {
                     signature.push((answer.jobs as usize, None));

@@ -87,6 +87,14 @@ impl Pool {
         }
     }
 
+    /// A worker is no searcher any more (idle.md I5).
+    pub(crate) fn end_search(&self, searcher: &Worker) {
+        let wake = || self.idle.end_search(|| self.has_jobs());
+        if self.posting(Some(searcher), || (), wake) {
+            searcher.count(|counters| &counters.wakes);
+        }
+    }
+
     /// Whether there is a job that any worker may start, or a fiber that any may resume.
     pub(crate) fn has_jobs(&self) -> bool {
         self.has_unbegun() || self.has_shared_fibers()

@@ -15,8 +15,15 @@ use crate::sync::{Condvar, MutexGuard, Ordering};
 const AUDIT_PERIOD: Duration = Duration::from_millis(10);
 
 impl Pool {
-    /// Lets a worker sleep until there is something for it.
-    pub(crate) fn sleep(&self, worker: usize, sleeper: &Worker) {
+    /// Lets a worker sleep until there is something for it, and it has a permit.
+    pub(crate) fn sleep(&self, sleeper: &Worker) {
+        self.sleep_counted(sleeper);
+        self.obtain_permit_as_searcher(sleeper);
+    }
+
+    /// Lets a worker, which may have no permit then, sleep until there is something for it.
+    pub(super) fn sleep_counted(&self, sleeper: &Worker) {
+        let worker = sleeper.index();
         let seat = self.seat(worker);
         let has_own_or_shared =
             || !plant::is("lost_wake") && (seat.has_own() || self.has_shared_fibers());
@@ -51,8 +58,11 @@ impl Pool {
             is_work_there()
         };
         self.idle.sleep(worker, second_look, |wake, guard| {
+            if self.gives_permit_back(worker, guard) {
+                return;
+            }
             if !self.has_statistics || self.seeded.is_some() {
-                return self.wait(worker, wake, guard);
+                return self.rest(worker, wake, guard);
             }
             let is_audit = wake.wait_for(guard, AUDIT_PERIOD).timed_out();
             found_in_a_row = if is_audit && is_left() {
@@ -66,20 +76,32 @@ impl Pool {
         });
     }
 
-    /// Lets a worker sleep that can start no job, until one of its fibers is ready, or it has a job of its own.
-    pub(crate) fn block(&self, worker: usize) {
-        self.block_until(worker, || false);
+    /// Lets a worker sleep that can start no job, until one of its fibers is ready, or it has a job of its own, or another has
+    /// woken it. `woken` is called before it waits for a permit: it may count it as a worker that goes on.
+    pub(crate) fn block(&self, sleeper: &Worker, woken: impl FnOnce()) {
+        self.block_only(sleeper, || false);
+        woken();
+        self.obtain_permit_at_once(sleeper);
     }
 
     /// The same, or until `is_over`, of which the worker is [told](crate::sched::idle::Idle::told).
-    pub(super) fn block_until(&self, worker: usize, is_over: impl Fn() -> bool) {
+    pub(super) fn block_until(&self, sleeper: &Worker, is_over: impl Fn() -> bool) {
+        self.block_only(sleeper, is_over);
+        self.obtain_permit(sleeper);
+    }
+
+    fn block_only(&self, sleeper: &Worker, is_over: impl Fn() -> bool) {
+        let worker = sleeper.index();
         let is_due = || self.seat(worker).has_own() || is_over();
-        self.idle
-            .block(worker, is_due, |wake, guard| self.wait(worker, wake, guard));
+        self.idle.block(worker, is_due, |wake, guard| {
+            if !self.gives_permit_back(worker, guard) {
+                self.rest(worker, wake, guard);
+            }
+        });
     }
 
     /// Blocks on the condition variable of a worker that sleeps, or until a schedule lets it go on.
-    fn wait(&self, worker: usize, wake: &Condvar, guard: &mut SleepGuard<'_>) {
+    pub(super) fn rest(&self, worker: usize, wake: &Condvar, guard: &mut SleepGuard<'_>) {
         match self.seeded() {
             // If it is over by now it comes back at once, and who called looks again.
             Some(seeded) if !seeded.is_over() => {

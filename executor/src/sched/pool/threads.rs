@@ -35,6 +35,9 @@ pub(crate) struct Threads {
 impl Pool {
     /// Starts the workers, on threads of their own.
     pub(crate) fn start(settings: &Settings) -> Result<Threads, Error> {
+        if let Some(jobserver) = &settings.jobserver {
+            jobserver.begin()?;
+        }
         let (pool, members) = Pool::make(settings)?;
         // From here on an early return drops `threads`, which stops those that have started.
         let mut threads = Threads {
@@ -42,6 +45,7 @@ impl Pool {
             pool: Arc::clone(&pool),
             threads: Vec::new(),
         };
+        pool.join_permits();
         let (started, starts) = mpsc::channel();
         for member in members {
             let started = started.clone();
@@ -97,6 +101,7 @@ impl Member {
                 if let Some(seeded) = pool.seeded() {
                     seeded.begin(index, &*pool);
                 }
+                pool.obtain_permit(&worker);
                 worker.run();
             });
         }
@@ -121,5 +126,6 @@ impl Drop for Threads {
                 thread.join().expect("workers carry panics as values");
             }
         }
+        self.pool.leave_permits();
     }
 }

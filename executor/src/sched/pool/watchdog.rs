@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Pool;
 use crate::error::{Error, discard};
 use crate::sync::{Condvar, Mutex};
-use crate::waiters::{WaitReport, Watching};
+use crate::waiters::{SilentWorker, WaitReport, Watching};
 
 /// The thread. Dropping it ends it.
 pub(super) struct Watchdog {
@@ -55,7 +55,8 @@ impl Drop for Watchdog {
 
 /// Looks twice; if all workers answered, some fibers wait, and they are the same that waited before and nobody has run a
 /// job since, nothing goes on. Nor does it where a worker did not come to its loop in a whole period, and others have
-/// made a fiber of it ready. Reports once, until something has happened.
+/// made a fiber of it ready; but who waits for a permit goes on when others let it (tokens.md). Reports once, until something
+/// has happened.
 fn watch(pool: &Pool, stop: &Stop, period: Duration, watching: &Watching) {
     let mut last = None;
     let mut is_reported = false;
@@ -74,7 +75,9 @@ fn watch(pool: &Pool, stop: &Stop, period: Duration, watching: &Watching) {
         }
         let seen = pool.look(period);
         let report = &seen.report;
-        let is_blocked = report.silent.iter().any(|silent| !silent.ready.is_empty());
+        let keeps_waiting =
+            |silent: &SilentWorker| !silent.ready.is_empty() && !silent.lacks_permit;
+        let is_blocked = report.silent.iter().any(keeps_waiting);
         let is_same = last.as_ref() == Some(&seen.signature);
         let is_still = report.silent.is_empty() && !report.is_empty() && is_same;
         if (is_blocked || is_still) && !is_reported {

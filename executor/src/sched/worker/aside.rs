@@ -56,7 +56,7 @@ impl Worker {
 
     /// Whether a fiber is ready here.
     #[inline]
-    pub(super) fn has_ready(&self) -> bool {
+    pub(in crate::sched) fn has_ready(&self) -> bool {
         !self.ready.is_empty() || !self.aside.is_empty()
     }
 

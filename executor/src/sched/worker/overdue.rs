@@ -100,8 +100,9 @@ impl Worker {
         }
         let is_over = may_wait && self.overdue.is_over(next) && !must_stay(fiber);
         if is_over {
-            self.collect_ready();
-            if !self.has_ready() || self.lets_ready_go_first(fiber) {
+            // Who is called heeds it at the base, where it is in no job.
+            let is_called = self.collect_in_job();
+            if !(is_called || self.has_ready()) || self.lets_ready_go_first(fiber) {
                 return;
             }
         }

@@ -169,16 +169,17 @@ impl Worker {
             if self.patience.ends_after(looks) {
                 looks = 0;
                 let start = Instant::now();
-                pool.sleep(self.index, self);
+                pool.sleep(self);
                 self.patience.learn(start.elapsed());
+                // Who had to wait for a permit has emptied its inbox (tokens.md N4).
+                if self.has_ready() {
+                    break None;
+                }
             } else if looks > SPINNING_LOOKS {
                 std::thread::yield_now();
             }
         };
-        let wake = || pool.idle.end_search(|| pool.has_jobs());
-        if pool.posting(Some(self), || (), wake) {
-            self.count(|counters| &counters.wakes);
-        }
+        pool.end_search(self);
         if let Some(job) = job {
             let start = Instant::now();
             self.run_job(job, record);

@@ -25,7 +25,7 @@ impl Worker {
                     return None;
                 }
                 // Another fiber would find nothing, and end.
-                self.pool().block(self.index);
+                self.pool().block(self, || ());
             } else if !(self.try_add_spare() || self.has_own_jobs() && self.add_spare_over_cap()) {
                 self.stand();
             }
@@ -38,8 +38,7 @@ impl Worker {
         let pool = self.pool();
         if pool.standing.begin(|| pool.has_fiber_posted()) {
             pool.call_off_duty();
-            pool.block(self.index);
-            pool.standing.end();
+            pool.block(self, || pool.standing.end());
         } else if !plant::is("no_refusal") && self.gives_up_an_ask() {
             pool.standing.found_one();
         } else if !self.add_spare_over_cap() {
@@ -51,8 +50,7 @@ impl Worker {
                     std::thread::yield_now();
                 }
             }
-            pool.block(self.index);
-            pool.standing.end();
+            pool.block(self, || pool.standing.end());
         }
     }
 
