@@ -115,6 +115,14 @@ fn joins_until(cx: &Cx<'_, ()>, is_over: &dyn Fn() -> bool) {
     }
 }
 
+/// Asks for the next key, which nobody has asked for.
+fn misses_until(cx: &Cx<'_, ()>, next: &AtomicUsize, is_over: &dyn Fn() -> bool) {
+    while !is_over() {
+        let key = next.fetch_add(1, Ordering::Relaxed);
+        assert_eq!(*cx.get(Miss(key)), key);
+    }
+}
+
 fn w9_a_job_that_joins_lets_a_ready_fiber_go_first(bed: &Bed) {
     beside_busy_jobs(bed, |cx, look| joins_until(cx, &|| look.all_are_back()));
 }
@@ -133,10 +141,7 @@ fn w9_a_loop_lets_a_ready_fiber_go_first(bed: &Bed) {
 fn w9_misses_let_a_ready_fiber_go_first(bed: &Bed) {
     let next = AtomicUsize::new(0);
     beside_busy_jobs(bed, |cx, look| {
-        while !look.all_are_back() {
-            let key = next.fetch_add(1, Ordering::Relaxed);
-            assert_eq!(*cx.get(Miss(key)), key);
-        }
+        misses_until(cx, &next, &|| look.all_are_back());
     });
 }
 
@@ -268,12 +273,7 @@ fn w9_a_fiber_of_a_low_run_goes_first_at_last(bed: &Bed) {
         });
         run(&executor, |cx| {
             here.wait(cx);
-            let busy = |cx: &Cx<'_, ()>| {
-                while !back.load(Ordering::SeqCst) {
-                    let key = next.fetch_add(1, Ordering::Relaxed);
-                    assert_eq!(*cx.get(Miss(key)), key);
-                }
-            };
+            let busy = |cx: &Cx<'_, ()>| misses_until(cx, &next, &|| back.load(Ordering::SeqCst));
             open(&ready);
             cx.join(busy, busy);
         });
