@@ -10,6 +10,7 @@ mod count;
 mod counting;
 mod dag;
 mod gate;
+mod locking;
 mod program;
 mod random;
 pub mod refused;
@@ -24,6 +25,7 @@ pub use gate::{
     Gated, Meeting, OpenOnDrop, OsGate, at_once_from_tasks, at_once_from_threads, fail_quietly,
     open, panic_text,
 };
+pub use locking::{has_line, is_deadlock, until};
 pub use program::{Answers, Asker, Block, Expected, Op, Program, Storm};
 pub use random::Random;
 pub use slots::Slots;

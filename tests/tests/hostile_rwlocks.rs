@@ -4,8 +4,8 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use dagwood::locks::{ReadGuard, RwLock};
-use dagwood::{CancelToken, Cx, Database, Error, Event, Executor};
-use dagwood_tests::{Bed, Meeting, open, scenarios};
+use dagwood::{CancelToken, Cx, Database, Event, Executor};
+use dagwood_tests::{Bed, Meeting, has_line, is_deadlock, open, scenarios, until};
 
 scenarios! {
     pools [1, 2]: w5_who_stands_behind_one_that_leaves_is_told;
@@ -19,22 +19,6 @@ struct Data {
     lock: RwLock<u32>,
     gate: Event<()>,
     begun: AtomicUsize,
-}
-
-fn is_deadlock<T>(result: &Result<T, Error>) -> bool {
-    result.as_ref().is_err_and(Error::is_deadlock)
-}
-
-/// Lets others go on until `is_true`.
-fn until<D>(cx: &Cx<'_, D>, is_true: impl Fn() -> bool) {
-    while !is_true() {
-        cx.yield_now();
-    }
-}
-
-/// Whether somebody waits for it: a reader does not overtake.
-fn has_line<T>(lock: &RwLock<T>) -> bool {
-    lock.try_read().is_none()
 }
 
 /// Two readers, each of which waits for a writer. The first writer's wait is ended; but before it leaves the line the

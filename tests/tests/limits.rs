@@ -7,7 +7,7 @@ use std::thread;
 
 use dagwood::locks::{Limit, Mutex, OnceCell};
 use dagwood::{CancelToken, Cx, Database, Error, Event, Query};
-use dagwood_tests::{Bed, Meeting, fail_quietly, open, scenarios};
+use dagwood_tests::{Bed, Meeting, fail_quietly, is_deadlock, open, scenarios, until};
 
 scenarios! {
     all [4, 1, 2]: w5_never_more_are_inside_than_there_are_places;
@@ -44,10 +44,6 @@ impl Crowd {
     }
 }
 
-fn is_deadlock<T>(result: &Result<T, Error>) -> bool {
-    result.as_ref().is_err_and(Error::is_deadlock)
-}
-
 fn w5_never_more_are_inside_than_there_are_places(bed: &Bed) {
     let executor = bed.executor();
     let db = Database::new(());
@@ -72,13 +68,6 @@ fn w5_never_more_are_inside_than_there_are_places(bed: &Bed) {
         let most = crowd.most.into_inner();
         assert!((1..=places).contains(&most), "{most} of {places}");
         assert_eq!((limit.free_places(), limit.waiting()), (places, 0));
-    }
-}
-
-/// Lets others go on until `is_true`.
-fn until<D>(cx: &Cx<'_, D>, is_true: impl Fn() -> bool) {
-    while !is_true() {
-        cx.yield_now();
     }
 }
 

@@ -6,7 +6,7 @@ use std::thread;
 
 use dagwood::locks::{Mutex, MutexGuard};
 use dagwood::{CancelToken, Cx, Database, Error, Event, Query};
-use dagwood_tests::{Bed, Meeting, OsGate, fail_quietly, open, scenarios};
+use dagwood_tests::{Bed, Meeting, OsGate, fail_quietly, is_deadlock, open, scenarios};
 
 scenarios! {
     all [4, 1, 2]: w5_a_lock_held_over_a_parallel_loop;
@@ -76,10 +76,6 @@ fn w5_a_lock_held_over_an_ask_that_waits(bed: &Bed) {
     });
     run.expect("it ends");
     assert_eq!(sum.into_inner() as usize, jobs);
-}
-
-fn is_deadlock<T>(result: &Result<T, Error>) -> bool {
-    result.as_ref().is_err_and(Error::is_deadlock)
 }
 
 fn w5_a_lock_taken_twice_is_a_deadlock(bed: &Bed) {

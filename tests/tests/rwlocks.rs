@@ -6,7 +6,7 @@ use std::thread;
 
 use dagwood::locks::{Limit, Mutex, RwLock};
 use dagwood::{CancelToken, Cx, Database, Error, Event, Query};
-use dagwood_tests::{Bed, Meeting, open, scenarios};
+use dagwood_tests::{Bed, Meeting, has_line, is_deadlock, open, scenarios, until};
 
 scenarios! {
     all [2, 1]: w5_who_holds_it_waits_for_itself;
@@ -21,22 +21,6 @@ scenarios! {
     all [1]: w10_threads_outside_crosswise_are_a_deadlock;
     pools [3, 1]: f5_who_is_cancelled_in_the_line_lets_others_go;
     pools [1, 2]: f5_a_leaked_guard_holds_for_good;
-}
-
-fn is_deadlock<T>(result: &Result<T, Error>) -> bool {
-    result.as_ref().is_err_and(Error::is_deadlock)
-}
-
-/// Lets others go on until `is_true`.
-fn until<D>(cx: &Cx<'_, D>, is_true: impl Fn() -> bool) {
-    while !is_true() {
-        cx.yield_now();
-    }
-}
-
-/// Whether somebody waits for it: a reader does not overtake.
-fn has_line<T>(lock: &RwLock<T>) -> bool {
-    lock.try_read().is_none()
 }
 
 fn is_free<T>(lock: &RwLock<T>) -> bool {
