@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use dagwood::locks::{Limit, Mutex, RwLock};
-use dagwood::{CancelToken, Cx, Database, Error, Event, Query};
+use dagwood::{CancelToken, Cx, Database, Event, Query};
 use dagwood_tests::{Bed, Meeting, has_line, is_deadlock, open, scenarios, until};
 
 scenarios! {
