@@ -24,6 +24,7 @@ scenarios! {
     pools [2, 4]: j3_who_holds_a_lock_goes_before_new_jobs;
     pools [2, 4]: j3_who_holds_a_lock_goes_before_one_that_yields;
     pools [2, 4, 1]: j3_executors_take_turns_with_one_token;
+    pools [32] unseeded "clocks tell turns": j3_a_turn_is_more_than_a_look;
     pools [2, 1] unseeded "each has a schedule of its own": j3_a_report_tells_who_waits_for_a_permit;
 }
 
@@ -334,6 +335,33 @@ fn j3_executors_take_turns_with_one_token(bed: &Bed) {
             });
         }
     });
+}
+
+/// Who has got a permit for begun work goes on for a while, though others have waited for longer.
+fn j3_a_turn_is_more_than_a_look(bed: &Bed) {
+    if bed.backend() == Backend::Threads || is_emulated() {
+        // There a look may take as long as a turn.
+        return;
+    }
+    const TURNS: usize = 200;
+    let executor = executor(bed, &Jobserver::with_limit(1));
+    let [last, turns, looks, short] = [const { AtomicUsize::new(0) }; 4];
+    let run = executor.run(&Database::new(()), |cx| {
+        cx.broadcast(|cx, worker| {
+            while turns.load(Ordering::SeqCst) < TURNS {
+                if last.swap(worker, Ordering::SeqCst) != worker {
+                    turns.fetch_add(1, Ordering::SeqCst);
+                    let is_short = looks.swap(0, Ordering::SeqCst) <= 2;
+                    short.fetch_add(usize::from(is_short), Ordering::SeqCst);
+                }
+                looks.fetch_add(1, Ordering::SeqCst);
+                cx.yield_now();
+            }
+        });
+    });
+    run.expect("it ends");
+    let short = short.into_inner();
+    assert!(short < TURNS / 3, "{short} of {TURNS} turns are short");
 }
 
 fn j3_a_report_tells_who_waits_for_a_permit(bed: &Bed) {

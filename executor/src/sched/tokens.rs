@@ -208,16 +208,16 @@ impl Tokens {
         self.done(state);
     }
 
-    /// `worker` was called, and looks (N6). `is_patient`: whether a want has to be of some age.
+    /// `worker` was called, and looks (N6). `turn`: how long it has its permit, if that matters.
     pub(crate) fn heed(
         &self,
         id: usize,
         worker: usize,
         has_begun: bool,
-        is_patient: bool,
+        turn: Option<Duration>,
     ) -> Called {
         let mut state = self.lock();
-        let called = state.heed(id, worker, has_begun, is_patient);
+        let called = state.heed(id, worker, has_begun, turn);
         self.done(state);
         called
     }
@@ -486,7 +486,13 @@ impl State {
         self.members.iter().for_each(|member| member.workers.call());
     }
 
-    fn heed(&mut self, id: usize, worker: usize, has_begun: bool, is_patient: bool) -> Called {
+    fn heed(
+        &mut self,
+        id: usize,
+        worker: usize,
+        has_begun: bool,
+        turn: Option<Duration>,
+    ) -> Called {
         if self.running > self.capacity() {
             self.stop(id);
         } else {
@@ -494,8 +500,9 @@ impl State {
                 return Called::Keeps;
             };
             let want = &self.wants[place];
-            let is_at_once = want.is_begun && !has_begun || !is_patient;
-            if !is_at_once && want.since.elapsed() < TURN {
+            let is_at_once = want.is_begun && !has_begun;
+            let is_early = |turn: Duration| turn.min(want.since.elapsed()) < TURN;
+            if !is_at_once && turn.is_some_and(is_early) {
                 return Called::Soon;
             }
             let want = self.wants.remove(place).expect("it is there");

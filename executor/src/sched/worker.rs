@@ -117,6 +117,8 @@ pub(crate) struct Worker {
     patience: Patience,
     appetite: Appetite,
     random: Cell<u32>,
+    /// Since when it has its permit, if it needs one (tokens.md N6).
+    turn_began: Cell<Instant>,
 }
 
 impl Worker {
@@ -162,6 +164,7 @@ impl Worker {
             patience: Patience::new(pool.seeded().is_some()),
             appetite: Appetite::new(),
             random: Cell::new((index as u32).wrapping_mul(0x9E37_79B9) | 1),
+            turn_began: Cell::new(Instant::now()),
         }
     }
 
@@ -289,6 +292,16 @@ impl Worker {
         } else {
             drain()
         }
+    }
+
+    /// It has got a permit.
+    pub(super) fn begin_turn(&self) {
+        self.turn_began.set(Instant::now());
+    }
+
+    /// How long it has its permit.
+    pub(super) fn turn(&self) -> Duration {
+        self.turn_began.get().elapsed()
     }
 
     fn seat(&self) -> &Seat {

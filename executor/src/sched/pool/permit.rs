@@ -130,6 +130,9 @@ impl Pool {
             return;
         };
         let (id, worker) = (self.identity(), sleeper.index());
+        if permits.has(worker) {
+            return;
+        }
         let tokens = permits.jobserver.tokens();
         while !permits.has(worker) && !self.is_stopping() {
             permits.take_refusal(worker);
@@ -160,6 +163,7 @@ impl Pool {
         if !permits.has(worker) {
             tokens.unlist(id, worker);
         }
+        sleeper.begin_turn();
     }
 
     /// There is nothing for a worker that has no permit.
@@ -190,6 +194,7 @@ impl Pool {
             .tokens()
             .try_start(self.identity(), worker)
         {
+            sleeper.begin_turn();
             return permits.set(worker, true);
         }
         self.end_search(sleeper);
@@ -209,8 +214,9 @@ impl Pool {
         let tokens = permits.jobserver.tokens();
         // Before it is listed: from then on others write it.
         permits.set(worker, false);
-        let is_patient = self.seeded().is_none();
-        match tokens.heed(self.identity(), worker, has_begun(called), is_patient) {
+        // A schedule knows no time.
+        let turn = self.seeded().is_none().then(|| called.turn());
+        match tokens.heed(self.identity(), worker, has_begun(called), turn) {
             Called::Keeps => permits.set(worker, true),
             Called::Soon => {
                 permits.set(worker, true);
