@@ -24,6 +24,7 @@ scenarios! {
     pools [2, 4]: j3_who_holds_a_lock_goes_before_new_jobs;
     pools [2, 4]: j3_who_holds_a_lock_goes_before_one_that_yields;
     pools [2, 4, 1]: j3_executors_take_turns_with_one_token;
+    pools [2, 3] unseeded "one waits for another as threads": j3_a_job_left_behind_is_begun_by_one_that_yields;
     pools [32] unseeded "clocks tell turns": j3_a_turn_is_more_than_a_look;
     pools [2, 1] unseeded "each has a schedule of its own": j3_a_report_tells_who_waits_for_a_permit;
 }
@@ -335,6 +336,43 @@ fn j3_executors_take_turns_with_one_token(bed: &Bed) {
             });
         }
     });
+}
+
+/// A worker loses its permit when it has shown a job that nobody has begun, and the one that goes on only yields.
+fn j3_a_job_left_behind_is_begun_by_one_that_yields(bed: &Bed) {
+    let jobserver = Jobserver::with_limit(2);
+    let executor = executor(bed, &jobserver);
+    let (begun, go, is_over) = (OsGate::new(), OsGate::new(), AtomicBool::new(false));
+    let run = executor.run(&Database::new(()), |cx| {
+        cx.broadcast(|cx, worker| match worker {
+            1 => {
+                begun.open();
+                go.pass();
+                let event = Event::new();
+                cx.scope(|cx, scope| {
+                    scope.spawn(cx, |_| {
+                        is_over.store(true, Ordering::SeqCst);
+                        open(&event);
+                    });
+                    // Its permit is one too many by now, so it is given up here.
+                    event.wait(cx);
+                });
+            }
+            0 => {
+                begun.pass();
+                jobserver.set_limit(1);
+                go.open();
+                while jobserver.running() > 1 {
+                    thread::yield_now();
+                }
+                while !is_over.load(Ordering::SeqCst) {
+                    cx.yield_now();
+                }
+            }
+            _ => (),
+        });
+    });
+    run.expect("it ends");
 }
 
 /// Who has got a permit for begun work goes on for a while, though others have waited for longer.

@@ -374,9 +374,11 @@ impl Worker {
         self.has_next_job()
     }
 
-    /// A job of another worker, if some are off duty: theirs are begun by nobody while all others yield (idle.md I8).
+    /// A job of another worker, if some are off duty, or may be without a permit: theirs are begun by nobody while all others
+    /// yield (idle.md I8).
     fn take_orphan(&self) -> Option<JobRef> {
-        let has_orphans = self.pool().on_duty() < self.workers();
+        let pool = self.pool();
+        let has_orphans = pool.on_duty() < self.workers() || pool.has_permits();
         has_orphans.then(|| self.steal()).flatten()
     }
 

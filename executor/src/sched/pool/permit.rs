@@ -97,6 +97,11 @@ impl Pool {
         }
     }
 
+    /// Whether its workers need permits.
+    pub(in crate::sched) fn has_permits(&self) -> bool {
+        self.permits.is_some()
+    }
+
     /// Whether a worker, which does not answer, has no permit to do so with.
     pub(super) fn lacks_permit(&self, worker: usize) -> bool {
         let lacks = |permits: &Permits| !permits.has(worker);
