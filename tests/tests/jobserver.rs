@@ -24,6 +24,7 @@ scenarios! {
     pools [2, 4]: j3_who_holds_a_lock_goes_before_new_jobs;
     pools [2, 4]: j3_who_holds_a_lock_goes_before_one_that_yields;
     pools [2, 4, 1]: j3_executors_take_turns_with_one_token;
+    pools [2, 4] unseeded "who is outside begins while others run": j3_new_jobs_have_their_turn_beside_begun_work;
     pools [2, 3] unseeded "one waits for another as threads": j3_a_job_left_behind_is_begun_by_one_that_yields;
     pools [32] unseeded "clocks tell turns": j3_a_turn_is_more_than_a_look;
     pools [2, 1] unseeded "each has a schedule of its own": j3_a_report_tells_who_waits_for_a_permit;
@@ -335,6 +336,33 @@ fn j3_executors_take_turns_with_one_token(bed: &Bed) {
                 run.expect("it ends");
             });
         }
+    });
+}
+
+/// All workers of one executor have begun work that lasts until another executor's job has run.
+fn j3_new_jobs_have_their_turn_beside_begun_work(bed: &Bed) {
+    let jobserver = Jobserver::with_limit(1);
+    let [polls, new] = [0, 1].map(|_| executor(bed, &jobserver));
+    let (begun, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
+    thread::scope(|scope| {
+        let polling = scope.spawn(|| {
+            polls.run(&Database::new(()), |cx| {
+                cx.broadcast(|cx, _| {
+                    begun.fetch_add(1, Ordering::SeqCst);
+                    while !is_over.load(Ordering::SeqCst) {
+                        cx.yield_now();
+                    }
+                });
+            })
+        });
+        while begun.load(Ordering::SeqCst) < bed.workers() {
+            thread::yield_now();
+        }
+        let run = new.run(&Database::new(()), |_| {
+            is_over.store(true, Ordering::SeqCst);
+        });
+        run.expect("it ends");
+        polling.join().expect("no panic").expect("it ends");
     });
 }
 

@@ -404,8 +404,8 @@ impl State {
             if !(has_permit || asks && self.takes_token()) {
                 return;
             }
-            let begun = self.wants.iter().position(|want| want.is_begun);
-            let Some(want) = self.wants.remove(begun.unwrap_or(0)) else {
+            let next = self.urgent(None).unwrap_or(0);
+            let Some(want) = self.wants.remove(next) else {
                 return;
             };
             let is_wanted = self.has_work(&want);
@@ -449,19 +449,31 @@ impl State {
         }
     }
 
-    /// The first that is listed for whom those who run are called (N6), but for who asks itself.
+    /// Who is served first of those that are listed and for whom those who run are called (N6), but for who asks itself.
     fn urgent(&self, asker: Option<usize>) -> Option<usize> {
-        let is_starved = |id: usize| {
-            let members = &mut self.members.iter();
-            members.any(|member| member.id == id && member.running == 0)
-        };
+        let is_starved = |want: &Want| asker != Some(want.id) && self.is_starved(want);
         let begun = self.wants.iter().position(|want| want.is_begun);
-        begun.or_else(|| {
-            let mut wants = self.wants.iter();
-            wants.position(|want| {
-                asker != Some(want.id) && is_starved(want.id) && self.has_work(want)
-            })
-        })
+        let starved = self.wants.iter().position(is_starved);
+        match (begun, starved) {
+            // After a turn it is as good as begun: else others that take turns might do so for ever.
+            (Some(begun), Some(starved))
+                if starved < begun
+                    && self.wants[starved].since.elapsed() >= TURN
+                    && !plant::is("starved_want") =>
+            {
+                Some(starved)
+            }
+            _ => begun.or(starved),
+        }
+    }
+
+    /// Whether it is the want of an executor that goes on for no other reason, and has a job. So where there is but one
+    /// executor, no clock decides who is the first.
+    fn is_starved(&self, want: &Want) -> bool {
+        let members = &mut self.members.iter();
+        let is_still = members.any(|member| member.id == want.id && member.running == 0);
+        let is_begun = |other: &Want| other.id == want.id && other.is_begun;
+        is_still && !self.wants.iter().any(is_begun) && self.has_work(want)
     }
 
     /// How long it is until the source may be asked again.
