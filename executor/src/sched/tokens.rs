@@ -180,6 +180,10 @@ impl Tokens {
         debug_assert!(!state.wants.iter().any(|want| want.is_of(id, worker)));
         let is_there = state.has_room() && state.start(id);
         state.settle(false);
+        if is_there {
+            // It may have got what others wait for, and heard no call since.
+            state.call_if_urgent();
+        }
         self.done(state);
         is_there
     }
@@ -374,9 +378,12 @@ impl State {
         } else if self.has_room() {
             let is_there = self.start(id);
             self.settle(false);
+            self.call_if_urgent();
             return is_there;
         } else {
             self.list(id, worker, is_begun);
+            // The job that it wants may be gone by now, and with it the last that ran.
+            self.look_after(id);
         }
         self.call_if_urgent();
         false
@@ -394,6 +401,15 @@ impl State {
 
     /// Serves those that are listed, as long as there are permits, of the source's too if it `asks` (N3).
     pub(super) fn settle(&mut self, asks: bool) {
+        if self.serve(asks) {
+            // Who is served may have answered the last call without a permit.
+            self.call_if_urgent();
+        }
+    }
+
+    /// Whether anybody got one.
+    fn serve(&mut self, asks: bool) -> bool {
+        let mut is_any_started = false;
         while !self.wants.is_empty() {
             if asks {
                 // So that no token is taken for them.
@@ -402,11 +418,11 @@ impl State {
             let has_permit = self.running < self.capacity();
             let asks = asks && !self.wants.is_empty();
             if !(has_permit || asks && self.takes_token()) {
-                return;
+                break;
             }
             let next = self.urgent(None).unwrap_or(0);
             let Some(want) = self.wants.remove(next) else {
-                return;
+                break;
             };
             let is_wanted = self.has_work(&want);
             let worker = want.worker;
@@ -419,7 +435,9 @@ impl State {
             } else {
                 member.workers.refuse(worker);
             }
+            is_any_started |= is_started;
         }
+        is_any_started
     }
 
     fn has_work(&self, want: &Want) -> bool {
@@ -524,6 +542,7 @@ impl State {
             member.workers.grant(want.worker);
         }
         self.list(id, worker, has_begun);
+        self.look_after(id);
         self.call_if_urgent();
         Called::Passed
     }
