@@ -167,10 +167,6 @@ fn j2_all_tokens_come_back_however_a_run_ends(bed: &Bed) {
 }
 
 fn j2_executors_share_their_tokens(bed: &Bed) {
-    if bed.is_seeded() {
-        // Each has a schedule of its own.
-        return;
-    }
     let jobserver = Jobserver::with_limit(2);
     let running = Running::default();
     let executors = [0, 1, 2].map(|_| executor(bed, &jobserver));
@@ -316,10 +312,6 @@ fn j3_who_holds_a_lock_goes_before_one_that_yields(bed: &Bed) {
 }
 
 fn j3_executors_take_turns_with_one_token(bed: &Bed) {
-    if bed.is_seeded() {
-        // Each has a schedule of its own.
-        return;
-    }
     let jobserver = Jobserver::with_limit(1);
     let executors = [0, 1].map(|_| executor(bed, &jobserver));
     let begun = [0, 1].map(|_| AtomicBool::new(false));

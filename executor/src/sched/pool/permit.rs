@@ -50,7 +50,7 @@ impl Permits {
 impl Workers for Pool {
     fn grant(&self, worker: usize) {
         self.permits().inspect(|permits| permits.set(worker, true));
-        self.idle.told(worker);
+        self.tell(worker);
     }
 
     fn refuse(&self, worker: usize) {
@@ -59,7 +59,7 @@ impl Workers for Pool {
                 .is_refused
                 .store(true, Ordering::Relaxed);
         }
-        self.idle.told(worker);
+        self.tell(worker);
     }
 
     fn has_permit(&self, worker: usize) -> bool {
@@ -81,6 +81,14 @@ impl Workers for Pool {
 impl Pool {
     fn permits(&self) -> Option<&Permits> {
         self.permits.as_ref()
+    }
+
+    /// A worker's flag was written (N5), perhaps by another executor's worker, or by the keeper.
+    fn tell(&self, worker: usize) {
+        self.idle.told(worker);
+        if let Some(seeded) = self.seeded() {
+            seeded.told_from_outside(self);
+        }
     }
 
     /// From now on its workers share the permits of its jobserver, if it has one, until the pool [leaves](Self::leave_permits).
