@@ -441,9 +441,13 @@ impl State {
     }
 
     fn has_work(&self, want: &Want) -> bool {
+        want.is_begun || self.has_work_at(want.id, want.worker)
+    }
+
+    fn has_work_at(&self, id: usize, worker: usize) -> bool {
         let members = &mut self.members.iter();
-        let member = members.find(|member| member.id == want.id);
-        want.is_begun || member.is_some_and(|member| member.workers.has_work_for(want.worker))
+        let member = members.find(|member| member.id == id);
+        member.is_some_and(|member| member.workers.has_work_for(worker))
     }
 
     /// A worker of this executor has stopped. If it was the last that ran, who is listed there is either called for, or can be
@@ -530,7 +534,9 @@ impl State {
                 return Called::Keeps;
             };
             let want = &self.wants[place];
-            let is_at_once = want.is_begun && !has_begun;
+            // Who has nothing to do would look again and again, and then sleep.
+            let is_idle = || !self.has_work_at(id, worker);
+            let is_at_once = !has_begun && (want.is_begun || is_idle());
             let is_early = |turn: Duration| turn.min(want.since.elapsed()) < TURN;
             if !is_at_once && turn.is_some_and(is_early) {
                 return Called::Soon;

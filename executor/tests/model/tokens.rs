@@ -263,6 +263,25 @@ fn who_is_listed_is_not_forgotten_when_the_last_one_passes_its_permit_on() {
     });
 }
 
+/// N6: a worker that has nothing to do passes its permit on at once, though its turn is not over: it would only look again.
+#[test]
+fn who_has_nothing_to_do_passes_its_permit_on_at_once() {
+    for jobs in [0, 1] {
+        explore(move || {
+            let shared = Shared::new(jobs);
+            let other = Pool::new(1);
+            let workers = Arc::clone(&other) as Arc<dyn Workers>;
+            shared.tokens.join(1, workers);
+            assert!(shared.tokens.want(0, 0, true));
+            assert!(!shared.tokens.want(1, 0, false));
+            let called = shared.tokens.heed(0, 0, false, Some(Duration::ZERO));
+            assert_eq!(called, [Called::Passed, Called::Soon][jobs]);
+            shared.tokens.leave(0);
+            shared.tokens.leave(1);
+        });
+    }
+}
+
 /// N6: who gets a permit while others have begun work, too, is called, though it may have heard the last call without one.
 #[test]
 fn who_gets_a_permit_is_called_for_those_that_wait() {
