@@ -62,6 +62,12 @@ pub(crate) const BROKEN: &[Broken] = &[
         HANGS,
     ),
     broken(
+        "starved_want",
+        "jobserver",
+        "j3_new_jobs_have_their_turn_beside_begun_work::on_fibers",
+        HANGS,
+    ),
+    broken(
         "silent_trouble",
         "under_make",
         "j4_what_is_no_jobserver_is_named_once::on_fibers",

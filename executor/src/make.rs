@@ -33,8 +33,11 @@ const KEEP: Duration = Duration::from_millis(10);
 /// A process that make has started may run one job: that is its *implicit token*. For each other job at the same time it
 /// takes a token from the pipe that make shares with all its recipes, and gives it back. Here a worker that runs needs one, and
 /// nothing else does: a fiber that waits gives its worker to others, and causes no traffic. A worker that has nothing
-/// to do gives its own up; a hundredth of a second later it is back in the pipe, if nobody here needed it. The implicit token
+/// to do gives its own up; some hundredths of a second later it is back in the pipe, if nobody here needed it. The implicit token
 /// is never given back. Without other tokens everything goes on with one worker at a time.
+///
+/// The process has one implicit token, so it is to have one jobserver from its environment, and clones of it: two that are made
+/// would each let a worker run with it.
 ///
 /// Tokens are given back when the executors are dropped, however their runs ended. A process that ends otherwise, by a signal or by
 /// [`std::process::exit`], calls [`give_back`](Self::give_back) before; if it is killed they are lost, and make has fewer jobs

@@ -24,6 +24,9 @@ scenarios! {
     pools [2, 4]: j3_who_holds_a_lock_goes_before_new_jobs;
     pools [2, 4]: j3_who_holds_a_lock_goes_before_one_that_yields;
     pools [2, 4, 1]: j3_executors_take_turns_with_one_token;
+    pools [2, 4] unseeded "who is outside begins while others run": j3_new_jobs_have_their_turn_beside_begun_work;
+    pools [2, 3] unseeded "one waits for another as threads": j3_a_job_left_behind_is_begun_by_one_that_yields;
+    pools [32] unseeded "clocks tell turns": j3_a_turn_is_more_than_a_look;
     pools [2, 1] unseeded "each has a schedule of its own": j3_a_report_tells_who_waits_for_a_permit;
 }
 
@@ -164,10 +167,6 @@ fn j2_all_tokens_come_back_however_a_run_ends(bed: &Bed) {
 }
 
 fn j2_executors_share_their_tokens(bed: &Bed) {
-    if bed.is_seeded() {
-        // Each has a schedule of its own.
-        return;
-    }
     let jobserver = Jobserver::with_limit(2);
     let running = Running::default();
     let executors = [0, 1, 2].map(|_| executor(bed, &jobserver));
@@ -313,10 +312,6 @@ fn j3_who_holds_a_lock_goes_before_one_that_yields(bed: &Bed) {
 }
 
 fn j3_executors_take_turns_with_one_token(bed: &Bed) {
-    if bed.is_seeded() {
-        // Each has a schedule of its own.
-        return;
-    }
     let jobserver = Jobserver::with_limit(1);
     let executors = [0, 1].map(|_| executor(bed, &jobserver));
     let begun = [0, 1].map(|_| AtomicBool::new(false));
@@ -334,6 +329,97 @@ fn j3_executors_take_turns_with_one_token(bed: &Bed) {
             });
         }
     });
+}
+
+/// All workers of one executor have begun work that lasts until another executor's job has run.
+fn j3_new_jobs_have_their_turn_beside_begun_work(bed: &Bed) {
+    let jobserver = Jobserver::with_limit(1);
+    let [polls, new] = [0, 1].map(|_| executor(bed, &jobserver));
+    let (begun, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
+    thread::scope(|scope| {
+        let polling = scope.spawn(|| {
+            polls.run(&Database::new(()), |cx| {
+                cx.broadcast(|cx, _| {
+                    begun.fetch_add(1, Ordering::SeqCst);
+                    while !is_over.load(Ordering::SeqCst) {
+                        cx.yield_now();
+                    }
+                });
+            })
+        });
+        while begun.load(Ordering::SeqCst) < bed.workers() {
+            thread::yield_now();
+        }
+        let run = new.run(&Database::new(()), |_| {
+            is_over.store(true, Ordering::SeqCst);
+        });
+        run.expect("it ends");
+        polling.join().expect("no panic").expect("it ends");
+    });
+}
+
+/// A worker loses its permit when it has shown a job that nobody has begun, and the one that goes on only yields.
+fn j3_a_job_left_behind_is_begun_by_one_that_yields(bed: &Bed) {
+    let jobserver = Jobserver::with_limit(2);
+    let executor = executor(bed, &jobserver);
+    let (begun, go, is_over) = (OsGate::new(), OsGate::new(), AtomicBool::new(false));
+    let run = executor.run(&Database::new(()), |cx| {
+        cx.broadcast(|cx, worker| match worker {
+            1 => {
+                begun.open();
+                go.pass();
+                let event = Event::new();
+                cx.scope(|cx, scope| {
+                    scope.spawn(cx, |_| {
+                        is_over.store(true, Ordering::SeqCst);
+                        open(&event);
+                    });
+                    // Its permit is one too many by now, so it is given up here.
+                    event.wait(cx);
+                });
+            }
+            0 => {
+                begun.pass();
+                jobserver.set_limit(1);
+                go.open();
+                while jobserver.running() > 1 {
+                    thread::yield_now();
+                }
+                while !is_over.load(Ordering::SeqCst) {
+                    cx.yield_now();
+                }
+            }
+            _ => (),
+        });
+    });
+    run.expect("it ends");
+}
+
+/// Who has got a permit for begun work goes on for a while, though others have waited for longer.
+fn j3_a_turn_is_more_than_a_look(bed: &Bed) {
+    if bed.backend() == Backend::Threads || is_emulated() {
+        // There a look may take as long as a turn.
+        return;
+    }
+    const TURNS: usize = 200;
+    let executor = executor(bed, &Jobserver::with_limit(1));
+    let [last, turns, looks, short] = [const { AtomicUsize::new(0) }; 4];
+    let run = executor.run(&Database::new(()), |cx| {
+        cx.broadcast(|cx, worker| {
+            while turns.load(Ordering::SeqCst) < TURNS {
+                if last.swap(worker, Ordering::SeqCst) != worker {
+                    turns.fetch_add(1, Ordering::SeqCst);
+                    let is_short = looks.swap(0, Ordering::SeqCst) <= 2;
+                    short.fetch_add(usize::from(is_short), Ordering::SeqCst);
+                }
+                looks.fetch_add(1, Ordering::SeqCst);
+                cx.yield_now();
+            }
+        });
+    });
+    run.expect("it ends");
+    let short = short.into_inner();
+    assert!(short < TURNS / 3, "{short} of {TURNS} turns are short");
 }
 
 fn j3_a_report_tells_who_waits_for_a_permit(bed: &Bed) {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,6 +17,7 @@ use dagwood_tests::{Bed, Slots, child_process, is_emulated, scenarios};
 
 scenarios! {
     all [4] unseeded "in children": j4_what_is_no_jobserver_is_named_once;
+    all [4] unseeded "in children": j4_a_warning_that_nobody_hears_ends_nothing;
     all [4] unseeded "in children": j4_a_pipe_that_does_not_block_is_used_and_left_so;
     all [4] unseeded "in children": w11_six_processes_run_no_more_jobs_than_they_have_tokens;
     all [4] unseeded "in children": j5_tokens_come_back_by_pipe_and_by_fifo;
@@ -209,6 +210,27 @@ fn j4_what_is_no_jobserver_is_named_once(bed: &Bed) {
     }
 }
 
+fn j4_a_warning_that_nobody_hears_ends_nothing(bed: &Bed) {
+    if !has_own_descriptors() {
+        return;
+    }
+    let mut child = child(bed, "runs_with_what_the_environment_says");
+    child.env("MAKEFLAGS", "-j4 --jobserver-auth=913,914");
+    // As under `make 2>&1 | head`.
+    let (reader, writer) = io::pipe().expect("a pipe");
+    drop(reader);
+    let run = child
+        .stderr(writer)
+        .output()
+        .expect("a child can be started");
+    let said = String::from_utf8_lossy(&run.stdout);
+    assert!(
+        run.status.success() && said.contains("it has run"),
+        "{}: {said}",
+        run.status
+    );
+}
+
 /// Those of the descriptors that the environment names, if it names a pipe by them.
 fn flags_of_pipe() -> Vec<Option<String>> {
     let said = ["CARGO_MAKEFLAGS", "MAKEFLAGS"]
@@ -289,7 +311,7 @@ fn runs_with_fifo(
     let made = Command::new("mkfifo").arg(&fifo).status().expect("mkfifo");
     assert!(made.success());
     let mut pipe = options.read(true).write(true).open(&fifo).expect("a fifo");
-    pipe.write_all(b"+++").expect("three tokens");
+    pipe.write_all(b"+a-").expect("three tokens");
     let mut child = child(bed, "runs_with_tokens");
     tell(&mut child, &fifo, &pipe);
     let said = said_by(&mut child);
@@ -297,7 +319,9 @@ fn runs_with_fifo(
     pipe.write_all(b"!").expect("there is room");
     let mut left = [0; 16];
     let count = pipe.read(&mut left).expect("at least one");
-    assert_eq!(&left[..count], b"+++!", "tokens in the fifo: {said}");
+    // Each as it was, in any order.
+    left[..count].sort_unstable();
+    assert_eq!(&left[..count], b"!+-a", "tokens in the fifo: {said}");
     fs::remove_file(&fifo).expect("it is ours");
 }
 

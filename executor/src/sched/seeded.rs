@@ -194,6 +194,14 @@ impl Seeded {
         }
     }
 
+    /// A worker was woken, perhaps by somebody who runs no worker of the pool, and at once: if nobody can go on, that one does.
+    pub(crate) fn told_from_outside(&self, pool: &impl Sleepers) {
+        let mut turns = self.turns.lock();
+        if turns.phase == Phase::Turns && turns.running.is_none() {
+            self.pass_on(&mut turns, Point::Rest, None, pool);
+        }
+    }
+
     /// Whether the calling thread, which runs no fiber of the pool, is a worker's base.
     pub(crate) fn is_base_here(&self) -> bool {
         ptr::eq(base_of(), self)

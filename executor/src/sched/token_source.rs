@@ -1,5 +1,7 @@
 //! Where tokens come from: what the permits of running workers know of a jobserver.
 
+use std::io::Write;
+
 use crate::plant;
 
 /// Tokens beside the implicit one. Asked under the lock of the permits, so it never waits.
@@ -18,6 +20,8 @@ pub(crate) trait TokenSource: Send {
 /// Says why there are no tokens, and what is done instead. Not under a lock.
 pub(crate) fn warn(cause: &str, instead: &str) {
     if !plant::is("silent_trouble") {
-        eprintln!("dagwood: warning: no jobserver: {cause}; {instead}");
+        let warning = format!("dagwood: warning: no jobserver: {cause}; {instead}\n");
+        // Not `eprintln!`, which panics where nobody reads (`make 2>&1 | head`): in a worker, or in the keeper, too.
+        let _ = std::io::stderr().write_all(warning.as_bytes());
     }
 }

@@ -180,6 +180,10 @@ impl Tokens {
         debug_assert!(!state.wants.iter().any(|want| want.is_of(id, worker)));
         let is_there = state.has_room() && state.start(id);
         state.settle(false);
+        if is_there {
+            // It may have got what others wait for, and heard no call since.
+            state.call_if_urgent();
+        }
         self.done(state);
         is_there
     }
@@ -208,16 +212,16 @@ impl Tokens {
         self.done(state);
     }
 
-    /// `worker` was called, and looks (N6). `is_patient`: whether a want has to be of some age.
+    /// `worker` was called, and looks (N6). `turn`: how long it has its permit, if that matters.
     pub(crate) fn heed(
         &self,
         id: usize,
         worker: usize,
         has_begun: bool,
-        is_patient: bool,
+        turn: Option<Duration>,
     ) -> Called {
         let mut state = self.lock();
-        let called = state.heed(id, worker, has_begun, is_patient);
+        let called = state.heed(id, worker, has_begun, turn);
         self.done(state);
         called
     }
@@ -374,9 +378,12 @@ impl State {
         } else if self.has_room() {
             let is_there = self.start(id);
             self.settle(false);
+            self.call_if_urgent();
             return is_there;
         } else {
             self.list(id, worker, is_begun);
+            // The job that it wants may be gone by now, and with it the last that ran.
+            self.look_after(id);
         }
         self.call_if_urgent();
         false
@@ -394,6 +401,15 @@ impl State {
 
     /// Serves those that are listed, as long as there are permits, of the source's too if it `asks` (N3).
     pub(super) fn settle(&mut self, asks: bool) {
+        if self.serve(asks) {
+            // Who is served may have answered the last call without a permit.
+            self.call_if_urgent();
+        }
+    }
+
+    /// Whether anybody got one.
+    fn serve(&mut self, asks: bool) -> bool {
+        let mut is_any_started = false;
         while !self.wants.is_empty() {
             if asks {
                 // So that no token is taken for them.
@@ -402,11 +418,11 @@ impl State {
             let has_permit = self.running < self.capacity();
             let asks = asks && !self.wants.is_empty();
             if !(has_permit || asks && self.takes_token()) {
-                return;
+                break;
             }
-            let begun = self.wants.iter().position(|want| want.is_begun);
-            let Some(want) = self.wants.remove(begun.unwrap_or(0)) else {
-                return;
+            let next = self.urgent(None).unwrap_or(0);
+            let Some(want) = self.wants.remove(next) else {
+                break;
             };
             let is_wanted = self.has_work(&want);
             let worker = want.worker;
@@ -419,13 +435,19 @@ impl State {
             } else {
                 member.workers.refuse(worker);
             }
+            is_any_started |= is_started;
         }
+        is_any_started
     }
 
     fn has_work(&self, want: &Want) -> bool {
+        want.is_begun || self.has_work_at(want.id, want.worker)
+    }
+
+    fn has_work_at(&self, id: usize, worker: usize) -> bool {
         let members = &mut self.members.iter();
-        let member = members.find(|member| member.id == want.id);
-        want.is_begun || member.is_some_and(|member| member.workers.has_work_for(want.worker))
+        let member = members.find(|member| member.id == id);
+        member.is_some_and(|member| member.workers.has_work_for(worker))
     }
 
     /// A worker of this executor has stopped. If it was the last that ran, who is listed there is either called for, or can be
@@ -449,19 +471,31 @@ impl State {
         }
     }
 
-    /// The first that is listed for whom those who run are called (N6), but for who asks itself.
+    /// Who is served first of those that are listed and for whom those who run are called (N6), but for who asks itself.
     fn urgent(&self, asker: Option<usize>) -> Option<usize> {
-        let is_starved = |id: usize| {
-            let members = &mut self.members.iter();
-            members.any(|member| member.id == id && member.running == 0)
-        };
+        let is_starved = |want: &Want| asker != Some(want.id) && self.is_starved(want);
         let begun = self.wants.iter().position(|want| want.is_begun);
-        begun.or_else(|| {
-            let mut wants = self.wants.iter();
-            wants.position(|want| {
-                asker != Some(want.id) && is_starved(want.id) && self.has_work(want)
-            })
-        })
+        let starved = self.wants.iter().position(is_starved);
+        match (begun, starved) {
+            // After a turn it is as good as begun: else others that take turns might do so for ever.
+            (Some(begun), Some(starved))
+                if starved < begun
+                    && self.wants[starved].since.elapsed() >= TURN
+                    && !plant::is("starved_want") =>
+            {
+                Some(starved)
+            }
+            _ => begun.or(starved),
+        }
+    }
+
+    /// Whether it is the want of an executor that goes on for no other reason, and has a job. So where there is but one
+    /// executor, no clock decides who is the first.
+    fn is_starved(&self, want: &Want) -> bool {
+        let members = &mut self.members.iter();
+        let is_still = members.any(|member| member.id == want.id && member.running == 0);
+        let is_begun = |other: &Want| other.id == want.id && other.is_begun;
+        is_still && !self.wants.iter().any(is_begun) && self.has_work(want)
     }
 
     /// How long it is until the source may be asked again.
@@ -486,7 +520,13 @@ impl State {
         self.members.iter().for_each(|member| member.workers.call());
     }
 
-    fn heed(&mut self, id: usize, worker: usize, has_begun: bool, is_patient: bool) -> Called {
+    fn heed(
+        &mut self,
+        id: usize,
+        worker: usize,
+        has_begun: bool,
+        turn: Option<Duration>,
+    ) -> Called {
         if self.running > self.capacity() {
             self.stop(id);
         } else {
@@ -494,8 +534,11 @@ impl State {
                 return Called::Keeps;
             };
             let want = &self.wants[place];
-            let is_at_once = want.is_begun && !has_begun || !is_patient;
-            if !is_at_once && want.since.elapsed() < TURN {
+            // Who has nothing to do would look again and again, and then sleep.
+            let is_idle = || !self.has_work_at(id, worker);
+            let is_at_once = !has_begun && (want.is_begun || is_idle());
+            let is_early = |turn: Duration| turn.min(want.since.elapsed()) < TURN;
+            if !is_at_once && turn.is_some_and(is_early) {
                 return Called::Soon;
             }
             let want = self.wants.remove(place).expect("it is there");
@@ -505,6 +548,7 @@ impl State {
             member.workers.grant(want.worker);
         }
         self.list(id, worker, has_begun);
+        self.look_after(id);
         self.call_if_urgent();
         Called::Passed
     }

@@ -117,6 +117,8 @@ pub(crate) struct Worker {
     patience: Patience,
     appetite: Appetite,
     random: Cell<u32>,
+    /// Since when it has its permit, if it needs one (tokens.md N6).
+    turn_began: Cell<Instant>,
 }
 
 impl Worker {
@@ -162,6 +164,7 @@ impl Worker {
             patience: Patience::new(pool.seeded().is_some()),
             appetite: Appetite::new(),
             random: Cell::new((index as u32).wrapping_mul(0x9E37_79B9) | 1),
+            turn_began: Cell::new(Instant::now()),
         }
     }
 
@@ -291,6 +294,16 @@ impl Worker {
         }
     }
 
+    /// It has got a permit.
+    pub(super) fn begin_turn(&self) {
+        self.turn_began.set(Instant::now());
+    }
+
+    /// How long it has its permit.
+    pub(super) fn turn(&self) -> Duration {
+        self.turn_began.get().elapsed()
+    }
+
     fn seat(&self) -> &Seat {
         // SAFETY: the pool, which the seat lies in, outlives the worker (`pool`), and does not
         // move.
@@ -361,9 +374,11 @@ impl Worker {
         self.has_next_job()
     }
 
-    /// A job of another worker, if some are off duty: theirs are begun by nobody while all others yield (idle.md I8).
+    /// A job of another worker, if some are off duty, or may be without a permit: theirs are begun by nobody while all others
+    /// yield (idle.md I8).
     fn take_orphan(&self) -> Option<JobRef> {
-        let has_orphans = self.pool().on_duty() < self.workers();
+        let pool = self.pool();
+        let has_orphans = pool.on_duty() < self.workers() || pool.has_permits();
         has_orphans.then(|| self.steal()).flatten()
     }
 

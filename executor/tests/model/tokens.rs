@@ -9,7 +9,7 @@ use crate::explore;
 use crate::plant::is_planted;
 use crate::sched::idle::Idle;
 use crate::sched::token_source::TokenSource;
-use crate::sched::tokens::{Tokens, Workers};
+use crate::sched::tokens::{Called, Tokens, Workers};
 use crate::sync::{AtomicUsize, Ordering};
 
 /// There is but the implicit token.
@@ -238,6 +238,67 @@ fn a_posted_job_is_taken_with_one_permit() {
             assert!(worker.join().expect("it ends"));
         }
         assert_eq!(shared.tokens.running(), 0);
+    });
+}
+
+/// N6: the last worker of an executor that runs passes its permit on to another executor: who is listed there without a job is
+/// sent to sleep, where it is woken for the next one.
+#[test]
+fn who_is_listed_is_not_forgotten_when_the_last_one_passes_its_permit_on() {
+    explore(|| {
+        let shared = Shared::new(1);
+        let other = Pool::new(0);
+        let workers = Arc::clone(&other) as Arc<dyn Workers>;
+        shared.tokens.join(1, workers);
+        assert!(shared.tokens.want(0, 0, true));
+        assert!(!shared.tokens.want(0, 1, false));
+        // The one that runs takes the job.
+        assert!(shared.pool.take());
+        assert!(!shared.tokens.want(1, 0, true));
+        assert_eq!(shared.tokens.heed(0, 0, false, None), Called::Passed);
+        assert!(other.has_permit(0));
+        assert_eq!(shared.pool.is_refused[1].load(Ordering::Relaxed), 1);
+        shared.tokens.leave(0);
+        shared.tokens.leave(1);
+    });
+}
+
+/// N6: a worker that has nothing to do passes its permit on at once, though its turn is not over: it would only look again.
+#[test]
+fn who_has_nothing_to_do_passes_its_permit_on_at_once() {
+    for jobs in [0, 1] {
+        explore(move || {
+            let shared = Shared::new(jobs);
+            let other = Pool::new(1);
+            let workers = Arc::clone(&other) as Arc<dyn Workers>;
+            shared.tokens.join(1, workers);
+            assert!(shared.tokens.want(0, 0, true));
+            assert!(!shared.tokens.want(1, 0, false));
+            let called = shared.tokens.heed(0, 0, false, Some(Duration::ZERO));
+            assert_eq!(called, [Called::Passed, Called::Soon][jobs]);
+            shared.tokens.leave(0);
+            shared.tokens.leave(1);
+        });
+    }
+}
+
+/// N6: who gets a permit while others have begun work, too, is called, though it may have heard the last call without one.
+#[test]
+fn who_gets_a_permit_is_called_for_those_that_wait() {
+    explore(|| {
+        let shared = Shared::new(1);
+        let other = Pool::new(0);
+        let workers = Arc::clone(&other) as Arc<dyn Workers>;
+        shared.tokens.join(1, workers);
+        assert!(shared.tokens.want(0, 0, true));
+        assert!(!shared.tokens.want(0, 1, true));
+        assert!(!shared.tokens.want(1, 0, true));
+        let before = shared.pool.calls.load(Ordering::Relaxed);
+        shared.tokens.give_back(0);
+        assert!(shared.pool.has_permit(1));
+        assert!(shared.pool.calls.load(Ordering::Relaxed) > before);
+        shared.tokens.leave(0);
+        shared.tokens.leave(1);
     });
 }
 

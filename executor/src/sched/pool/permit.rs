@@ -50,7 +50,7 @@ impl Permits {
 impl Workers for Pool {
     fn grant(&self, worker: usize) {
         self.permits().inspect(|permits| permits.set(worker, true));
-        self.idle.told(worker);
+        self.tell(worker);
     }
 
     fn refuse(&self, worker: usize) {
@@ -59,7 +59,7 @@ impl Workers for Pool {
                 .is_refused
                 .store(true, Ordering::Relaxed);
         }
-        self.idle.told(worker);
+        self.tell(worker);
     }
 
     fn has_permit(&self, worker: usize) -> bool {
@@ -83,6 +83,14 @@ impl Pool {
         self.permits.as_ref()
     }
 
+    /// A worker's flag was written (N5), perhaps by another executor's worker, or by the keeper.
+    fn tell(&self, worker: usize) {
+        self.idle.told(worker);
+        if let Some(seeded) = self.seeded() {
+            seeded.told_from_outside(self);
+        }
+    }
+
     /// From now on its workers share the permits of its jobserver, if it has one, until the pool [leaves](Self::leave_permits).
     pub(super) fn join_permits(self: &Arc<Self>) {
         if let Some(permits) = self.permits() {
@@ -95,6 +103,11 @@ impl Pool {
         if let Some(permits) = self.permits() {
             permits.jobserver.tokens().leave(self.identity());
         }
+    }
+
+    /// Whether its workers need permits.
+    pub(in crate::sched) fn has_permits(&self) -> bool {
+        self.permits.is_some()
     }
 
     /// Whether a worker, which does not answer, has no permit to do so with.
@@ -130,6 +143,9 @@ impl Pool {
             return;
         };
         let (id, worker) = (self.identity(), sleeper.index());
+        if permits.has(worker) {
+            return;
+        }
         let tokens = permits.jobserver.tokens();
         while !permits.has(worker) && !self.is_stopping() {
             permits.take_refusal(worker);
@@ -160,6 +176,7 @@ impl Pool {
         if !permits.has(worker) {
             tokens.unlist(id, worker);
         }
+        sleeper.begin_turn();
     }
 
     /// There is nothing for a worker that has no permit.
@@ -190,6 +207,7 @@ impl Pool {
             .tokens()
             .try_start(self.identity(), worker)
         {
+            sleeper.begin_turn();
             return permits.set(worker, true);
         }
         self.end_search(sleeper);
@@ -209,8 +227,9 @@ impl Pool {
         let tokens = permits.jobserver.tokens();
         // Before it is listed: from then on others write it.
         permits.set(worker, false);
-        let is_patient = self.seeded().is_none();
-        match tokens.heed(self.identity(), worker, has_begun(called), is_patient) {
+        // A schedule knows no time.
+        let turn = self.seeded().is_none().then(|| called.turn());
+        match tokens.heed(self.identity(), worker, has_begun(called), turn) {
             Called::Keeps => permits.set(worker, true),
             Called::Soon => {
                 permits.set(worker, true);
