@@ -14,6 +14,7 @@ mod explore;
 mod failure;
 mod footprint;
 mod format;
+mod front_end;
 mod json;
 mod list;
 mod measure;
@@ -32,6 +33,7 @@ mod table;
 mod trouble;
 mod twins;
 mod vintage;
+mod watch;
 mod workload;
 
 use std::process::ExitCode;

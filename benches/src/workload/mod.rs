@@ -180,8 +180,8 @@ mod tests {
     use super::*;
     use crate::engine::Kind;
 
-    /// `rust-source` has its own tests; `idle` watches threads, and here tests start others.
-    const TESTED_ELSEWHERE: [&str; 2] = ["rust-source", "idle"];
+    /// `rust-source` and `rust-deep` have their own tests; `idle` watches threads, and here tests start others.
+    const TESTED_ELSEWHERE: [&str; 3] = ["rust-source", "rust-deep", "idle"];
 
     /// A small size of each other workload.
     const SMALL: &[(&str, u64)] = &[

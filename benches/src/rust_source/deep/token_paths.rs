@@ -1,0 +1,116 @@
+//! Reads paths from the tokens of a macro call: a guess, since only the macro knows what its tokens mean.
+//!
+//! Used by `references`, as is `names` for attributes. A name after a dot is left out, and so is what stands before a colon or after a `$`.
+
+use ra_ap_syntax::{SmolStr, SyntaxKind as Kind};
+use rowan::{GreenNodeData, NodeOrToken};
+
+use super::references::Segment;
+use crate::rust_source::uses::plain;
+
+/// Paths of a token tree that begins at `base`, each with whether it begins with `::`.
+pub(super) fn paths(tree: &GreenNodeData, base: u32) -> Vec<(Vec<Segment>, bool)> {
+    let mut reader = Reader::default();
+    let mut at = base;
+    let mut open = vec![tree.children()];
+    while let Some(children) = open.last_mut() {
+        match children.next() {
+            None => drop(open.pop()),
+            Some(NodeOrToken::Node(node)) => open.push(node.children()),
+            Some(NodeOrToken::Token(token)) => {
+                let kind = Kind::from(token.kind().0);
+                if !kind.is_trivia() {
+                    reader.token(kind, token.text(), at);
+                }
+                at += u32::from(token.text_len());
+            }
+        }
+    }
+    reader.end();
+    reader.found
+}
+
+/// All names in a node, whatever they mean.
+pub(super) fn names(node: &GreenNodeData) -> Vec<SmolStr> {
+    let mut names = Vec::new();
+    let mut open = vec![node.children()];
+    while let Some(children) = open.last_mut() {
+        match children.next() {
+            None => drop(open.pop()),
+            Some(NodeOrToken::Node(node)) => open.push(node.children()),
+            Some(NodeOrToken::Token(token)) if token.kind().0 == Kind::IDENT as u16 => {
+                names.push(plain(token.text()));
+            }
+            Some(NodeOrToken::Token(_)) => {}
+        }
+    }
+    names
+}
+
+#[derive(Default)]
+struct Reader {
+    found: Vec<(Vec<Segment>, bool)>,
+    path: Vec<Segment>,
+    is_absolute: bool,
+    /// `::` came last; the lexer of token trees gives it as two colons.
+    colons: u32,
+    last: Option<Kind>,
+}
+
+impl Reader {
+    fn token(&mut self, kind: Kind, text: &str, at: u32) {
+        let is_name = matches!(
+            kind,
+            Kind::IDENT | Kind::SELF_KW | Kind::SELF_TYPE_KW | Kind::SUPER_KW | Kind::CRATE_KW
+        );
+        match kind {
+            _ if is_name => {
+                let is_apart = matches!(
+                    self.last,
+                    Some(
+                        Kind::DOT
+                            | Kind::DOLLAR
+                            | Kind::LIFETIME_IDENT
+                            | Kind::FN_KW
+                            | Kind::LET_KW
+                    )
+                );
+                let goes_on = self.colons == 2 && !self.path.is_empty();
+                if !goes_on {
+                    self.end();
+                    self.is_absolute = self.colons == 2;
+                }
+                if !is_apart || goes_on {
+                    self.path.push(Segment {
+                        name: plain(text),
+                        offset: at,
+                        len: text.len() as u32,
+                    });
+                }
+                self.colons = 0;
+            }
+            Kind::COLON => self.colons += 1,
+            Kind::COLON2 => self.colons = 2,
+            _ => {
+                self.end();
+                self.colons = 0;
+            }
+        }
+        if self.colons == 1 && kind != Kind::COLON {
+            self.end();
+        }
+        self.last = Some(kind);
+    }
+
+    fn end(&mut self) {
+        let path = std::mem::take(&mut self.path);
+        let is_keyword = |segment: &Segment| {
+            matches!(segment.name.as_str(), "self" | "Self" | "super" | "crate")
+        };
+        let is_lone_keyword = path.len() == 1 && is_keyword(&path[0]);
+        if !path.is_empty() && !is_lone_keyword {
+            self.found.push((path, self.is_absolute));
+        }
+        self.is_absolute = false;
+    }
+}
