@@ -6,12 +6,13 @@
 use std::sync::Arc;
 
 use dagwood::{Cx, Database, Query};
+use ra_ap_syntax::SmolStr;
 
 use super::{
     imported::{Imported, ImportedBy},
     paths::{End, From, Paths, Walk},
     reasons::Reason,
-    scopes::{Def, Scopes, ScopesOf},
+    scopes::{Binding, Def, Scopes, ScopesOf},
 };
 use crate::rust_source::{module_tree::CrateId, sources::Sources, uses::Import};
 
@@ -55,6 +56,25 @@ impl Query<Sources> for NamesIn {
     }
 }
 
+/// What a name means behind the globs of a module.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct BehindGlobs {
+    krate: CrateId,
+    module: u32,
+    name: SmolStr,
+}
+
+impl Query<Sources> for BehindGlobs {
+    type Value = Vec<Binding>;
+
+    fn provide(self, cx: &Cx<'_, Sources>) -> Vec<Binding> {
+        let mut found = Vec::new();
+        cx.get(NamesIn(self.krate))
+            .with(|paths| paths.search(self.module, &self.name, &mut found));
+        found
+    }
+}
+
 /// A search for a reason: it ends, however imports go in circles.
 struct Search {
     /// Modules whose names were looked at through a glob.
@@ -87,11 +107,38 @@ impl CrateNames {
         self.with(|paths| paths.walk(module, path, is_absolute, From::Code, false))
     }
 
+    /// The same, for who follows many: what is behind globs is a query, which remembers it.
+    pub(crate) fn path_by(
+        &self,
+        cx: &Cx<'_, Sources>,
+        krate: CrateId,
+        module: u32,
+        path: &[&str],
+        is_absolute: bool,
+    ) -> Walk {
+        let behind = |module: u32, name: &str| {
+            cx.get(BehindGlobs {
+                krate,
+                module,
+                name: SmolStr::new(name),
+            })
+            .clone()
+        };
+        let imported = |module: u32| -> &Imported { &self.imported[module as usize] };
+        let paths = Paths {
+            scopes: &self.scopes,
+            imported: &imported,
+            behind: Some(&behind),
+        };
+        paths.walk(module, path, is_absolute, From::Code, false)
+    }
+
     fn with<R>(&self, body: impl FnOnce(&Paths<'_>) -> R) -> R {
         let imported = |module: u32| -> &Imported { &self.imported[module as usize] };
         body(&Paths {
             scopes: &self.scopes,
             imported: &imported,
+            behind: None,
         })
     }
 

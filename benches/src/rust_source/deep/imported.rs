@@ -5,9 +5,10 @@
 //! hundreds of modules would have some ten thousand. `paths` goes through them, name by name. Imports only ever get more
 //! meanings from round to round: a name that is imported hides what globs bring, whatever it may lead to.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
-use dagwood::{Cx, Fixpoint, Query};
+use dagwood::{Cx, Fixpoint, Query, Storage};
 use ra_ap_syntax::SmolStr;
 use rustc_hash::FxHashMap;
 
@@ -38,6 +39,10 @@ pub(crate) struct Glob {
 
 impl Query<Arc<Scopes>> for ImportedBy {
     type Value = Arc<Imported>;
+    const STORAGE: Storage<Self> = Storage::Dense {
+        index: |key| key.0 as usize,
+        key: |index| ImportedBy(index as u32),
+    };
     const FIXPOINT: Option<Fixpoint<Self, Arc<Imported>>> =
         Some(Fixpoint::new(|_| Arc::new(Imported::default())));
 
@@ -45,11 +50,15 @@ impl Query<Arc<Scopes>> for ImportedBy {
         let scopes: &Scopes = cx.data();
         let scope = &scopes.modules[self.0 as usize];
         let mut imported = Imported::default();
-        // Inside an iteration, so plain asks in order.
-        let ask = |module| -> &Imported { cx.get(ImportedBy(module)) };
+        // Each is asked once, however many paths go through it: an iteration notes each ask. In order, without forks.
+        let known: Vec<OnceCell<&Imported>> = vec![OnceCell::new(); scopes.modules.len()];
+        let ask = |module: u32| -> &Imported {
+            known[module as usize].get_or_init(|| cx.get(ImportedBy(module)))
+        };
         let paths = Paths {
             scopes,
             imported: &ask,
+            behind: None,
         };
         for item in &scope.imports {
             let End::Found(found) = paths.import(self.0, &item.import).end else {

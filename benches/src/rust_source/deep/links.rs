@@ -106,6 +106,7 @@ impl Query<Sources> for LinksOf {
         for item in &scope.imports {
             let walk = names.import(self.module, &item.import);
             let from = Finder {
+                krate: self.krate,
                 names,
                 members,
                 module: self.module,
@@ -138,6 +139,7 @@ impl Query<Sources> for LinksOf {
             });
             let own = Def::Item(self.module, index);
             let from = Finder {
+                krate: self.krate,
                 names,
                 members,
                 module: self.module,
@@ -148,7 +150,7 @@ impl Query<Sources> for LinksOf {
                 },
             };
             let functions = functions(cx, module.file, self.module, index);
-            let mut part = from.item(references, own, &functions);
+            let mut part = from.item(cx, references, own, &functions);
             if let ItemKind::Macro { .. } = outline.items[index as usize].kind {
                 part.macro_names = part.loose_names.clone();
             }
@@ -228,6 +230,7 @@ impl Links {
 
 /// From where paths are followed.
 struct Finder<'a> {
+    krate: CrateId,
     names: &'a CrateNames,
     members: &'a Members,
     module: u32,
@@ -266,7 +269,13 @@ impl Finder<'_> {
         }
     }
 
-    fn item(&self, references: &References, own: Def, functions: &[Option<Def>]) -> Links {
+    fn item(
+        &self,
+        cx: &Cx<'_, Sources>,
+        references: &References,
+        own: Def,
+        functions: &[Option<Def>],
+    ) -> Links {
         let mut links = Links {
             loose_names: references.loose.clone(),
             ..Links::default()
@@ -284,13 +293,14 @@ impl Finder<'_> {
                 .function
                 .and_then(|function| functions[function as usize])
                 .unwrap_or(own);
-            self.reference(references, reference, from, &mut links);
+            self.reference(cx, references, reference, from, &mut links);
         }
         links
     }
 
     fn reference(
         &self,
+        cx: &Cx<'_, Sources>,
         references: &References,
         reference: &Reference,
         from: Def,
@@ -343,7 +353,9 @@ impl Finder<'_> {
             }
             return;
         }
-        let walk = self.names.path(self.module, &path, is_absolute);
+        let walk = self
+            .names
+            .path_by(cx, self.krate, self.module, &path, is_absolute);
         let owned: Vec<SmolStr> = path.iter().map(|name| SmolStr::new(*name)).collect();
         self.used(&owned, &walk, is_absolute, links);
         if reference.usage == Usage::Macro && matches!(walk.end, End::Unknown) {

@@ -18,6 +18,8 @@ use crate::rust_source::uses::Import;
 pub(crate) struct Paths<'a> {
     pub(crate) scopes: &'a Scopes,
     pub(crate) imported: &'a dyn Fn(u32) -> &'a Imported,
+    /// Who remembers what a name means behind a module's globs, once all imports are known.
+    pub(crate) behind: Option<&'a dyn Fn(u32, &str) -> Vec<Binding>>,
 }
 
 /// A path, followed.
@@ -189,33 +191,45 @@ impl<'a> Paths<'a> {
         if self.is_told(module, name, &found) {
             return found;
         }
+        if (self.imported)(module).globs.is_empty() {
+            return found;
+        }
+        match self.behind {
+            Some(behind) => found.extend(behind(module, name)),
+            None => self.search(module, name, &mut found),
+        }
+        found
+    }
+
+    /// Adds what a name means behind the globs of a module.
+    pub(crate) fn search(&self, module: u32, name: &str, found: &mut Vec<Binding>) {
         // Level by level, so that what is near comes first: modules, each with that whose glob led there.
         let mut open = VecDeque::from([(module, module)]);
-        let mut entered = vec![module];
+        let mut entered = vec![false; self.scopes.modules.len()];
+        entered[module as usize] = true;
         while let Some((at, from)) = open.pop_front() {
             for glob in &(self.imported)(at).globs {
                 if !self.scopes.sees(from, glob.seen) {
                     continue;
                 }
                 match glob.target {
-                    Def::Module(behind) if !entered.contains(&behind) => {
-                        entered.push(behind);
+                    Def::Module(behind) if !entered[behind as usize] => {
+                        entered[behind as usize] = true;
                         let before = found.len();
-                        self.own(behind, name, at, &mut found);
+                        self.own(behind, name, at, found);
                         let is_hidden = self.scopes.modules[behind as usize].named.contains(name);
                         if found.len() == before && !is_hidden {
                             open.push_back((behind, at));
                         }
                     }
-                    Def::Item(..) => self.variant(glob.target, name, &mut found),
+                    Def::Item(..) => self.variant(glob.target, name, found),
                     _ => {}
                 }
             }
-            if self.is_told(at, name, &found) {
+            if self.is_told(at, name, found) {
                 break;
             }
         }
-        found
     }
 
     /// Whether there is no need to look behind globs.
