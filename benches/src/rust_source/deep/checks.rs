@@ -47,7 +47,6 @@ impl Query<Sources> for ChecksOf {
             let check = Check {
                 cx,
                 krate: self.0,
-                tree,
                 usage,
                 module,
                 file: place.file,
@@ -86,7 +85,6 @@ fn allows(cx: &Cx<'_, Sources>, tree: &ModuleTree, module: u32) -> Allows {
 struct Check<'a, 'db> {
     cx: &'a Cx<'db, Sources>,
     krate: CrateId,
-    tree: &'db ModuleTree,
     usage: &'db Usage,
     module: u32,
     file: FileId,

@@ -234,10 +234,13 @@ impl CrateNames {
 
     /// A first segment that is no name here is another crate's, unless an import has that name and leads nowhere.
     fn first(&self, module: u32, name: &str, search: &mut Search) -> Missing {
-        if search.is_over() || !self.scopes.modules[module as usize].named.contains(name) {
+        let scope = &self.scopes.modules[module as usize];
+        if let Some(&reason) = scope.absent.get(name) {
+            return Missing::Excused(reason);
+        }
+        if search.is_over() || !scope.named.contains(name) {
             return Missing::Foreign;
         }
-        let scope = &self.scopes.modules[module as usize];
         let named = scope.imports.iter().filter(|item| {
             let is_itself = item.import.path.first().is_some_and(|first| first == name);
             !is_itself && item.import.name.as_ref().is_some_and(|own| own == name)

@@ -102,7 +102,10 @@ impl Query<Sources> for LinksOf {
         let scope = &outline.scopes[module.scope as usize];
         let names = cx.get(NamesIn(self.krate));
         let members = cx.get(MembersOf(self.krate));
-        let mut links = Links::default();
+        let mut links = Links {
+            loose_names: scope.loose.clone(),
+            ..Links::default()
+        };
         for item in &scope.imports {
             let walk = names.import(self.module, &item.import);
             let from = Finder {

@@ -16,6 +16,7 @@
 //!       checks   ChecksOf        the lints                            (findings, foreign, prelude)
 //!       facts    ModuleFactsOf   measures, calls, signatures
 //!         report, json           the whole
+//!           site                 pages of HTML, side by side          (write)
 //! ```
 //!
 //! Errors of the input end nothing: what was not analysed is named with the reason.
@@ -46,8 +47,12 @@ mod reasons;
 mod references;
 mod report;
 mod scopes;
+mod site;
+#[cfg(test)]
+mod tests;
 mod token_paths;
 mod usage;
+mod write;
 
 pub(crate) use findings::{Level, Levels, Lint};
 pub(crate) use progress::Progress;
@@ -87,19 +92,23 @@ pub(crate) fn analyse(
     progress: &Progress,
 ) -> Result<Deep, Error> {
     let database = Database::new(input.sources().clone());
-    let (text, is_denied) = executor.run(&database, |cx| {
+    let (text, is_denied, written) = executor.run(&database, |cx| {
         let whole = report::whole(cx, progress);
         let text = if wanted.is_json {
             json::render(cx, &whole, &wanted.levels)
         } else {
             report::text(&whole, &wanted.levels)
         };
-        (text, wanted.levels.deny(&whole.findings))
+        let written = wanted.out.as_ref().map(|root| {
+            let sink = |path: &str, text: &str| write::page(root, path, text);
+            site::render(cx, &whole, &wanted.levels, progress, &sink)
+        });
+        (text, wanted.levels.deny(&whole.findings), written)
     })?;
     Ok(Deep {
         text,
         is_denied,
-        write_error: None,
+        write_error: written.and_then(Result::err),
         _database: database,
     })
 }

@@ -34,8 +34,10 @@ pub(crate) struct OutlineScope {
     /// Places in `items`.
     pub(crate) items: Vec<u32>,
     pub(crate) imports: Vec<ImportItem>,
-    /// Modules, inline or not: name, visibility, whether under `#[cfg]`.
-    pub(crate) modules: Vec<(SmolStr, Visibility, bool)>,
+    /// Modules, inline or not.
+    pub(crate) modules: Vec<(SmolStr, Visibility)>,
+    /// All names in macro calls among the items.
+    pub(crate) loose: Vec<SmolStr>,
     /// What a macro among the items may have added, if there is one.
     pub(crate) opening: Option<Reason>,
     pub(crate) allows: Allows,
@@ -77,19 +79,15 @@ pub(crate) struct Item {
     /// Where the name stands; for what has none, where it begins.
     pub(crate) name_offset: u32,
     pub(crate) offset: u32,
-    pub(crate) len: u32,
-    pub(crate) scope: u32,
     pub(crate) visibility: Visibility,
-    pub(crate) is_cfg: bool,
     /// Something outside may call it, or it is run by a harness: `#[test]`, `#[no_mangle]`, an unknown attribute.
     pub(crate) is_exposed: bool,
     /// Written inside a macro call.
     pub(crate) is_in_macro: bool,
     pub(crate) allows: Allows,
     pub(crate) members: Vec<Member>,
-    /// For an `impl` the path of its type, and of its trait.
+    /// For an `impl` the path of its type.
     pub(crate) self_type: Vec<SmolStr>,
-    pub(crate) has_trait: bool,
     pub(crate) green: GreenNode,
 }
 
@@ -98,8 +96,6 @@ pub(crate) struct Member {
     pub(crate) kind: MemberKind,
     pub(crate) name: SmolStr,
     pub(crate) name_offset: u32,
-    pub(crate) offset: u32,
-    pub(crate) len: u32,
     pub(crate) visibility: Visibility,
 }
 

@@ -14,6 +14,7 @@ use super::{
         Allows, ImportItem, Item, ItemKind, Member, MemberKind, Outline, OutlineScope, Visibility,
     },
     reasons::Reason,
+    token_paths,
 };
 use crate::rust_source::{
     attributes::Attributes,
@@ -60,7 +61,7 @@ impl Lowering {
             self.opened(scope, Reason::Macro);
         }
         match &item {
-            ast::Item::Module(module) => self.module(scope, module, &attributes),
+            ast::Item::Module(module) => self.module(scope, module),
             ast::Item::Use(item) => self.import(scope, item, &attributes),
             ast::Item::MacroCall(call) => self.macro_call(scope, call),
             ast::Item::AsmExpr(_) => {}
@@ -74,10 +75,10 @@ impl Lowering {
         *opening = (*opening).max(Some(reason));
     }
 
-    fn module(&mut self, scope: u32, module: &ast::Module, attributes: &Attributes) {
+    fn module(&mut self, scope: u32, module: &ast::Module) {
         let Some(name) = module.name() else { return };
         let visibility = Visibility::of(module.visibility());
-        let declared = (plain(name.text()), visibility, attributes.is_cfg);
+        let declared = (plain(name.text()), visibility);
         self.outline.scopes[scope as usize].modules.push(declared);
         let Some(list) = module.item_list() else {
             return;
@@ -133,12 +134,9 @@ impl Lowering {
                 .unwrap_or_default(),
             _ => name.map(|name| plain(name.text())).unwrap_or_default(),
         };
-        let (self_type, has_trait) = match item {
-            ast::Item::Impl(item) => (
-                item.self_ty().map(|ty| type_path(&ty)).unwrap_or_default(),
-                item.trait_().is_some(),
-            ),
-            _ => (Vec::new(), false),
+        let self_type = match item {
+            ast::Item::Impl(item) => item.self_ty().map(|ty| type_path(&ty)).unwrap_or_default(),
+            _ => Vec::new(),
         };
         let index = self.outline.items.len() as u32;
         let is_exposed = attributes.may_generate || is_exposed(item);
@@ -147,16 +145,12 @@ impl Lowering {
             name,
             name_offset,
             offset,
-            len: u32::from(range.len()),
-            scope,
             visibility: Visibility::of(visibility),
-            is_cfg: attributes.is_cfg,
             is_exposed,
             is_in_macro: self.depth_in_macros > 0,
             allows: Allows::of(item.attrs()),
             members: members(item, self.base),
             self_type,
-            has_trait,
             green: node.green().to_owned(),
         });
         self.outline.scopes[scope as usize].items.push(index);
@@ -168,6 +162,8 @@ impl Lowering {
             self.opened(scope, Reason::Macro);
             return;
         };
+        let names = token_paths::names(tree.syntax().green());
+        self.outline.scopes[scope as usize].loose.extend(names);
         let text = tree.syntax().text().to_string();
         let is_built = text.contains("OUT_DIR");
         self.opened(
@@ -284,15 +280,12 @@ fn is_exposed(item: &ast::Item) -> bool {
 }
 
 fn members(item: &ast::Item, base: u32) -> Vec<Member> {
-    let member = |kind, node: &SyntaxNode, name: Option<ast::Name>, visibility| {
+    let member = |kind, name: Option<ast::Name>, visibility| {
         let name = name?;
-        let range = node.text_range();
         Some(Member {
             kind,
             name: plain(name.text()),
             name_offset: base + u32::from(name.syntax().text_range().start()),
-            offset: base + u32::from(range.start()),
-            len: u32::from(range.len()),
             visibility: Visibility::of(visibility),
         })
     };
@@ -300,15 +293,9 @@ fn members(item: &ast::Item, base: u32) -> Vec<Member> {
         let items = list.into_iter().flat_map(|list| list.assoc_items());
         items
             .filter_map(|item| match item {
-                ast::AssocItem::Fn(f) => {
-                    member(MemberKind::Function, f.syntax(), f.name(), f.visibility())
-                }
-                ast::AssocItem::Const(c) => {
-                    member(MemberKind::Value, c.syntax(), c.name(), c.visibility())
-                }
-                ast::AssocItem::TypeAlias(t) => {
-                    member(MemberKind::Type, t.syntax(), t.name(), t.visibility())
-                }
+                ast::AssocItem::Fn(f) => member(MemberKind::Function, f.name(), f.visibility()),
+                ast::AssocItem::Const(c) => member(MemberKind::Value, c.name(), c.visibility()),
+                ast::AssocItem::TypeAlias(t) => member(MemberKind::Type, t.name(), t.visibility()),
                 ast::AssocItem::MacroCall(_) => None,
             })
             .collect()
@@ -320,7 +307,7 @@ fn members(item: &ast::Item, base: u32) -> Vec<Member> {
                 .into_iter()
                 .flat_map(|list| list.variants());
             variants
-                .filter_map(|v| member(MemberKind::Variant, v.syntax(), v.name(), v.visibility()))
+                .filter_map(|v| member(MemberKind::Variant, v.name(), v.visibility()))
                 .collect()
         }
         ast::Item::Impl(item) => associated(item.assoc_item_list()),
@@ -333,13 +320,13 @@ fn members(item: &ast::Item, base: u32) -> Vec<Member> {
             items
                 .filter_map(|item| match item {
                     ast::ExternItem::Fn(f) => {
-                        member(MemberKind::Function, f.syntax(), f.name(), f.visibility())
+                        member(MemberKind::Function, f.name(), f.visibility())
                     }
                     ast::ExternItem::Static(s) => {
-                        member(MemberKind::Value, s.syntax(), s.name(), s.visibility())
+                        member(MemberKind::Value, s.name(), s.visibility())
                     }
                     ast::ExternItem::TypeAlias(t) => {
-                        member(MemberKind::Type, t.syntax(), t.name(), t.visibility())
+                        member(MemberKind::Type, t.name(), t.visibility())
                     }
                     ast::ExternItem::MacroCall(_) => None,
                 })

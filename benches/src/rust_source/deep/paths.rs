@@ -19,8 +19,11 @@ pub(crate) struct Paths<'a> {
     pub(crate) scopes: &'a Scopes,
     pub(crate) imported: &'a dyn Fn(u32) -> &'a Imported,
     /// Who remembers what a name means behind a module's globs, once all imports are known.
-    pub(crate) behind: Option<&'a dyn Fn(u32, &str) -> Vec<Binding>>,
+    pub(crate) behind: Option<&'a Behind<'a>>,
 }
+
+/// Says what a name means behind the globs of a module.
+pub(crate) type Behind<'a> = dyn Fn(u32, &str) -> Vec<Binding> + 'a;
 
 /// A path, followed.
 #[derive(Debug)]

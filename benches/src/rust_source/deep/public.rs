@@ -25,8 +25,6 @@ pub(crate) struct PublicOf(pub(crate) CrateId);
 /// Items and modules, by how they are seen from outside.
 #[derive(Default)]
 pub(crate) struct Public {
-    /// Named from outside.
-    pub(crate) named: FxHashSet<Def>,
     /// Reached from what is named, that included.
     pub(crate) reached: FxHashSet<Def>,
 }
@@ -38,8 +36,8 @@ impl Query<Sources> for PublicOf {
         let names = cx.get(NamesIn(self.0));
         let named = named(names);
         let edges = edges(cx, self.0);
-        let mut reached = named.clone();
         let mut open: Vec<Def> = named.iter().copied().collect();
+        let mut reached = named;
         while let Some(def) = open.pop() {
             // A member is reached with its item.
             let item = match def {
@@ -49,7 +47,7 @@ impl Query<Sources> for PublicOf {
             let next = edges.get(&def).into_iter().flatten().copied().chain(item);
             open.extend(next.filter(|next| reached.insert(*next)));
         }
-        Public { named, reached }
+        Public { reached }
     }
 }
 

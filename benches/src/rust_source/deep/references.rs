@@ -78,7 +78,6 @@ pub(crate) enum Usage {
 pub(crate) struct FunctionFacts {
     pub(crate) name: SmolStr,
     pub(crate) name_offset: u32,
-    pub(crate) extent: Extent,
     pub(crate) metrics: Metrics,
     /// The function around it, in the list.
     pub(crate) parent: Option<u32>,
@@ -193,7 +192,7 @@ impl Walk {
                 self.import(node, at, around);
                 return false;
             }
-            Kind::FN => self.function(node, at, extent, around),
+            Kind::FN => self.function(node, at, around),
             Kind::PARAM_LIST | Kind::RET_TYPE if around == Some(Kind::FN) => self.in_signature += 1,
             Kind::STRUCT
             | Kind::ENUM
@@ -293,7 +292,7 @@ impl Walk {
         }
     }
 
-    fn function(&mut self, node: &GreenNodeData, at: u32, extent: Extent, around: Option<Kind>) {
+    fn function(&mut self, node: &GreenNodeData, at: u32, around: Option<Kind>) {
         if around == Some(Kind::STMT_LIST) {
             self.inner_item(node);
         }
@@ -306,7 +305,6 @@ impl Walk {
         self.references.functions.push(FunctionFacts {
             name,
             name_offset,
-            extent,
             metrics: Metrics::of_text(node),
             parent,
         });

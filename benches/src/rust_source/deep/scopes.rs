@@ -145,9 +145,9 @@ impl Query<Sources> for ScopesOf {
                 let written = outline.scopes[module.scope as usize]
                     .modules
                     .iter()
-                    .find(|(name, ..)| *name == child_module.name);
+                    .find(|(name, _)| *name == child_module.name);
                 // One in a macro call is taken as seen.
-                let seen = written.map_or(Seen::Everywhere, |(_, visibility, _)| {
+                let seen = written.map_or(Seen::Everywhere, |(_, visibility)| {
                     scopes.seen(id, *visibility)
                 });
                 let def = Def::Module(child);
