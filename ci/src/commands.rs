@@ -381,6 +381,7 @@ pub(crate) fn harness() -> Vec<Line> {
     };
     vec![
         compare("rust-source", 20_000),
+        compare("rust-deep", 20_000),
         compare("fork-join", 24),
         compare("grid-hashed", 100),
         compare("shared", 50),
@@ -390,6 +391,13 @@ pub(crate) fn harness() -> Vec<Line> {
         compare("miss-dense", 10_000),
         compare("stampede", 10_000),
     ]
+}
+
+pub(crate) fn pages() -> Vec<Line> {
+    vec![cargo_for(
+        Machine::Browser,
+        "test -p dagwood-bench --test pages_in_browser -- --ignored --test-threads 1",
+    )]
 }
 
 pub(crate) fn instructions() -> Vec<Line> {
