@@ -77,6 +77,8 @@ impl Query<Sources> for BehindGlobs {
 
 /// A search for a reason: it ends, however imports go in circles.
 struct Search {
+    /// Whose path it is.
+    from: u32,
     /// Modules whose names were looked at through a glob.
     globs: Vec<u32>,
     steps_left: u32,
@@ -85,6 +87,7 @@ struct Search {
 impl Search {
     fn from(module: u32) -> Search {
         Search {
+            from: module,
             globs: vec![module],
             steps_left: 256,
         }
@@ -208,6 +211,15 @@ impl CrateNames {
                 }
                 End::Inside { .. } => {}
             }
+        }
+        // Another module of that name may be the one that is meant: `#[cfg(..)] mod sys;`, several times.
+        let mut outer = self.scopes.around(module);
+        let is_cfg = outer.any(|around| {
+            let is_shared = self.scopes.around(search.from).any(|own| own == around);
+            self.scopes.modules[around as usize].is_cfg && !is_shared
+        });
+        if is_cfg {
+            return Missing::Excused(Reason::Cfg);
         }
         Missing::Absent
     }

@@ -9,6 +9,8 @@ use ra_ap_syntax::{
     ast::{self, HasAttrs, HasModuleItem, HasName, HasVisibility},
 };
 
+use rowan::GreenNode;
+
 use super::{
     outline::{
         Allows, ImportItem, Item, ItemKind, Member, MemberKind, Outline, OutlineScope, Visibility,
@@ -184,6 +186,7 @@ impl Lowering {
         if self.items_in(scope, start, text) {
             return;
         }
+        self.declared_in(scope, tree);
         for group in tree.children().filter_map(ast::TokenTree::cast) {
             if group.l_curly_token().is_some() {
                 let range = group.syntax().text_range();
@@ -197,6 +200,29 @@ impl Lowering {
                     &text[from as usize..to as usize],
                 );
             }
+        }
+    }
+
+    /// Names that the tokens of a macro call seem to declare (`STRUCT!{struct S { .. }}`): there for those who look for
+    /// them, and never judged.
+    fn declared_in(&mut self, scope: u32, tree: &SyntaxNode) {
+        let base = self.base + u32::from(tree.text_range().start());
+        for (kind, name, name_offset) in token_paths::declarations(tree.green(), base) {
+            let index = self.outline.items.len() as u32;
+            self.outline.items.push(Item {
+                kind,
+                name,
+                name_offset,
+                offset: name_offset,
+                visibility: Visibility::Public,
+                is_exposed: true,
+                is_in_macro: true,
+                allows: Allows::default(),
+                members: Vec::new(),
+                self_type: Vec::new(),
+                green: GreenNode::new(rowan::SyntaxKind(SyntaxKind::MACRO_ITEMS.into()), []),
+            });
+            self.outline.scopes[scope as usize].items.push(index);
         }
     }
 

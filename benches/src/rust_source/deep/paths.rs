@@ -142,7 +142,7 @@ impl<'a> Paths<'a> {
                 let end = match inside {
                     Some(Def::Foreign) => End::Foreign,
                     Some(def) => End::Inside { def, from: i },
-                    None if i == 0 && rooted == 0 && !is_absolute => End::Unknown,
+                    None if i == 0 && rooted == 0 => End::Unknown,
                     None => End::Missing {
                         segment: i,
                         place: meanings[0].def,

@@ -7,7 +7,11 @@ use dagwood::{Cx, Query};
 use ra_ap_syntax::{AstNode, SmolStr, SyntaxKind as Kind, SyntaxNode, ast};
 use rowan::{GreenNodeData, NodeOrToken};
 
-use super::{metrics::Metrics, outline::OutlineOf, token_paths};
+use super::{
+    metrics::Metrics,
+    outline::{ItemKind, OutlineOf},
+    token_paths,
+};
 use crate::rust_source::{
     sources::{FileId, Sources},
     uses::{self, Import, plain},
@@ -420,6 +424,13 @@ impl Walk {
     }
 
     fn tokens(&mut self, node: &GreenNodeData, at: u32) {
+        // A macro call may declare functions for the block that it stands in.
+        if let Some(block) = self.blocks.last() {
+            let declared = token_paths::declarations(node, at).into_iter();
+            let functions = declared.filter(|(kind, ..)| *kind == ItemKind::Function);
+            let named = functions.map(|(_, name, _)| (name, block.clone()));
+            self.references.inner_items.extend(named);
+        }
         for (segments, is_absolute) in token_paths::paths(node, at) {
             if segments.len() > 1 || !self.locals.contains(&segments[0].name) {
                 self.push(segments, Usage::Token, is_absolute);

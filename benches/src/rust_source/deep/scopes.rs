@@ -38,6 +38,8 @@ pub(crate) struct Scopes {
 #[derive(Default)]
 pub(crate) struct Scope {
     pub(crate) parent: Option<u32>,
+    /// It is there under a condition only.
+    pub(crate) is_cfg: bool,
     pub(crate) declared: FxHashMap<SmolStr, Vec<Binding>>,
     pub(crate) imports: Vec<ImportItem>,
     /// The names of imports that are no globs: they hide what globs bring.
@@ -136,6 +138,7 @@ impl Query<Sources> for ScopesOf {
         for module in &tree.modules {
             scopes.modules.push(Scope {
                 parent: module.parent,
+                is_cfg: module.is_cfg,
                 ..Scope::default()
             });
         }

@@ -231,6 +231,25 @@ use crate::g as k;\npub fn l() { k() }";
 }
 
 #[test]
+fn what_the_tokens_of_a_macro_call_declare_is_seen_and_not_judged() {
+    let text = "make! { #[x] struct S[y] { a } fn made => 1; static ref T: u8 = 1; }\nDEFINE!{GUID, 1, 2}
+use self::{S, T, GUID};\npub fn f(_: S) { made(); T; GUID; weak! { fn inner(x: u8) -> u8 } inner(1) }";
+    assert_eq!(library(text), NONE);
+}
+
+#[test]
+fn modules_under_conditions_explain_what_one_of_them_lacks() {
+    let text = "#[cfg(unix)] mod a { pub mod sys {} }\n#[cfg(windows)] mod b { pub mod sys { pub struct S; } }
+#[cfg(unix)] pub use a::*;\n#[cfg(windows)] pub use b::*;\nmod c { pub use crate::sys::Gone; pub use crate::sys::S; }";
+    assert_eq!(
+        library(text),
+        [
+            "5:29: excused-import: `Gone` is not seen in `crate::a::sys`: it depends on a condition (`cfg`)"
+        ]
+    );
+}
+
+#[test]
 fn globs_do_not_hide_what_is_declared_or_imported() {
     let text = "mod a { pub fn f() {} pub fn g() {} }\nmod b { pub fn f() {} }\nuse a::*;\nuse b::f;\nfn g() {}\npub fn h() { f(); g(); a::g(); a::f() }";
     let json = json(&[("Cargo.toml", MANIFEST), ("src/lib.rs", text)]);

@@ -5,7 +5,7 @@
 use ra_ap_syntax::{SmolStr, SyntaxKind as Kind};
 use rowan::{GreenNodeData, NodeOrToken};
 
-use super::references::Segment;
+use super::{outline::ItemKind, references::Segment};
 use crate::rust_source::uses::plain;
 
 /// Paths of a token tree that begins at `base`, each with whether it begins with `::`.
@@ -45,6 +45,65 @@ pub(super) fn names(node: &GreenNodeData) -> Vec<SmolStr> {
         }
     }
     names
+}
+
+/// What a token tree that begins at `base` seems to declare: names after the keywords of items, no deeper than two
+/// groups, and what stands first, if a comma follows (`NAME!{CONSTANT, ..}`).
+pub(super) fn declarations(tree: &GreenNodeData, base: u32) -> Vec<(ItemKind, SmolStr, u32)> {
+    const DEPTH_MAX: usize = 2;
+    let mut found: Vec<(ItemKind, SmolStr, u32)> = Vec::new();
+    let mut keyword = None;
+    // How many tokens have come, delimiters included; the first name, while it may still be one.
+    let (mut count, mut first) = (0, None);
+    let mut at = base;
+    let mut open = vec![tree.children()];
+    while let Some(children) = open.last_mut() {
+        match children.next() {
+            None => drop(open.pop()),
+            Some(NodeOrToken::Node(node)) if open.len() <= DEPTH_MAX => open.push(node.children()),
+            Some(NodeOrToken::Node(node)) => at += u32::from(node.text_len()),
+            Some(NodeOrToken::Token(token)) => {
+                let kind = Kind::from(token.kind().0);
+                let offset = at;
+                at += u32::from(token.text_len());
+                if kind.is_trivia() {
+                    continue;
+                }
+                count += 1;
+                match (kind, keyword) {
+                    (Kind::IDENT, Some(of)) => found.push((of, plain(token.text()), offset)),
+                    (Kind::IDENT, None) if count == 2 => {
+                        first = Some((plain(token.text()), offset))
+                    }
+                    (Kind::COMMA, _) if count == 3 => {
+                        let constant = first.take();
+                        found.extend(constant.map(|(name, at)| (ItemKind::Const, name, at)));
+                    }
+                    _ => {}
+                }
+                keyword = match kind {
+                    // `static ref NAME`, `const fn name`
+                    Kind::REF_KW | Kind::MUT_KW | Kind::UNSAFE_KW => keyword,
+                    kind => declared_by(kind),
+                };
+            }
+        }
+    }
+    found
+}
+
+/// What a name after this keyword is; a type may have a constructor.
+fn declared_by(keyword: Kind) -> Option<ItemKind> {
+    Some(match keyword {
+        Kind::FN_KW => ItemKind::Function,
+        Kind::STRUCT_KW => ItemKind::Struct { is_value: true },
+        Kind::ENUM_KW => ItemKind::Enum,
+        Kind::TRAIT_KW => ItemKind::Trait,
+        Kind::TYPE_KW => ItemKind::TypeAlias,
+        Kind::CONST_KW => ItemKind::Const,
+        Kind::STATIC_KW => ItemKind::Static,
+        _ => return None,
+    })
 }
 
 #[derive(Default)]
