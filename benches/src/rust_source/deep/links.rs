@@ -38,6 +38,8 @@ pub(crate) struct Links {
     pub(crate) unresolved_calls: Vec<UnresolvedCall>,
     /// For each path of code or import that ended in this crate, the names it went through: module and name.
     pub(crate) used: Vec<(u32, SmolStr)>,
+    /// What paths may mean besides what they are linked to: another of that name under another `#[cfg]`. From and to.
+    pub(crate) also: Vec<(Def, Def)>,
     /// How many paths lead to something here; what is excused, by reason.
     pub(crate) local_calls: u64,
     pub(crate) excused: Vec<(Reason, u64)>,
@@ -222,6 +224,7 @@ impl Links {
         self.calls.extend(other.calls);
         self.unresolved_calls.extend(other.unresolved_calls);
         self.used.extend(other.used);
+        self.also.extend(other.also);
         self.local_calls += other.local_calls;
         for (reason, count) in other.excused {
             (0..count).for_each(|_| self.excuse(reason));
@@ -379,6 +382,8 @@ impl Finder<'_> {
         }
         match walk.end {
             End::Found(found) => {
+                let others = found.iter().map(|binding| (from, binding.def));
+                links.also.extend(others);
                 if let Some(def) = choose(&found, reference.usage)
                     && let Some(segment) = segments.last()
                 {

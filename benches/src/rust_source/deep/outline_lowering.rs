@@ -10,6 +10,7 @@ use ra_ap_syntax::{
 };
 
 use rowan::GreenNode;
+use rustc_hash::FxHashSet;
 
 use super::{
     outline::{
@@ -183,10 +184,13 @@ impl Lowering {
 
     fn groups(&mut self, scope: u32, tree: &SyntaxNode, text: &str) {
         let start = u32::from(tree.text_range().start());
+        let before = self.outline.items.len();
         if self.items_in(scope, start, text) {
+            // A macro may make constants of an enum's variants.
+            self.declared_in(scope, tree, before, |kind| kind == ItemKind::Const);
             return;
         }
-        self.declared_in(scope, tree);
+        self.declared_in(scope, tree, before, |_| true);
         for group in tree.children().filter_map(ast::TokenTree::cast) {
             if group.l_curly_token().is_some() {
                 let range = group.syntax().text_range();
@@ -205,9 +209,21 @@ impl Lowering {
 
     /// Names that the tokens of a macro call seem to declare (`STRUCT!{struct S { .. }}`): there for those who look for
     /// them, and never judged.
-    fn declared_in(&mut self, scope: u32, tree: &SyntaxNode) {
+    fn declared_in(
+        &mut self,
+        scope: u32,
+        tree: &SyntaxNode,
+        before: usize,
+        is_wanted: fn(ItemKind) -> bool,
+    ) {
         let base = self.base + u32::from(tree.text_range().start());
+        // Items that were read from the same tokens.
+        let items = self.outline.items[before..].iter();
+        let known: FxHashSet<u32> = items.map(|item| item.name_offset).collect();
         for (kind, name, name_offset) in token_paths::declarations(tree.green(), base) {
+            if !is_wanted(kind) || known.contains(&name_offset) {
+                continue;
+            }
             let index = self.outline.items.len() as u32;
             self.outline.items.push(Item {
                 kind,

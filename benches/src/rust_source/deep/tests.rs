@@ -167,7 +167,12 @@ fn functions_are_measured() {
 fn unused_private_functions_are_found_and_others_are_not() {
     let text = "fn dead() { dead() }\nfn used() {}\npub fn shown() { used() }\nfn in_macro() {}\nfn m() { println!(\"{}\", in_macro()); }
 #[test] fn t() { m() }\n#[allow(dead_code)] fn kept() {}\nfn main() {}\nmod a { fn lost() {} pub(crate) fn inner() {} }\nfn passed() {}
-pub const F: fn() = passed;";
+pub const F: fn() = passed;
+#[derive(Debug)] pub struct S { #[serde(default = \"named\")] pub x: u8 }
+fn named() -> u8 { 1 }
+#[cfg(a)] fn twice() {}
+#[cfg(b)] fn twice() {}
+pub fn k() { twice() }";
     assert_eq!(
         library(text),
         [
@@ -232,8 +237,8 @@ use crate::g as k;\npub fn l() { k() }";
 
 #[test]
 fn what_the_tokens_of_a_macro_call_declare_is_seen_and_not_judged() {
-    let text = "make! { #[x] struct S[y] { a } fn made => 1; static ref T: u8 = 1; }\nDEFINE!{GUID, 1, 2}
-use self::{S, T, GUID};\npub fn f(_: S) { made(); T; GUID; weak! { fn inner(x: u8) -> u8 } inner(1) }";
+    let text = "make! { #[x] struct S[y] { a } fn made => 1; static ref T: u8 = 1; }\nDEFINE!{GUID, 1, 2}\nRIDL!{#[uuid(1)] interface I(V): J(W) { fn f() }}\nENUM!{enum E { A = 1, B }}
+use self::{S, T, GUID, I, A, B};\npub fn f(_: S) { made(); T; GUID; weak! { fn inner(x: u8) -> u8 } inner(1) }";
     assert_eq!(library(text), NONE);
 }
 

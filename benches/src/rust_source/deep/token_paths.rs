@@ -30,7 +30,7 @@ pub(super) fn paths(tree: &GreenNodeData, base: u32) -> Vec<(Vec<Segment>, bool)
     reader.found
 }
 
-/// All names in a node, whatever they mean.
+/// All names in a node, whatever they mean, and all words of its strings.
 pub(super) fn names(node: &GreenNodeData) -> Vec<SmolStr> {
     let mut names = Vec::new();
     let mut open = vec![node.children()];
@@ -38,21 +38,30 @@ pub(super) fn names(node: &GreenNodeData) -> Vec<SmolStr> {
         match children.next() {
             None => drop(open.pop()),
             Some(NodeOrToken::Node(node)) => open.push(node.children()),
-            Some(NodeOrToken::Token(token)) if token.kind().0 == Kind::IDENT as u16 => {
-                names.push(plain(token.text()));
-            }
-            Some(NodeOrToken::Token(_)) => {}
+            Some(NodeOrToken::Token(token)) => match Kind::from(token.kind().0) {
+                Kind::IDENT => names.push(plain(token.text())),
+                // `#[serde(default = "module::function")]`
+                Kind::STRING => {
+                    let parts = token
+                        .text()
+                        .split(|c: char| c != '_' && !c.is_alphanumeric());
+                    names.extend(parts.filter(|part| !part.is_empty()).map(SmolStr::new));
+                }
+                _ => {}
+            },
         }
     }
     names
 }
 
 /// What a token tree that begins at `base` seems to declare: names after the keywords of items, no deeper than two
-/// groups, and what stands first, if a comma follows (`NAME!{CONSTANT, ..}`).
+/// groups, and what stands first, if a comma or colon follows (`NAME!{CONSTANT, ..}`).
 pub(super) fn declarations(tree: &GreenNodeData, base: u32) -> Vec<(ItemKind, SmolStr, u32)> {
     const DEPTH_MAX: usize = 2;
     let mut found: Vec<(ItemKind, SmolStr, u32)> = Vec::new();
     let mut keyword = None;
+    // The depth of the group after `enum Name`, whose variants a macro may make constants of; what came last.
+    let (mut of_enum, mut last) = (None, Kind::EOF);
     // How many tokens have come, delimiters included; the first name, while it may still be one.
     let (mut count, mut first) = (0, None);
     let mut at = base;
@@ -71,11 +80,25 @@ pub(super) fn declarations(tree: &GreenNodeData, base: u32) -> Vec<(ItemKind, Sm
                 }
                 count += 1;
                 match (kind, keyword) {
-                    (Kind::IDENT, Some(of)) => found.push((of, plain(token.text()), offset)),
+                    (Kind::IDENT, Some(of)) => {
+                        found.push((of, plain(token.text()), offset));
+                        of_enum = (of == ItemKind::Enum).then_some(open.len() + 1);
+                    }
+                    // `interface Name`, `union Name`: no expression has two names in a row.
+                    (Kind::IDENT, None) if last == Kind::IDENT => {
+                        let kind = ItemKind::Struct { is_value: true };
+                        found.push((kind, plain(token.text()), offset));
+                    }
+                    (Kind::IDENT, None)
+                        if of_enum == Some(open.len())
+                            && matches!(last, Kind::L_CURLY | Kind::COMMA) =>
+                    {
+                        found.push((ItemKind::Const, plain(token.text()), offset));
+                    }
                     (Kind::IDENT, None) if count == 2 => {
                         first = Some((plain(token.text()), offset))
                     }
-                    (Kind::COMMA, _) if count == 3 => {
+                    (Kind::COMMA | Kind::COLON, _) if count == 3 => {
                         let constant = first.take();
                         found.extend(constant.map(|(name, at)| (ItemKind::Const, name, at)));
                     }
@@ -86,6 +109,7 @@ pub(super) fn declarations(tree: &GreenNodeData, base: u32) -> Vec<(ItemKind, Sm
                     Kind::REF_KW | Kind::MUT_KW | Kind::UNSAFE_KW => keyword,
                     kind => declared_by(kind),
                 };
+                last = kind;
             }
         }
     }

@@ -86,6 +86,8 @@ impl Query<Sources> for UsageOf {
                 .filter(|link| link.from.is_some_and(|from| from != link.def))
                 .map(|link| link.def);
             usage.defs.extend(others);
+            let also = links.also.iter().filter(|(from, to)| from != to);
+            usage.defs.extend(also.map(|(_, to)| *to));
         }
         // Who looks for a name in a module with a glob looks for it behind the glob, too.
         let globs = globs(names);
