@@ -8,8 +8,8 @@
 //!     imported   ImportedBy      imports to a fixpoint, in a database of the crate's own   (paths: one path)
 //!     crate_names  NamesIn       all names; why what is not found may be right (reasons)
 //!       members  MembersOf       `Type::name`
-//!   references   ReferencesOf    what an item's text refers to          (token_paths, metrics)
-//!     links      LinksOf         each path with what it means, module by module
+//!   references   ReferencesOf    what an item's text refers to          (segments, token_paths, metrics)
+//!     links      LinksOf         each path with what it means, module by module     (finder)
 //!     module_graph ModuleGraphOf   which modules use which, cycles
 //!     public     PublicOf        what the public API names and reaches
 //!     usage      UsageOf         names and definitions that anybody uses
@@ -29,6 +29,7 @@ mod checks;
 mod crate_names;
 mod describe;
 mod facts;
+mod finder;
 mod findings;
 mod foreign;
 mod imported;
@@ -47,6 +48,7 @@ mod reasons;
 mod references;
 mod report;
 mod scopes;
+mod segments;
 mod site;
 #[cfg(test)]
 mod tests;

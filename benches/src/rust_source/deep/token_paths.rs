@@ -1,6 +1,6 @@
 //! Reads paths from the tokens of a macro call: a guess, since only the macro knows what its tokens mean.
 //!
-//! Used by `references`, as is `names` for attributes. A name after a dot is left out, and so is what stands before a colon or after a `$`.
+//! Used by `references`, as is `names` for attributes. A name after a dot is left out, and so is one after a `$`.
 
 use ra_ap_syntax::{SmolStr, SyntaxKind as Kind};
 use rowan::{GreenNodeData, NodeOrToken};
