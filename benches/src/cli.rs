@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::engine::Engine;
 use crate::failure::Failure;
+use crate::front_end;
 use crate::workload::{self, Workload};
 
 /// Runs jobs on dagwood's backends and on other libraries, and compares them.
@@ -39,6 +40,7 @@ pub(crate) enum Command {
     /// Show the workloads, the engines, and which engine can run what
     List,
     /// Run one workload once and print its own output; time and memory go to stderr
+    #[command(after_help = RUN_HELP)]
     Run(RunArgs),
     /// Run workloads on several engines, interleaved round by round, and print a table
     #[command(after_help = COMPARE_HELP)]
@@ -50,6 +52,27 @@ pub(crate) enum Command {
     #[command(name = "__child", hide = true)]
     Child(ChildArgs),
 }
+
+const RUN_HELP: &str = "\
+rust-source in depth:
+  Any of --deep, --lint, --format, --out and --progress makes `run rust-source` a front end to work with: names are
+  resolved through globs and re-exports, calls and the types of signatures by them, and lints look at every item.
+
+  dagwood run rust-source --input . --deep                       counts, and what the lints say
+  dagwood run rust-source --input . --lint unused-import=deny    exit code 1 if there is one
+  dagwood run rust-source --input . --format json > report.json  for machines
+  dagwood run rust-source --input . --out site --progress        pages to read: open site/index.html
+
+  Lints, with their levels: skipped, not-utf-8, manifest, syntax, missing-module, module-loop, unresolved-import,
+  unresolved-call, unused-import, unused-function (warn); excused-import, module-cycle, long-function (allow).
+  `all` stands for all of them. A finding is one line: file:line:column: lint: message.
+
+  Nothing is expanded or configured: what a macro, a build script or a condition may explain is no finding but an
+  excused-import, with the reason. A trait of another crate may be used by any method call, so its import is never
+  called unused. What cannot be read or parsed is named, and the rest goes on.
+
+Exit code: 0; 1 if a lint of level deny has found something, or the work failed; 2 if the command line asks for what
+cannot be.";
 
 const COMPARE_HELP: &str = "\
 How it measures:
@@ -135,6 +158,41 @@ pub(crate) struct RunArgs {
     /// What to run it on.
     #[command(flatten)]
     pub(crate) scale: Scale,
+    /// rust-source in depth.
+    #[command(flatten)]
+    pub(crate) depth: DepthArgs,
+}
+
+/// What `run rust-source` is to do beyond the measured job.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "rust-source in depth")]
+pub(crate) struct DepthArgs {
+    /// Resolve names and calls, and run all lints
+    #[arg(long)]
+    pub(crate) deep: bool,
+    /// Set the level of a lint, or of `all`: allow, warn or deny; later ones win
+    #[arg(long, value_name = "NAME=LEVEL", value_delimiter = ',', value_parser = front_end::lint_level)]
+    pub(crate) lint: Vec<front_end::LintLevel>,
+    /// What goes to stdout
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    pub(crate) format: Option<front_end::Format>,
+    /// Also write pages of HTML into this directory: one for each module and file, and an index
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Show on stderr how far it is, and what is waited for
+    #[arg(long)]
+    pub(crate) progress: bool,
+}
+
+impl DepthArgs {
+    /// Whether anything in depth is asked for.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.deep
+            || !self.lint.is_empty()
+            || self.format.is_some()
+            || self.out.is_some()
+            || self.progress
+    }
 }
 
 /// Arguments of `compare`.

@@ -119,7 +119,7 @@ fn seeded_engine(workload: &Workload, named: Option<Engine>) -> Result<Engine, F
 }
 
 fn default_size(workload: &Workload, args: &ExploreArgs) -> Option<u64> {
-    let is_rust_source = workload.name == Workload::main().name;
+    let is_rust_source = workload.takes_input;
     (is_rust_source && args.scale.input.is_none()).then_some(RUST_SOURCE_LINES)
 }
 

@@ -6,7 +6,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use dagwood::Jobserver;
+use dagwood::{Builder, Jobserver};
 
 use crate::cli;
 use crate::engine::{Engine, Kind};
@@ -34,8 +34,16 @@ pub(crate) fn is_exact() -> bool {
 }
 
 /// The jobserver, if there is one.
-pub(crate) fn shared() -> Option<&'static Jobserver> {
+fn shared() -> Option<&'static Jobserver> {
     SHARED.get().and_then(Option::as_ref)
+}
+
+/// For an executor that keeps to the jobserver, if there is one.
+pub(crate) fn with_shared(builder: Builder) -> Builder {
+    match shared() {
+        Some(jobserver) => builder.jobserver(jobserver),
+        None => builder,
+    }
 }
 
 /// With how many workers an engine runs: one, if it would take no notice of the tokens that are left.

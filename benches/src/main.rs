@@ -14,6 +14,7 @@ mod explore;
 mod failure;
 mod footprint;
 mod format;
+mod front_end;
 mod jobserver;
 mod json;
 mod list;
@@ -38,6 +39,7 @@ mod table;
 mod trouble;
 mod twins;
 mod vintage;
+mod watch;
 mod workload;
 
 use std::process::ExitCode;

@@ -7,6 +7,7 @@ use crate::cli::{self, RunArgs};
 use crate::engine::{Engine, Kind};
 use crate::failure::Failure;
 use crate::format;
+use crate::front_end;
 use crate::jobserver;
 use crate::measure::timed;
 use crate::peak;
@@ -27,6 +28,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
         None => 1,
     };
     cli::check_input(&args.scale, &[workload])?;
+    if args.depth.is_asked() {
+        return front_end::run(args, engine, workers);
+    }
     let loaded = workload.load(args.scale.size, args.scale.input.clone())?;
     if let Some(input) = loaded.input_text() {
         eprintln!("input: {input}");

@@ -404,6 +404,7 @@ pub(crate) fn harness() -> Vec<Line> {
     };
     vec![
         compare("rust-source", 20_000),
+        compare("rust-deep", 20_000),
         compare("fork-join", 24),
         compare("grid-hashed", 100),
         compare("shared", 50),
@@ -433,6 +434,13 @@ pub(crate) fn make() -> Vec<Line> {
         cargo("build --release -p dagwood-tests --example recipe"),
         test,
     ]
+}
+
+pub(crate) fn pages() -> Vec<Line> {
+    vec![cargo_for(
+        Machine::Browser,
+        "test -p dagwood-bench --test pages_in_browser -- --ignored --test-threads 1",
+    )]
 }
 
 pub(crate) fn instructions() -> Vec<Line> {

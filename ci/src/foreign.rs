@@ -33,6 +33,8 @@ pub(crate) enum Machine {
     Wine,
     /// This one (x86-64 Linux), all of it built for ThreadSanitizer.
     ThreadSanitizer,
+    /// This one, with a browser.
+    Browser,
     /// This one (x86-64 Linux), with valgrind.
     Valgrind,
 }
@@ -255,6 +257,10 @@ impl Machine {
                 debian::install(&["valgrind".to_owned()])?;
                 Machine::Here.cargo()
             }
+            Machine::Browser => {
+                debian::install(&["chromium".to_owned()])?;
+                Machine::Here.cargo()
+            }
             Machine::Here => {
                 let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
                 Ok(Command::new(cargo))
@@ -274,7 +280,7 @@ impl Machine {
 impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Machine::Here | Machine::Valgrind => Ok(()),
+            Machine::Here | Machine::Browser | Machine::Valgrind => Ok(()),
             Machine::Foreign(foreign) => write!(f, "[for {}] ", foreign.triple),
             Machine::Checked(triple) => write!(f, "[for {triple}] "),
             Machine::Wine => write!(f, "[for {}, in wine] ", wine::TRIPLE),

@@ -96,6 +96,12 @@ pub(crate) const STEPS: &[Step] = &[
         commands: commands::make,
     },
     Step {
+        name: "pages",
+        is_extra: true,
+        about: "the pages of rust-source are drawn by a browser, light and dark, and their search finds",
+        commands: commands::pages,
+    },
+    Step {
         name: "instructions",
         is_extra: true,
         about: "what hits, misses and the parallel build cost, counted by valgrind (x86-64)",

@@ -145,7 +145,8 @@ impl Query<Sources> for CrateLints {
     }
 }
 
-fn modules(cx: &Cx<'_, Sources>, problem: &Problem) -> Diagnostic {
+/// What is wrong with a declaration of a module.
+pub(super) fn modules(cx: &Cx<'_, Sources>, problem: &Problem) -> Diagnostic {
     let (lint, message) = match &problem.kind {
         ProblemKind::Missing(name, place) => (
             Lint::MissingModule,

@@ -25,6 +25,7 @@ mod attributes;
 mod bodies;
 mod counts;
 mod crates;
+pub(crate) mod deep;
 mod digest;
 mod input;
 mod items;

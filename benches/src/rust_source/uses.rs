@@ -12,6 +12,8 @@ use ra_ap_syntax::{
 pub(super) struct Import {
     /// Raw marks (`r#`) taken off; `self`, `super` and `crate` as they stand.
     pub(super) path: Vec<SmolStr>,
+    /// Where each segment of the path stands.
+    pub(super) places: Vec<u32>,
     /// Begins with `::`.
     pub(super) is_absolute: bool,
     /// The name it is known by here; `None` for a glob and for `as _`.
@@ -28,6 +30,8 @@ pub(super) fn flatten(item: &ast::Use, base: u32) -> Vec<Import> {
     let is_reexport = item.visibility().is_some();
     let start = Prefix {
         path: Vec::new(),
+        places: Vec::new(),
+        base,
         is_absolute: false,
     };
     let mut open: Vec<(ast::UseTree, Prefix)> = item
@@ -51,6 +55,8 @@ pub(super) fn flatten(item: &ast::Use, base: u32) -> Vec<Import> {
 #[derive(Clone)]
 struct Prefix {
     path: Vec<SmolStr>,
+    places: Vec<u32>,
+    base: u32,
     is_absolute: bool,
 }
 
@@ -66,7 +72,11 @@ impl Prefix {
         for segment in path.segments() {
             self.is_absolute |= self.path.is_empty() && segment.coloncolon_token().is_some();
             match segment.name_ref() {
-                Some(name) => self.path.push(plain(name.text())),
+                Some(name) => {
+                    self.path.push(plain(name.text()));
+                    let place = self.base + u32::from(name.syntax().text_range().start());
+                    self.places.push(place);
+                }
                 None => return false,
             }
         }
@@ -78,6 +88,7 @@ impl Prefix {
         // `a::{self}` is `a`.
         if !is_glob && self.path.len() > 1 && self.path.last()? == "self" {
             self.path.pop();
+            self.places.pop();
         }
         let name = match tree.rename() {
             _ if is_glob => None,
@@ -86,6 +97,7 @@ impl Prefix {
         };
         Some(Import {
             path: self.path,
+            places: self.places,
             is_absolute: self.is_absolute,
             name,
             is_glob,

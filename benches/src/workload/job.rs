@@ -125,10 +125,7 @@ impl<'a> Job<'a> {
             .backend(backend)
             .workers(setup.workers)
             .statistics(setup.statistics);
-        let builder = match jobserver::shared() {
-            Some(jobserver) => builder.jobserver(jobserver),
-            None => builder,
-        };
+        let builder = jobserver::with_shared(builder);
         let builder = match setup.interleaving.schedule() {
             Some(schedule) => builder.schedule(schedule),
             None => builder,

@@ -181,9 +181,9 @@ mod tests {
     use super::*;
     use crate::engine::Kind;
 
-    /// `rust-source` has its own tests; `idle` watches threads, and here tests start others; `oversubscribed` starts the program
-    /// (tests/comparison.rs).
-    const TESTED_ELSEWHERE: [&str; 3] = ["rust-source", "idle", "oversubscribed"];
+    /// `rust-source` and `rust-deep` have their own tests; `idle` watches threads, and here tests start others; `oversubscribed`
+    /// starts the program (tests/comparison.rs).
+    const TESTED_ELSEWHERE: [&str; 4] = ["rust-source", "rust-deep", "idle", "oversubscribed"];
 
     /// A small size of each other workload.
     const SMALL: &[(&str, u64)] = &[

@@ -1,4 +1,4 @@
-//! `rust-source`: the front end over real Rust source, as a workload.
+//! `rust-source`: the front end over real Rust source, as a workload; and `rust-deep`, the same in depth.
 //!
 //! The front end itself is `crate::rust_source`; here is only what the harness needs of it.
 
@@ -7,15 +7,26 @@ use super::{Answer, Job, Loaded, Request, Setup};
 use crate::engine::Engine;
 use crate::failure::Failure;
 use crate::format;
+use crate::rust_source::deep::{self, Deep};
 use crate::rust_source::{Analysis, Input, analyse};
 
 struct RustSource {
     input: Input,
     size: u64,
+    is_deep: bool,
 }
 
 /// Finds the source; `--size` counts only where no directory is given.
 pub(super) fn load(request: &Request) -> Result<Box<dyn Loaded>, Failure> {
+    loaded(request, false)
+}
+
+/// The same input, for the job in depth.
+pub(super) fn load_deep(request: &Request) -> Result<Box<dyn Loaded>, Failure> {
+    loaded(request, true)
+}
+
+fn loaded(request: &Request, is_deep: bool) -> Result<Box<dyn Loaded>, Failure> {
     let lines = usize::try_from(request.size).unwrap_or(usize::MAX);
     let input = Input::discover(request.input.as_deref(), lines)
         .map_err(|error| Failure::Usage(error.to_string()))?;
@@ -23,7 +34,11 @@ pub(super) fn load(request: &Request) -> Result<Box<dyn Loaded>, Failure> {
         Some(_) => input.lines(),
         None => request.size,
     };
-    Ok(Box::new(RustSource { input, size }))
+    Ok(Box::new(RustSource {
+        input,
+        size,
+        is_deep,
+    }))
 }
 
 impl Answer for Analysis {
@@ -33,6 +48,16 @@ impl Answer for Analysis {
 
     fn text(&self) -> String {
         self.render()
+    }
+}
+
+impl Answer for Deep {
+    fn checksum(&self) -> String {
+        Deep::checksum(self)
+    }
+
+    fn text(&self) -> String {
+        self.text.clone()
     }
 }
 
@@ -61,6 +86,12 @@ impl Loaded for RustSource {
 
     fn job(&self, setup: Setup) -> Result<Job<'_>, String> {
         match setup.engine {
+            Engine::Fibers | Engine::Threads | Engine::Sequential if self.is_deep => {
+                Job::on_executor(setup, None, move |executor| {
+                    let wanted = deep::Wanted::default();
+                    deep::analyse(executor, &self.input, &wanted, &deep::Progress::default())
+                })
+            }
             Engine::Fibers | Engine::Threads | Engine::Sequential => {
                 Job::on_executor(setup, None, move |executor| analyse(executor, &self.input))
             }

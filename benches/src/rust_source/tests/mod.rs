@@ -12,10 +12,10 @@ mod packages;
 mod same;
 
 /// The manifest of a package of today.
-const MANIFEST: &str = "[package]\nname = \"sample\"\nedition = \"2024\"\n";
+pub(super) const MANIFEST: &str = "[package]\nname = \"sample\"\nedition = \"2024\"\n";
 
 /// An input from (label, text); a label that ends in `Cargo.toml` is a manifest.
-fn input(files: &[(&str, &str)]) -> Input {
+pub(super) fn input(files: &[(&str, &str)]) -> Input {
     let mut found = Found::default();
     for (label, text) in files {
         match label.strip_suffix("Cargo.toml") {

@@ -1,0 +1,283 @@
+//! Follows the paths of an item or an import from where they stand, and notes where they lead.
+//!
+//! Used by `links`, whose data it fills in.
+
+use dagwood::Cx;
+use ra_ap_syntax::SmolStr;
+
+use super::{
+    crate_names::{CrateNames, Missing},
+    links::{Call, Links, Outcome, UnresolvedCall},
+    members::Members,
+    paths::{End, Walk},
+    prelude,
+    references::{Reference, References, Usage},
+    scopes::{Binding, Def, Namespace},
+};
+use crate::rust_source::{module_tree::CrateId, sources::Sources};
+
+/// From where paths are followed.
+pub(super) struct Finder<'a> {
+    pub(super) krate: CrateId,
+    pub(super) names: &'a CrateNames,
+    pub(super) members: &'a Members,
+    pub(super) module: u32,
+    /// What `Self` is.
+    pub(super) self_type: Option<Def>,
+}
+
+impl Finder<'_> {
+    pub(super) fn outcome(
+        &self,
+        import: &crate::rust_source::uses::Import,
+        walk: &Walk,
+    ) -> Outcome {
+        match walk.end {
+            End::Found(_) => Outcome::Local,
+            End::Foreign => Outcome::Foreign,
+            // What comes before is there.
+            End::Inside { .. } => Outcome::Local,
+            End::Unknown => match self.names.why_not(self.module, import) {
+                Missing::Foreign => Outcome::Foreign,
+                Missing::Excused(reason) => Outcome::Excused {
+                    reason,
+                    segment: 0,
+                    place: Def::Module(self.module),
+                },
+                Missing::Absent => Outcome::Absent {
+                    segment: 0,
+                    place: Def::Module(self.module),
+                },
+            },
+            End::Missing { segment, place } => match self.names.why_not(self.module, import) {
+                Missing::Foreign => Outcome::Foreign,
+                Missing::Excused(reason) => Outcome::Excused {
+                    reason,
+                    segment,
+                    place,
+                },
+                Missing::Absent => Outcome::Absent { segment, place },
+            },
+        }
+    }
+
+    pub(super) fn item(
+        &self,
+        cx: &Cx<'_, Sources>,
+        references: &References,
+        own: Def,
+        functions: &[Option<Def>],
+    ) -> Links {
+        let mut links = Links {
+            loose_names: references.loose.clone(),
+            ..Links::default()
+        };
+        for (import, _) in &references.imports {
+            let walk = self.names.import(self.module, import);
+            self.used(&import.path, &walk, import.is_absolute, &mut links);
+            links.loose_names.extend(import.path.iter().cloned());
+            for ((&offset, name), &def) in import.places.iter().zip(&import.path).zip(&walk.trail) {
+                links.link(offset, name.len() as u32, def, Some(own), false);
+            }
+        }
+        for reference in &references.paths {
+            let from = reference
+                .function
+                .and_then(|function| functions[function as usize])
+                .unwrap_or(own);
+            self.reference(cx, references, reference, from, &mut links);
+        }
+        links
+    }
+
+    fn reference(
+        &self,
+        cx: &Cx<'_, Sources>,
+        references: &References,
+        reference: &Reference,
+        from: Def,
+        links: &mut Links,
+    ) {
+        let segments = references.segments_of(reference);
+        let first = &segments[0];
+        if reference.usage == Usage::Token {
+            links
+                .loose_names
+                .extend(segments.iter().map(|s| s.name.clone()));
+        }
+        let at = first.offset;
+        let is_inner = references
+            .inner_items
+            .iter()
+            .any(|(name, extent)| *name == first.name && extent.contains(&at));
+        if is_inner {
+            return;
+        }
+        let mut path: Vec<&str> = segments.iter().map(|s| s.name.as_str()).collect();
+        let mut is_absolute = reference.is_absolute;
+        // An import of a block: its path, then the rest.
+        let import = references.imports.iter().rev().find(|(import, extent)| {
+            extent.contains(&at) && import.name.as_ref() == Some(&first.name) && !is_absolute
+        });
+        let mut ahead = 0;
+        if let Some((import, _)) = import {
+            ahead = import.path.len() - 1;
+            is_absolute = import.is_absolute;
+            path = import
+                .path
+                .iter()
+                .map(SmolStr::as_str)
+                .chain(path[1..].iter().copied())
+                .collect();
+        }
+        let has_globs = references
+            .imports
+            .iter()
+            .any(|(import, extent)| import.is_glob && extent.contains(&at));
+        if first.name == "Self" {
+            if let Some(of) = self.self_type {
+                links.link(at, first.len, of, Some(from), false);
+                if let Some(second) = segments.get(1)
+                    && let Some(member) = self.member(of, &second.name)
+                {
+                    self.reached(reference, second, member, from, links);
+                }
+            }
+            return;
+        }
+        let walk = self
+            .names
+            .path_by(cx, self.krate, self.module, &path, is_absolute);
+        let owned: Vec<SmolStr> = path.iter().map(|name| SmolStr::new(*name)).collect();
+        self.used(&owned, &walk, is_absolute, links);
+        if reference.usage == Usage::Macro && matches!(walk.end, End::Unknown) {
+            if let Some(&def) = self.names.scopes.macros.get(&first.name) {
+                links.link(at, first.len, def, Some(from), false);
+            }
+            return;
+        }
+        let is_pattern = reference.usage == Usage::Pattern;
+        let last = walk.trail.len().wrapping_sub(1);
+        for (i, &def) in walk.trail.iter().enumerate().skip(ahead) {
+            if is_pattern || (i == last && matches!(walk.end, End::Found(_))) {
+                continue;
+            }
+            let segment = &segments[i - ahead];
+            let is_signature = reference.usage == Usage::Signature;
+            links.link(segment.offset, segment.len, def, Some(from), is_signature);
+        }
+        match walk.end {
+            End::Found(found) => {
+                let others = found.iter().map(|binding| (from, binding.def));
+                links.also.extend(others);
+                if let Some(def) = choose(&found, reference.usage)
+                    && let Some(segment) = segments.last()
+                {
+                    self.reached(reference, segment, def, from, links);
+                }
+            }
+            End::Inside { def, from: i } if i >= ahead => {
+                let segment = &segments[i - ahead];
+                if let Some(member) = self.member(def, &segment.name) {
+                    self.reached(reference, segment, member, from, links);
+                }
+            }
+            End::Missing { segment, place } if reference.usage == Usage::Call => {
+                self.missing(Some(place), segment, &owned, at, links);
+            }
+            End::Unknown if reference.usage == Usage::Call && path.len() == 1 && !has_globs => {
+                self.missing(None, 0, &owned, at, links);
+            }
+            _ => {}
+        }
+    }
+
+    /// A path that leads to something of this crate.
+    fn reached(
+        &self,
+        reference: &Reference,
+        segment: &super::references::Segment,
+        def: Def,
+        from: Def,
+        links: &mut Links,
+    ) {
+        let is_signature = reference.usage == Usage::Signature;
+        links.link(segment.offset, segment.len, def, Some(from), is_signature);
+        if matches!(reference.usage, Usage::Call | Usage::Token) && def != Def::Foreign {
+            links.local_calls += u64::from(reference.usage == Usage::Call);
+            links.calls.push(Call {
+                caller: from,
+                callee: def,
+                offset: segment.offset,
+            });
+        }
+    }
+
+    fn missing(
+        &self,
+        place: Option<Def>,
+        segment: usize,
+        path: &[SmolStr],
+        offset: u32,
+        links: &mut Links,
+    ) {
+        let name = &path[segment];
+        if place.is_none() && prelude::has_function(name) {
+            return;
+        }
+        let where_ = place.unwrap_or(Def::Module(self.module));
+        match self.names.why(where_, name) {
+            Missing::Foreign => {}
+            Missing::Excused(reason) => links.excuse(reason),
+            Missing::Absent => links.unresolved_calls.push(UnresolvedCall {
+                offset,
+                name: name.clone(),
+                place,
+            }),
+        }
+    }
+
+    fn member(&self, of: Def, name: &str) -> Option<Def> {
+        self.members.get(of, name)
+    }
+
+    /// Notes each name that a path went through, module by module.
+    pub(super) fn used(&self, path: &[SmolStr], walk: &Walk, is_absolute: bool, links: &mut Links) {
+        let old = is_absolute || (self.names.scopes.edition == ra_ap_parser::Edition::Edition2015);
+        let mut place = Some(self.module);
+        for (i, name) in path.iter().enumerate() {
+            if let Some(place) = place {
+                links.used.push((place, name.clone()));
+                if i == 0 && old {
+                    links.used.push((0, name.clone()));
+                }
+            }
+            match walk.trail.get(i) {
+                Some(Def::Module(module)) => place = Some(*module),
+                Some(_) => place = None,
+                None => break,
+            }
+        }
+    }
+}
+
+/// The meaning that fits what a path is used for.
+fn choose(found: &[Binding], usage: Usage) -> Option<Def> {
+    let wanted = match usage {
+        Usage::Signature | Usage::Type => Namespace::Type,
+        Usage::Call | Usage::Value | Usage::Pattern => Namespace::Value,
+        Usage::Macro => Namespace::Macro,
+        Usage::Token => {
+            // A call or a constant more likely than a type, a type than a macro.
+            let order = [Namespace::Value, Namespace::Type, Namespace::Macro];
+            return order.iter().find_map(|wanted| {
+                let binding = found.iter().find(|b| b.namespace == *wanted)?;
+                Some(binding.def)
+            });
+        }
+    };
+    found
+        .iter()
+        .find(|binding| binding.namespace == wanted)
+        .map(|binding| binding.def)
+}

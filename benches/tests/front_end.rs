@@ -1,0 +1,151 @@
+//! `run rust-source` in depth, as a user meets it: pages on disk, exit codes, JSON.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use common::dagwood;
+
+/// A package with something to find; gives its directory.
+fn package(folder: &Path) -> String {
+    let files = [
+        (
+            "Cargo.toml",
+            "[package]\nname = \"sample\"\nedition = \"2024\"\n",
+        ),
+        (
+            "src/lib.rs",
+            "mod a;\npub use a::shown;\nfn dead() {}\nuse crate::gone;\n",
+        ),
+        (
+            "src/a.rs",
+            "use super::*;\npub fn shown() { helper() }\nfn helper() {}\n",
+        ),
+        ("src/bad.rs", "fn broken( {"),
+    ];
+    for (path, text) in files {
+        let path = folder.join(path);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder is made");
+        fs::write(path, text).expect("a file is written");
+    }
+    fs::write(folder.join("src/not_text.rs"), [0xff, 0xfe, 0x00]).expect("a file is written");
+    folder.display().to_string()
+}
+
+/// All files below a directory with their contents.
+fn contents(root: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut open = vec![root.to_owned()];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                let name = path.strip_prefix(root).expect("inside").display();
+                found.insert(name.to_string(), fs::read(&path).expect("a file"));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn pages_on_disk_are_the_same_for_each_engine_and_number_of_workers() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let input = package(&folder.path().join("in"));
+    let mut expected = None;
+    for engine in [
+        "sequential --workers 1",
+        "fibers --workers 1",
+        "fibers --workers 2",
+        "fibers --workers 3",
+        "threads --workers 2",
+    ] {
+        let out = folder.path().join("out");
+        let done = dagwood(&format!(
+            "run rust-source --input {input} --out {} --engine {engine}",
+            out.display()
+        ));
+        assert_eq!(done.code, 0, "{engine}: {}", done.stderr);
+        let got = (done.stdout, contents(&out));
+        assert!(got.1.contains_key("index.html") && got.1.len() > 6);
+        fs::remove_dir_all(&out).expect("it is there");
+        let expected = expected.get_or_insert_with(|| got.clone());
+        assert!(got == *expected, "{engine}");
+    }
+}
+
+#[test]
+fn levels_of_lints_decide_what_is_said_and_the_exit_code() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let input = package(folder.path());
+    let run = |options: &str| dagwood(&format!("run rust-source --input {input} {options}"));
+    let said = "src/lib.rs:3:4: unused-function: nothing refers to `dead`";
+    let done = run("--deep");
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    assert!(done.stdout.contains(said), "{}", done.stdout);
+    assert!(
+        done.stdout
+            .contains("src/lib.rs:4:12: unresolved-import: `gone` is not in `crate`"),
+        "{}",
+        done.stdout
+    );
+    let done = run("--lint unused-function=deny");
+    assert_eq!(done.code, 1);
+    assert!(done.stdout.contains(&format!("{said} (denied)")));
+    let done = run("--lint all=deny,unused-function=allow,all=allow");
+    assert_eq!(done.code, 0);
+    assert!(!done.stdout.contains(said), "{}", done.stdout);
+}
+
+#[test]
+fn json_names_what_was_not_analysed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let input = package(folder.path());
+    let done = dagwood(&format!("run rust-source --input {input} --format json"));
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    let json: serde_json::Value = serde_json::from_str(&done.stdout).expect("JSON");
+    assert_eq!(json["not_analysed"][0]["file"], "src/not_text.rs");
+    let findings = json["findings"].as_array().expect("a list");
+    let is_dead = |finding: &&serde_json::Value| finding["lint"] == "unused-function";
+    let dead = findings.iter().find(is_dead).expect("it is found");
+    let place = ["file", "line", "column", "level"].map(|name| dead[name].clone());
+    assert_eq!(
+        serde_json::Value::from(place.to_vec()).to_string(),
+        "[\"src/lib.rs\",3,4,\"warn\"]"
+    );
+}
+
+#[test]
+fn options_that_mean_nothing_are_refused_and_help_names_the_lints() {
+    for (line, said) in [
+        ("run fork-join --deep", "mean nothing to fork-join"),
+        (
+            "run rust-source --lint unused=deny",
+            "there is no lint unused",
+        ),
+        ("run rust-source --lint all=forbid", "allow, warn or deny"),
+        ("run rust-source --lint all", "NAME=LEVEL"),
+    ] {
+        let done = dagwood(line);
+        assert_eq!(done.code, 2, "{line}: {}", done.stderr);
+        assert!(done.stderr.contains(said), "{line}: {}", done.stderr);
+    }
+    let help = dagwood("run --help").stdout;
+    for name in ["unused-import", "excused-import", "--out", "--progress"] {
+        assert!(help.contains(name), "{name}:\n{help}");
+    }
+}
+
+#[test]
+fn progress_is_said_on_stderr_and_changes_no_output() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let input = package(folder.path());
+    let plain = dagwood(&format!("run rust-source --input {input} --deep"));
+    let watched = dagwood(&format!("run rust-source --input {input} --progress"));
+    assert_eq!(watched.stdout, plain.stdout);
+    assert!(watched.stderr.contains("4 files, "), "{}", watched.stderr);
+}
