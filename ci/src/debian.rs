@@ -3,6 +3,10 @@
 //! Used by `foreign.rs`. Without the rights to install something it says what is missing.
 
 use std::process::Command;
+use std::sync::Mutex;
+
+/// One package manager runs at a time.
+static INSTALLING: Mutex<()> = Mutex::new(());
 
 /// Makes sure that these packages are there.
 ///
@@ -10,6 +14,7 @@ use std::process::Command;
 ///
 /// What is missing and cannot be installed, and why not.
 pub(crate) fn install(packages: &[String]) -> Result<(), String> {
+    let _alone = INSTALLING.lock().expect("nobody panics");
     let missing: Vec<&str> = packages
         .iter()
         .map(String::as_str)

@@ -130,7 +130,8 @@ impl Foreign {
         let tool = |name: &str| format!("{}-linux-gnu-{name}", self.name);
         let (lower, upper) = (self.triple.replace('-', "_"), variable(self.triple));
         command
-            .env("CARGO_TARGET_DIR", "target/foreign")
+            // Its own: Cargo builds for one at a time in a folder.
+            .env("CARGO_TARGET_DIR", format!("target/foreign/{}", self.name))
             .env("CARGO_BUILD_TARGET", self.triple)
             .env(format!("CARGO_TARGET_{upper}_LINKER"), tool("gcc"))
             .env(format!("CC_{lower}"), tool("gcc"))
@@ -246,6 +247,11 @@ fn sanitizer_runtime(triple: &str) -> Result<PathBuf, String> {
 }
 
 impl Machine {
+    /// Whether commands for both are made in order, one after another.
+    pub(crate) fn is(self, other: Machine) -> bool {
+        self.to_string() == other.to_string()
+    }
+
     /// Cargo for this machine, still without arguments.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! The steps of the gate: each a name, why it is there, and the commands.
 
+use std::sync::Mutex;
+use std::thread;
 use std::time::Instant;
 
 use crate::commands;
@@ -209,14 +211,28 @@ impl Step {
         }
     }
 
-    /// Runs the step's commands; gives the first that failed.
+    /// Runs the step's commands, those of two machines side by side: compilers and emulators hardly use a second core. Gives
+    /// one that failed.
     pub(crate) fn run(&self) -> Result<(), String> {
         let start = Instant::now();
-        for line in (self.commands)() {
+        let lines = (self.commands)();
+        let machines = lines.chunk_by(|one, next| one.machine.is(next.machine));
+        let machines = Mutex::new(machines);
+        let next = || machines.lock().expect("nobody panics").next();
+        let work = || std::iter::from_fn(next).try_for_each(|lines| self.run_lines(lines));
+        let [one, other] = thread::scope(|scope| {
+            [scope.spawn(work), scope.spawn(work)].map(|side| side.join().expect("no panic"))
+        });
+        one.and(other)?;
+        eprintln!("[{}] passed in {} s", self.name, start.elapsed().as_secs());
+        Ok(())
+    }
+
+    fn run_lines(&self, lines: &[Line]) -> Result<(), String> {
+        for line in lines {
             eprintln!("\n[{}] {line}", self.name);
             line.run().map_err(|why| format!("{line} ({why})"))?;
         }
-        eprintln!("[{}] passed in {} s", self.name, start.elapsed().as_secs());
         Ok(())
     }
 }
