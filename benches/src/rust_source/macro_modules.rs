@@ -4,29 +4,16 @@
 //! taken to be under a condition: whether the macro lets it through cannot be known here.
 
 use ra_ap_syntax::{SmolStr, SyntaxKind, T};
-use rowan::{GreenNodeData, NodeOrToken};
+use rowan::GreenNodeData;
 
-use super::{items::ModuleDeclaration, uses::plain};
+use super::{items::ModuleDeclaration, token_tree::each_token, uses::plain};
 
 /// The declarations in a token tree that begins at `base`.
 pub(super) fn declarations(tree: &GreenNodeData, base: u32) -> Vec<ModuleDeclaration> {
     let mut search = Search::default();
-    let mut offset = base;
-    // Token trees nest; an explicit stack, since the depth comes from the input.
-    let mut open = vec![tree.children()];
-    while let Some(children) = open.last_mut() {
-        match children.next() {
-            None => drop(open.pop()),
-            Some(NodeOrToken::Node(node)) => open.push(node.children()),
-            Some(NodeOrToken::Token(token)) => {
-                let kind = SyntaxKind::from(token.kind().0);
-                if !kind.is_trivia() {
-                    search.token(kind, token.text(), offset);
-                }
-                offset += u32::from(token.text_len());
-            }
-        }
-    }
+    each_token(tree, base, |kind, text, offset| {
+        search.token(kind, text, offset)
+    });
     search.found
 }
 

@@ -46,6 +46,7 @@ mod solver;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod token_tree;
 mod uses;
 mod walk;
 

@@ -565,18 +565,6 @@ pub(crate) static ALL: &[Workload] = &[
         ..FORKS
     },
     Workload {
-        name: "oversubscribed",
-        about: "six processes that run `coarse` under one jobserver, with a token for each core",
-        unit: "phase",
-        size_means: "phases of each process",
-        default_size: 200,
-        sizes: 1..=100_000,
-        baseline: Fibers,
-        engines: &[Fibers, Threads, Sequential],
-        load: oversubscribed::load,
-        ..FORKS
-    },
-    Workload {
         name: "starve-joining",
         about: "the same beside a job that joins all the time: how soon it lets the fiber go first",
         unit: "millisecond",
@@ -586,6 +574,18 @@ pub(crate) static ALL: &[Workload] = &[
         baseline: Fibers,
         engines: &[Fibers, MovingFibers, Threads],
         load: starve::load_joining,
+        ..FORKS
+    },
+    Workload {
+        name: "oversubscribed",
+        about: "six processes that run `coarse` under one jobserver, with a token for each core",
+        unit: "phase",
+        size_means: "phases of each process",
+        default_size: 200,
+        sizes: 1..=100_000,
+        baseline: Fibers,
+        engines: &[Fibers, Threads, Sequential],
+        load: oversubscribed::load,
         ..FORKS
     },
     Workload {

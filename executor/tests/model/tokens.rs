@@ -118,6 +118,13 @@ impl Shared {
         Arc::new(Shared { pool, tokens })
     }
 
+    /// A second pool that shares the permit.
+    fn beside(&self, jobs: usize) -> Arc<Pool> {
+        let other = Pool::new(jobs);
+        self.tokens.join(1, Arc::clone(&other) as Arc<dyn Workers>);
+        other
+    }
+
     /// Goes on with a permit (N1), or when the pool stops. `is_begun`: whether it wants it for work that only it can do.
     fn obtain(&self, worker: usize, is_begun: bool) {
         let pool = &self.pool;
@@ -247,9 +254,7 @@ fn a_posted_job_is_taken_with_one_permit() {
 fn who_is_listed_is_not_forgotten_when_the_last_one_passes_its_permit_on() {
     explore(|| {
         let shared = Shared::new(1);
-        let other = Pool::new(0);
-        let workers = Arc::clone(&other) as Arc<dyn Workers>;
-        shared.tokens.join(1, workers);
+        let other = shared.beside(0);
         assert!(shared.tokens.want(0, 0, true));
         assert!(!shared.tokens.want(0, 1, false));
         // The one that runs takes the job.
@@ -269,9 +274,7 @@ fn who_has_nothing_to_do_passes_its_permit_on_at_once() {
     for jobs in [0, 1] {
         explore(move || {
             let shared = Shared::new(jobs);
-            let other = Pool::new(1);
-            let workers = Arc::clone(&other) as Arc<dyn Workers>;
-            shared.tokens.join(1, workers);
+            shared.beside(1);
             assert!(shared.tokens.want(0, 0, true));
             assert!(!shared.tokens.want(1, 0, false));
             let called = shared.tokens.heed(0, 0, false, Some(Duration::ZERO));
@@ -287,9 +290,7 @@ fn who_has_nothing_to_do_passes_its_permit_on_at_once() {
 fn who_gets_a_permit_is_called_for_those_that_wait() {
     explore(|| {
         let shared = Shared::new(1);
-        let other = Pool::new(0);
-        let workers = Arc::clone(&other) as Arc<dyn Workers>;
-        shared.tokens.join(1, workers);
+        shared.beside(0);
         assert!(shared.tokens.want(0, 0, true));
         assert!(!shared.tokens.want(0, 1, true));
         assert!(!shared.tokens.want(1, 0, true));
@@ -309,9 +310,7 @@ fn who_is_listed_is_not_forgotten_when_the_last_one_stops() {
     for jobs in [0, 1] {
         explore(move || {
             let shared = Shared::new(jobs);
-            let other = Pool::new(1);
-            let workers = Arc::clone(&other) as Arc<dyn Workers>;
-            shared.tokens.join(1, workers);
+            let other = shared.beside(1);
             assert!(shared.tokens.want(0, 0, true));
             assert!(!shared.tokens.want(1, 0, false));
             assert!(!shared.tokens.want(0, 1, false));

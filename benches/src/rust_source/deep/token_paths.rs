@@ -6,26 +6,12 @@ use ra_ap_syntax::{SmolStr, SyntaxKind as Kind};
 use rowan::{GreenNodeData, NodeOrToken};
 
 use super::{outline::ItemKind, references::Segment};
-use crate::rust_source::uses::plain;
+use crate::rust_source::{token_tree::each_token, uses::plain};
 
 /// Paths of a token tree that begins at `base`, each with whether it begins with `::`.
 pub(super) fn paths(tree: &GreenNodeData, base: u32) -> Vec<(Vec<Segment>, bool)> {
     let mut reader = Reader::default();
-    let mut at = base;
-    let mut open = vec![tree.children()];
-    while let Some(children) = open.last_mut() {
-        match children.next() {
-            None => drop(open.pop()),
-            Some(NodeOrToken::Node(node)) => open.push(node.children()),
-            Some(NodeOrToken::Token(token)) => {
-                let kind = Kind::from(token.kind().0);
-                if !kind.is_trivia() {
-                    reader.token(kind, token.text(), at);
-                }
-                at += u32::from(token.text_len());
-            }
-        }
-    }
+    each_token(tree, base, |kind, text, at| reader.token(kind, text, at));
     reader.end();
     reader.found
 }
@@ -33,24 +19,15 @@ pub(super) fn paths(tree: &GreenNodeData, base: u32) -> Vec<(Vec<Segment>, bool)
 /// All names in a node, whatever they mean, and all words of its strings.
 pub(super) fn names(node: &GreenNodeData) -> Vec<SmolStr> {
     let mut names = Vec::new();
-    let mut open = vec![node.children()];
-    while let Some(children) = open.last_mut() {
-        match children.next() {
-            None => drop(open.pop()),
-            Some(NodeOrToken::Node(node)) => open.push(node.children()),
-            Some(NodeOrToken::Token(token)) => match Kind::from(token.kind().0) {
-                Kind::IDENT => names.push(plain(token.text())),
-                // `#[serde(default = "module::function")]`
-                Kind::STRING => {
-                    let parts = token
-                        .text()
-                        .split(|c: char| c != '_' && !c.is_alphanumeric());
-                    names.extend(parts.filter(|part| !part.is_empty()).map(SmolStr::new));
-                }
-                _ => {}
-            },
+    each_token(node, 0, |kind, text, _| match kind {
+        Kind::IDENT => names.push(plain(text)),
+        // `#[serde(default = "module::function")]`
+        Kind::STRING => {
+            let parts = text.split(|c: char| c != '_' && !c.is_alphanumeric());
+            names.extend(parts.filter(|part| !part.is_empty()).map(SmolStr::new));
         }
-    }
+        _ => {}
+    });
     names
 }
 
