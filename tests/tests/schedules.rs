@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
-use dagwood::{Cx, Database, Event, Executor, Exhaustive, Query, Schedule, ScheduleLog};
+use dagwood::{
+    CancelToken, Cx, Database, Event, Executor, Exhaustive, Query, Schedule, ScheduleLog,
+};
 use dagwood_tests::{Bed, OsGate, scenarios};
 
 scenarios! {
@@ -15,6 +17,7 @@ scenarios! {
     all [2] unseeded "it chooses its schedules itself": all_schedules_of_a_small_program;
     all [2, 4] unseeded "it chooses its schedules itself": runs_one_after_another_and_events_from_outside;
     pools [1, 3] unseeded "it chooses its schedules itself": runs_of_another_executor_inside;
+    pools [2, 3] unseeded "it chooses its schedules itself": cancelled_forks_beside_waits_of_another_executor;
 }
 
 /// Asks for what is below it, in all the ways there are.
@@ -248,4 +251,69 @@ fn runs_of_another_executor_inside(bed: &Bed) {
             assert_eq!(log(), first, "seed {seed}");
         }
     }
+}
+
+/// Waits for an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Held;
+
+impl Query<Event<()>> for Held {
+    type Value = ();
+
+    fn provide(self, cx: &Cx<'_, Event<()>>) {
+        cx.data().wait(cx);
+    }
+}
+
+/// A part of it is cancelled, and its branches look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Partly;
+
+impl Query<CancelToken> for Partly {
+    type Value = bool;
+
+    fn provide(self, cx: &Cx<'_, CancelToken>) -> bool {
+        let looks = |cx: &Cx<'_, CancelToken>| {
+            cx.data().cancel();
+            cx.check_cancelled().is_ok()
+        };
+        let part = cx.cancellable(cx.data(), |cx| cx.join(|_| (), looks).1);
+        part.unwrap_or(false)
+    }
+}
+
+/// Who is wanted is asked only if some ask of the process waits for what another run computes.
+fn cancelled_forks_beside_waits_of_another_executor(bed: &Bed) {
+    let runs = || {
+        let seeds = (0..30).map(|seed| {
+            let executor = executor(bed, &Schedule::Seeded(seed));
+            let db = Database::new(CancelToken::new());
+            let run = executor.run(&db, |cx| cx.try_get(Partly).is_ok());
+            (
+                run.expect("only a part was cancelled"),
+                executor.schedule_log(),
+            )
+        });
+        Vec::from_iter(seeds)
+    };
+    let alone = runs();
+    let other = executor(bed, &Schedule::Seeded(0));
+    let db = Database::new(Event::new());
+    let asks = [OsGate::new(), OsGate::new()];
+    std::thread::scope(|scope| {
+        for begun in &asks {
+            let (other, db) = (&other, &db);
+            let ask = |cx: &Cx<'_, Event<()>>| {
+                begun.open();
+                cx.get(Held);
+            };
+            scope.spawn(move || other.run(db, ask).expect("nothing fails"));
+        }
+        asks.iter().for_each(OsGate::pass);
+        // One has the event to wait for, the other that one: nobody can go on.
+        other.schedule_log();
+        let beside = runs();
+        assert_eq!(db.data().set(()), Ok(()));
+        assert_eq!(beside, alone);
+    });
 }

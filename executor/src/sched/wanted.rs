@@ -146,7 +146,7 @@ impl Findings {
         steps: &mut Vec<Step<'w>>,
         met: &mut HashSet<*const FiberRecord>,
     ) -> bool {
-        let fiber = steps[place].fiber;
+        let (who_asks, fiber) = (steps[0].fiber, steps[place].fiber);
         let mut is_known_wanted = |fiber: &'w FiberRecord| match self.0.get(&ptr::from_ref(fiber)) {
             Some(is_wanted) => *is_wanted,
             None => {
@@ -167,8 +167,9 @@ impl Findings {
                 }
             }
             if let Some(giver) = frame.giver().map(FiberRecord::innermost) {
-                // If it runs, it will tell (X4).
-                if giver.ask().is_null() || is_known_wanted(giver) {
+                // If it runs, it will tell (X4). Under a schedule it does not, whatever other executors do meanwhile.
+                let may_run = giver.ask().is_null() && !who_asks.takes_turns_with(giver);
+                if may_run || is_known_wanted(giver) {
                     return true;
                 }
             }

@@ -401,6 +401,11 @@ impl Worker {
         !self.is_alone && !self.has_schedule
     }
 
+    /// Whether of its pool's workers one at a time runs (seeded.md), and `other` is one of them.
+    pub(crate) fn takes_turns_with(&self, other: &Worker) -> bool {
+        self.has_schedule && self.pool == other.pool
+    }
+
     /// How many workers its pool has.
     pub(crate) fn workers(&self) -> usize {
         self.pool().seats().len()

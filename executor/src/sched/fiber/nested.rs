@@ -22,6 +22,13 @@ impl FiberRecord {
         worker.map_or(HAS_THREADS, Worker::has_company)
     }
 
+    /// Whether a schedule lets one of the two go at a time: while this one runs, or its worker, the other stands still.
+    pub(in crate::sched) fn takes_turns_with(&self, other: &FiberRecord) -> bool {
+        let [own, other] = [self, other].map(|fiber| fiber.outermost().worker());
+        own.zip(other)
+            .is_some_and(|(own, other)| own.takes_turns_with(other))
+    }
+
     /// Which worker of its executor runs it; 0 in a sequential run.
     pub(crate) fn worker_index(&self) -> usize {
         self.host().worker().map_or(0, Worker::index)
