@@ -233,10 +233,9 @@ pub(crate) fn asan() -> Vec<Line> {
 }
 
 /// The suite on threads under ThreadSanitizer, of which fibers know nothing; then a race between two halves of a join.
-/// (An overflow's signal is not for the sanitizer, a limited address space is too small for it, and it keeps a call
-/// stack of its own, for which the tests of depth go too deep: they hang.)
+/// (An overflow's signal is not for the sanitizer, and a limited address space is too small for it.)
 pub(crate) fn tsan() -> Vec<Line> {
-    let suite = format!("{SUITE} -- --skip d1_ --skip long_chain --skip f6_ --skip f7_no_memory");
+    let suite = format!("{SUITE} -- --skip f6_ --skip f7_no_memory");
     let packages = "test -p dagwood-tests --no-default-features --features all,threads";
     let with_tsan = |rest: &str| cargo_for(Machine::ThreadSanitizer, &format!("{packages} {rest}"));
     let mut planted = with_tsan("--test plant");
