@@ -14,7 +14,7 @@
 //!
 //! | target | a fiber is switched by | tested |
 //! | --- | --- | --- |
-//! | `x86_64-unknown-linux-gnu` | corosensei, or `context` by feature | natively, each time; each set of features, AddressSanitizer; ThreadSanitizer by name |
+//! | `x86_64-unknown-linux-gnu` | corosensei, or `context` by feature | natively, each time; each set of features, AddressSanitizer, ThreadSanitizer |
 //! | `i686-unknown-linux-gnu` | corosensei, or `context` by feature | natively, by name |
 //! | `aarch64-unknown-linux-gnu` | corosensei, or `context` by feature | emulated, by name |
 //! | `riscv64gc-unknown-linux-gnu` | corosensei | emulated, by name |

@@ -141,7 +141,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "tsan",
-        is_extra: true,
+        is_extra: false,
         about: "the suite on threads under ThreadSanitizer (x86-64 Linux), and a race that it must find",
         commands: commands::tsan,
     },
