@@ -16,10 +16,13 @@ use super::{
 pub(super) fn is_special(import: &ast::Use) -> bool {
     import.attrs().any(|attr| {
         let names = token_paths::names(attr.syntax().green());
-        match names.first().map(|name| name.as_str()) {
-            Some("cfg") => names.iter().any(|name| name == "doc"),
-            Some("doc" | "allow" | "expect") => false,
-            _ => true,
+        match attr.meta() {
+            Some(ast::Meta::CfgMeta(_)) => names.iter().any(|name| name == "doc"),
+            Some(ast::Meta::CfgAttrMeta(_)) => false,
+            _ => {
+                let first = names.first().map(|name| name.as_str());
+                !matches!(first, Some("doc" | "allow" | "expect"))
+            }
         }
     })
 }

@@ -54,7 +54,11 @@ mod references;
 mod report;
 mod scopes;
 mod segments;
+#[cfg(test)]
+mod silence_tests;
 mod site;
+#[cfg(test)]
+mod size_tests;
 #[cfg(test)]
 mod tests;
 mod token_paths;
