@@ -35,7 +35,7 @@ fn what_a_macro_in_a_function_may_declare_is_no_missing_function() {
 pub fn g() { other::main!(); main(); }\npub fn h() { println!(\"x\"); gone() }";
     assert_eq!(
         library(text),
-        ["4:30: unresolved-call: no function `gone` is in scope"]
+        ["4:29: unresolved-call: no function `gone` is in scope"]
     );
 }
 
