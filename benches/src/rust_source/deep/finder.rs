@@ -8,8 +8,10 @@ use ra_ap_syntax::SmolStr;
 use super::{
     blocks::Blocks,
     crate_names::{CrateNames, Missing},
+    describe,
     links::{Call, Links, Outcome, UnresolvedCall},
     members::Members,
+    outline::ItemKind,
     paths::{End, Walk},
     prelude,
     reasons::Reason,
@@ -175,7 +177,10 @@ impl Finder<'_> {
             links.link(segment.offset, segment.len, def, Some(from), is_signature);
         }
         match walk.end {
-            End::Found(found) => {
+            End::Found(mut found) => {
+                if is_pattern {
+                    found.retain(|binding| self.is_constant(cx, binding.def));
+                }
                 if found.len() > MEANINGS_MAX {
                     links.loose_names.extend(owned.last().cloned());
                 } else {
@@ -207,6 +212,18 @@ impl Finder<'_> {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Whether a name in a pattern may mean it: a function of that name is hidden by the new variable.
+    fn is_constant(&self, cx: &Cx<'_, Sources>, def: Def) -> bool {
+        match def {
+            Def::Item(module, index) => matches!(
+                describe::item(cx, self.krate, module, index).1.kind,
+                ItemKind::Const | ItemKind::Static | ItemKind::Struct { .. }
+            ),
+            Def::Member(..) => true,
+            Def::Module(_) | Def::Foreign => false,
         }
     }
 

@@ -46,6 +46,15 @@ fn a_function_does_not_see_the_variables_of_the_one_around_it() {
 }
 
 #[test]
+fn a_variable_is_no_use_of_the_function_that_has_its_name() {
+    let text = "fn g() {}\npub fn f() { let g = 1; g; }";
+    assert_eq!(
+        library(text),
+        ["1:4: unused-function: nothing refers to `g`"]
+    );
+}
+
+#[test]
 fn attributes_in_front_of_a_module_hold_inside_it() {
     let found = package(&[
         (

@@ -79,24 +79,3 @@ fn imports_that_lead_to_themselves_are_looked_at_once() {
         "1:12: unresolved-import: `gone0` is not in `crate`"
     );
 }
-
-#[test]
-fn wide_functions_types_and_modules_are_analysed_soon() {
-    const COUNT: u32 = 4000;
-    let locals = each(COUNT, |i| format!("let v{i} = 1; w(v{i}, u{i});"));
-    let inner = each(COUNT, |i| format!("fn g{i}() {{ g{}() }}", (i + 1) % COUNT));
-    let methods = each(COUNT, |i| format!("pub fn g{i}() {{ Self::g{i}() }}"));
-    let twins = each(200, |i| {
-        format!("#[cfg(a{i})] mod m {{ pub fn f() {{ super::m::f() }} }}")
-    });
-    let text = format!(
-        "pub fn a(w: fn()) {{ {locals} }} pub fn b() {{ {inner} }} pub struct S; impl S {{ {methods} }} {twins}"
-    );
-    assert_eq!(
-        library(&text)
-            .iter()
-            .filter(|line| !line.contains("long-function"))
-            .count(),
-        0
-    );
-}
