@@ -41,7 +41,7 @@ pub fn g() { other::main!(); main(); }\npub fn h() { println!(\"x\"); gone() }";
 
 #[test]
 fn a_function_does_not_see_the_variables_of_the_one_around_it() {
-    let text = "fn g() {}\npub fn f() { let g = 1; fn inner() { g() } inner(); g; }";
+    let text = "fn g() {}\npub fn f() { let g = 1; g; fn inner() { g() } inner(); }";
     assert_eq!(library(text), NONE);
 }
 
