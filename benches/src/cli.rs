@@ -69,7 +69,10 @@ rust-source in depth:
 
   Nothing is expanded or configured: what a macro, a build script or a condition may explain is no finding but an
   excused-import, with the reason. A trait of another crate may be used by any method call, so its import is never
-  called unused. What cannot be read or parsed is named, and the rest goes on.
+  called unused. What `allow` or [lints] in Cargo.toml lets pass is not told; names of modules inside functions are not
+  followed, nor are method calls. What cannot be read or parsed is named, and the rest goes on.
+
+  Pages replace those of the same name in the directory; what else lies there stays.
 
 Exit code: 0; 1 if a lint of level deny has found something, or the work failed; 2 if the command line asks for what
 cannot be.";

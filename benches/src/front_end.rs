@@ -3,6 +3,7 @@
 //! Used by `run` where one of its options is given. The analysis is `rust_source::deep`'s; here are the command line's
 //! part of it, exit codes, and who looks on.
 
+use std::fs;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -94,6 +95,11 @@ pub(crate) fn run(args: &RunArgs, engine: Engine, workers: usize) -> Result<Exit
         usize::try_from(lines).unwrap_or(usize::MAX),
     )
     .map_err(|error| Failure::Usage(error.to_string()))?;
+    if let Some(out) = &args.depth.out {
+        // Before the work, not after it.
+        let error = |error: io::Error| Failure::Usage(format!("{}: {error}", out.display()));
+        fs::create_dir_all(out).map_err(error)?;
+    }
     let read = start.elapsed();
     let builder = Executor::builder().backend(backend).workers(workers);
     let executor = jobserver::with_shared(builder)

@@ -149,3 +149,39 @@ fn progress_is_said_on_stderr_and_changes_no_output() {
     assert_eq!(watched.stdout, plain.stdout);
     assert!(watched.stderr.contains("4 files, "), "{}", watched.stderr);
 }
+
+#[test]
+fn a_directory_for_pages_that_cannot_be_is_refused_before_the_work() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let input = package(&folder.path().join("in"));
+    let file = folder.path().join("taken");
+    fs::write(&file, "mine").expect("a file is written");
+    for out in [file.clone(), file.join("inside")] {
+        let done = dagwood(&format!(
+            "run rust-source --input {input} --out {}",
+            out.display()
+        ));
+        assert_eq!(done.code, 2, "{}", done.stderr);
+        assert_eq!(done.stdout, "");
+    }
+    assert_eq!(fs::read(&file).expect("it is there"), b"mine");
+}
+
+#[test]
+fn pages_replace_those_of_the_same_name_and_leave_the_rest() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let input = package(&folder.path().join("in"));
+    let out = folder.path().join("out");
+    fs::create_dir(&out).expect("a folder is made");
+    for name in ["index.html", "other.txt"] {
+        fs::write(out.join(name), "before").expect("a file is written");
+    }
+    let done = dagwood(&format!(
+        "run rust-source --input {input} --out {}",
+        out.display()
+    ));
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    let contents = contents(&out);
+    assert!(contents["index.html"].starts_with(b"<!doctype html>"));
+    assert_eq!(contents["other.txt"], b"before");
+}

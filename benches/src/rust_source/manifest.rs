@@ -18,6 +18,8 @@ pub(super) struct Manifest {
     pub(super) edition: Edition,
     /// Root files of libraries, programs, tests, examples, benches and the build script, each once.
     pub(super) roots: Vec<FileId>,
+    /// Lints that `[lints]`, or the workspace's, lets pass, by the compiler's names.
+    pub(super) allowed_lints: Vec<String>,
     pub(super) error: Option<String>,
 }
 
@@ -31,6 +33,7 @@ impl Query<Sources> for ManifestOf {
             return Manifest {
                 edition: Edition::Edition2021,
                 roots: Vec::new(),
+                allowed_lints: Vec::new(),
                 error: None,
             };
         };
@@ -38,6 +41,7 @@ impl Query<Sources> for ManifestOf {
             Ok(table) => Manifest {
                 edition: edition(sources, package, &table),
                 roots: roots(sources, package, &table),
+                allowed_lints: allowed_lints(sources, package, &table),
                 error: None,
             },
             Err(error) => Manifest {
@@ -47,6 +51,7 @@ impl Query<Sources> for ManifestOf {
                     package,
                     &Table::from_iter([("package".to_owned(), Table::new().into())]),
                 ),
+                allowed_lints: Vec::new(),
                 error: Some(error),
             },
         }
@@ -55,8 +60,13 @@ impl Query<Sources> for ManifestOf {
 
 fn table(bytes: &[u8]) -> Result<Table, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "not UTF-8".to_owned())?;
-    text.parse()
-        .map_err(|error: toml::de::Error| error.message().to_owned())
+    let table: Table = text
+        .parse()
+        .map_err(|error: toml::de::Error| error.message().to_owned())?;
+    match table.get("package") {
+        Some(package) if !package.is_table() => Err("`package` is no table".to_owned()),
+        _ => Ok(table),
+    }
 }
 
 /// `edition = ".."`, or the workspace's where the package inherits it; 2015 where nothing is said.
@@ -65,16 +75,11 @@ fn edition(sources: &Sources, package: &Package, table: &Table) -> Edition {
         .get("package")
         .and_then(|package| package.get("edition"));
     let inherited = || {
-        let mut directory = package.directory.as_str();
-        loop {
-            if let Some(edition) = workspace_edition(sources, directory) {
-                return Some(edition);
-            }
-            if directory.is_empty() {
-                return None;
-            }
-            directory = directory_of(directory);
-        }
+        let edition = |workspace: &Value| {
+            let edition = workspace.get("package")?.get("edition")?;
+            edition.as_str()?.parse().ok()
+        };
+        from_workspace(sources, package, edition)
     };
     match own {
         None => Edition::Edition2015,
@@ -83,20 +88,46 @@ fn edition(sources: &Sources, package: &Package, table: &Table) -> Edition {
     }
 }
 
-fn workspace_edition(sources: &Sources, directory: &str) -> Option<Edition> {
-    let package = sources
-        .tree()
-        .packages
-        .iter()
-        .find(|package| package.directory == directory)?;
-    let table = table(package.manifest.as_ref()?).ok()?;
-    table
-        .get("workspace")?
-        .get("package")?
-        .get("edition")?
-        .as_str()?
-        .parse()
-        .ok()
+/// What the nearest `[workspace]` around a package says, if it says anything.
+fn from_workspace<T>(
+    sources: &Sources,
+    package: &Package,
+    read: impl Fn(&Value) -> Option<T>,
+) -> Option<T> {
+    let mut directory = package.directory.as_str();
+    loop {
+        let mut packages = sources.tree().packages.iter();
+        let around = packages.find(|package| package.directory == directory);
+        let manifest = around.and_then(|package| table(package.manifest.as_ref()?).ok());
+        let found = manifest.and_then(|table| read(table.get("workspace")?));
+        if found.is_some() || directory.is_empty() {
+            return found;
+        }
+        directory = directory_of(directory);
+    }
+}
+
+fn allowed_lints(sources: &Sources, package: &Package, table: &Table) -> Vec<String> {
+    let own = table.get("lints");
+    let is_inherited = own.and_then(|lints| lints.get("workspace")?.as_bool());
+    if is_inherited == Some(true) {
+        let of_workspace = |workspace: &Value| workspace.get("lints").map(allowed);
+        return from_workspace(sources, package, of_workspace).unwrap_or_default();
+    }
+    own.map(allowed).unwrap_or_default()
+}
+
+/// The lints of all tools that have the level `allow`, as text or in a table.
+fn allowed(lints: &Value) -> Vec<String> {
+    let tools = lints.as_table().into_iter().flat_map(Table::values);
+    let lints = tools.filter_map(Value::as_table).flatten();
+    lints
+        .filter(|(_, level)| {
+            let level = level.get("level").unwrap_or(level);
+            level.as_str() == Some("allow")
+        })
+        .map(|(lint, _)| lint.clone())
+        .collect()
 }
 
 /// The kinds of targets that come in lists: key, folder, the switch for finding them by convention.

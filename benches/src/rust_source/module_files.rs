@@ -110,9 +110,11 @@ impl Folder {
         if let Some(file) = sources.file_at(&flat) {
             return Target::File(file, Folder::of_named(&flat));
         }
+        // The folder, too, may be a link, or not readable.
+        let places = [&flat, &nested, &join(&outer, name)];
         match sources.file_at(&nested) {
             Some(file) => Target::File(file, Folder::of_root(&nested)),
-            None if sources.is_skipped(&flat) || sources.is_skipped(&nested) => Target::Skipped,
+            None if places.iter().any(|place| sources.is_skipped(place)) => Target::Skipped,
             None => Target::Missing(flat),
         }
     }

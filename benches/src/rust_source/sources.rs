@@ -58,7 +58,18 @@ impl Sources {
         mut skipped: Vec<Skipped>,
     ) -> Sources {
         files.sort();
+        files.dedup_by(|next, kept| {
+            let is_same = next.0 == kept.0;
+            if is_same {
+                skipped.push(Skipped {
+                    label: std::mem::take(&mut next.0),
+                    reason: "its name is not Unicode, and another reads the same".to_owned(),
+                });
+            }
+            is_same
+        });
         manifests.sort();
+        manifests.dedup_by(|next, kept| next.0 == kept.0);
         skipped.sort_by(|a, b| a.label.cmp(&b.label));
         let mut tree = Tree {
             skipped,

@@ -4,9 +4,11 @@
 //! finding.
 
 use dagwood::{Cx, Query};
+use ra_ap_syntax::SmolStr;
+use rustc_hash::FxHashMap;
 
 use super::{
-    crate_names::NamesIn,
+    crate_names::{CrateNames, NamesIn},
     describe,
     findings::{FUNCTION_LINES_MAX, Finding, Lint},
     foreign,
@@ -14,11 +16,13 @@ use super::{
     module_graph::ModuleGraphOf,
     outline::{Allows, ImportItem, Item, ItemKind, Outline, OutlineOf, Visibility},
     paths::End,
+    prelude,
     references::ReferencesOf,
     scopes::Def,
     usage::{Usage, UsageOf},
 };
 use crate::rust_source::{
+    manifest::ManifestOf,
     module_tree::{CrateId, ModuleTree, ModulesOf},
     sources::{FileId, Sources},
 };
@@ -41,21 +45,29 @@ impl Query<Sources> for ChecksOf {
     fn provide(self, cx: &Cx<'_, Sources>) -> Checks {
         let tree = cx.get(ModulesOf(self.0));
         let usage = cx.get(UsageOf(self.0));
+        let names = cx.get(NamesIn(self.0));
+        let allows = allows(cx, tree);
         let parts = cx.par_map(0..tree.modules.len(), |cx, module| {
             let module = module as u32;
             let place = &tree.modules[module as usize];
+            let outline = cx.get(OutlineOf(place.file));
+            let mut macros = outline.scopes[place.scope as usize].macro_calls.iter();
             let check = Check {
                 cx,
                 krate: self.0,
+                names,
                 usage,
                 module,
                 file: place.file,
-                outline: cx.get(OutlineOf(place.file)),
+                outline,
+                has_macros: macros.any(|name| {
+                    !prelude::has_macro(name) && !names.scopes.macros.contains_key(name)
+                }),
                 links: cx.get(LinksOf {
                     krate: self.0,
                     module,
                 }),
-                allows: allows(cx, tree, module),
+                allows: allows[module as usize],
             };
             check.all(place.scope)
         });
@@ -69,27 +81,46 @@ impl Query<Sources> for ChecksOf {
     }
 }
 
-/// What attributes of a module, and of those around it, let pass.
-fn allows(cx: &Cx<'_, Sources>, tree: &ModuleTree, module: u32) -> Allows {
-    let around =
-        std::iter::successors(Some(module), |&module| tree.modules[module as usize].parent);
-    around.fold(Allows::default(), |allows, module| {
-        let module = &tree.modules[module as usize];
+/// What attributes of each module and of those around it let pass, and what the manifest does.
+fn allows(cx: &Cx<'_, Sources>, tree: &ModuleTree) -> Vec<Allows> {
+    let manifest = cx.get(ManifestOf(cx.data().file(tree.modules[0].file).package));
+    let mut of_package = Allows::default();
+    let lints = manifest.allowed_lints.iter();
+    lints.for_each(|lint| of_package.allow(lint));
+    // What stands in front of `mod name`.
+    let mut in_front: FxHashMap<(u32, &SmolStr), Allows> = FxHashMap::default();
+    for (id, module) in (0..).zip(&tree.modules) {
         let outline = cx.get(OutlineOf(module.file));
+        for declared in &outline.scopes[module.scope as usize].modules {
+            let allows = in_front.entry((id, &declared.name)).or_default();
+            *allows = allows.with(declared.allows);
+        }
+    }
+    let mut all: Vec<Allows> = Vec::with_capacity(tree.modules.len());
+    for module in &tree.modules {
+        let outer = module.parent.map_or(of_package, |parent| {
+            let declared = in_front.get(&(parent, &module.name)).copied();
+            all[parent as usize].with(declared.unwrap_or_default())
+        });
         // A file's own attributes hold for the module that it is, and so do those of an inline one.
-        allows.with(outline.scopes[module.scope as usize].allows)
-    })
+        let outline = cx.get(OutlineOf(module.file));
+        all.push(outer.with(outline.scopes[module.scope as usize].allows));
+    }
+    all
 }
 
 /// The lints on one module.
 struct Check<'a, 'db> {
     cx: &'a Cx<'db, Sources>,
     krate: CrateId,
+    names: &'db CrateNames,
     usage: &'db Usage,
     module: u32,
     file: FileId,
     outline: &'db Outline,
     links: &'db Links,
+    /// A macro of another crate among the items may use any name.
+    has_macros: bool,
     allows: Allows,
 }
 
@@ -174,7 +205,8 @@ impl Check<'_, '_> {
             return false; // a glob, or `as _`
         };
         if item.visibility != Visibility::Private
-            || item.has_attributes
+            || item.is_special
+            || self.has_macros
             || item.allows.unused_imports
             || self.allows.unused_imports
             || self.usage.has_name(self.module, name)
@@ -190,10 +222,7 @@ impl Check<'_, '_> {
 
     /// A trait is used by each call of its methods, which cannot be seen here.
     fn is_no_trait(&self, item: &ImportItem) -> bool {
-        let walk = self
-            .cx
-            .get(NamesIn(self.krate))
-            .import(self.module, &item.import);
+        let walk = self.names.import(self.module, &item.import);
         let End::Found(found) = walk.end else {
             return false;
         };
@@ -210,6 +239,7 @@ impl Check<'_, '_> {
     fn is_dead(&self, index: u32, item: &Item) -> bool {
         item.kind == ItemKind::Function
             && item.visibility != Visibility::Public
+            && !item.name.is_empty()
             && !item.is_exposed
             && !item.is_in_macro
             && !item.allows.dead_code

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use dagwood::{Cx, Database, Query};
 use ra_ap_syntax::SmolStr;
+use rustc_hash::FxHashSet;
 
 use super::{
     imported::{Imported, ImportedBy},
@@ -75,12 +76,17 @@ impl Query<Sources> for BehindGlobs {
     }
 }
 
+/// Where a search takes too long nothing is said.
+const GIVEN_UP: Missing = Missing::Foreign;
+
 /// A search for a reason: it ends, however imports go in circles.
 struct Search {
     /// Whose path it is.
     from: u32,
     /// Modules whose names were looked at through a glob.
-    globs: Vec<u32>,
+    globs: FxHashSet<u32>,
+    /// What was asked for already, and where: imports may go in circles.
+    asked: FxHashSet<(u32, SmolStr)>,
     steps_left: u32,
 }
 
@@ -88,7 +94,8 @@ impl Search {
     fn from(module: u32) -> Search {
         Search {
             from: module,
-            globs: vec![module],
+            globs: FxHashSet::from_iter([module]),
+            asked: FxHashSet::default(),
             steps_left: 256,
         }
     }
@@ -164,15 +171,14 @@ impl CrateNames {
         if let Some(&reason) = scope.absent.get(name) {
             return Missing::Excused(reason);
         }
-        if search.is_over() {
+        if !search.asked.insert((module, SmolStr::new(name))) {
             return Missing::Absent;
         }
+        if search.is_over() {
+            return GIVEN_UP;
+        }
         // It is imported, and the import itself leads nowhere: for the same reason.
-        let named = scope
-            .imports
-            .iter()
-            .filter(|item| item.import.name.as_ref().is_some_and(|own| own == name));
-        for item in named {
+        for item in self.scopes.imports_of(module, name) {
             match self.why_import(module, &item.import, search) {
                 Missing::Absent => {}
                 why => return why,
@@ -181,15 +187,18 @@ impl CrateNames {
         if let Some(reason) = scope.opening {
             return Missing::Excused(reason);
         }
-        for item in scope.imports.iter().filter(|item| item.import.is_glob) {
+        for &item in &scope.glob_imports {
+            if search.steps_left == 0 {
+                return GIVEN_UP;
+            }
+            let item = &scope.imports[item as usize];
             match self.import(module, &item.import).end {
                 End::Foreign | End::Unknown => return Missing::Excused(Reason::ForeignGlob),
                 End::Found(found) => {
                     for binding in found {
                         if let Def::Module(from) = binding.def
-                            && !search.globs.contains(&from)
+                            && search.globs.insert(from)
                         {
-                            search.globs.push(from);
                             match self.why_in(from, name, search) {
                                 Missing::Absent => {}
                                 Missing::Foreign => {
@@ -215,7 +224,7 @@ impl CrateNames {
         // Another module of that name may be the one that is meant: `#[cfg(..)] mod sys;`, several times.
         let mut outer = self.scopes.around(module);
         let is_cfg = outer.any(|around| {
-            let is_shared = self.scopes.around(search.from).any(|own| own == around);
+            let is_shared = self.scopes.is_inside(search.from, around);
             self.scopes.modules[around as usize].is_cfg && !is_shared
         });
         if is_cfg {
@@ -250,13 +259,12 @@ impl CrateNames {
         if let Some(&reason) = scope.absent.get(name) {
             return Missing::Excused(reason);
         }
-        if search.is_over() || !scope.named.contains(name) {
+        let is_new = search.asked.insert((module, SmolStr::new(name)));
+        if !is_new || search.is_over() || !scope.named.contains_key(name) {
             return Missing::Foreign;
         }
-        let named = scope.imports.iter().filter(|item| {
-            let is_itself = item.import.path.first().is_some_and(|first| first == name);
-            !is_itself && item.import.name.as_ref().is_some_and(|own| own == name)
-        });
+        let named = self.scopes.imports_of(module, name);
+        let named = named.filter(|item| item.import.path.first().is_none_or(|first| first != name));
         for item in named {
             match self.why_import(module, &item.import, search) {
                 Missing::Absent => return Missing::Absent,

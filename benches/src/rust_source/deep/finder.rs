@@ -6,15 +6,22 @@ use dagwood::Cx;
 use ra_ap_syntax::SmolStr;
 
 use super::{
+    blocks::Blocks,
     crate_names::{CrateNames, Missing},
+    describe,
     links::{Call, Links, Outcome, UnresolvedCall},
     members::Members,
+    outline::ItemKind,
     paths::{End, Walk},
     prelude,
+    reasons::Reason,
     references::{Reference, References, Usage},
     scopes::{Binding, Def, Namespace},
 };
 use crate::rust_source::{module_tree::CrateId, sources::Sources};
+
+/// A path may mean so many things, told apart by `#[cfg]`; with more its name counts as used wherever it stands.
+const MEANINGS_MAX: usize = 16;
 
 /// From where paths are followed.
 pub(super) struct Finder<'a> {
@@ -24,6 +31,12 @@ pub(super) struct Finder<'a> {
     pub(super) module: u32,
     /// What `Self` is.
     pub(super) self_type: Option<Def>,
+}
+
+/// What an item refers to, with the names of its blocks.
+struct Text<'a> {
+    references: &'a References,
+    blocks: Blocks<'a>,
 }
 
 impl Finder<'_> {
@@ -80,12 +93,16 @@ impl Finder<'_> {
                 links.link(offset, name.len() as u32, def, Some(own), false);
             }
         }
+        let text = Text {
+            references,
+            blocks: Blocks::of(references),
+        };
         for reference in &references.paths {
             let from = reference
                 .function
                 .and_then(|function| functions[function as usize])
                 .unwrap_or(own);
-            self.reference(cx, references, reference, from, &mut links);
+            self.reference(cx, &text, reference, from, &mut links);
         }
         links
     }
@@ -93,11 +110,12 @@ impl Finder<'_> {
     fn reference(
         &self,
         cx: &Cx<'_, Sources>,
-        references: &References,
+        text: &Text<'_>,
         reference: &Reference,
         from: Def,
         links: &mut Links,
     ) {
+        let Text { references, blocks } = text;
         let segments = references.segments_of(reference);
         let first = &segments[0];
         if reference.usage == Usage::Token {
@@ -106,21 +124,17 @@ impl Finder<'_> {
                 .extend(segments.iter().map(|s| s.name.clone()));
         }
         let at = first.offset;
-        let is_inner = references
-            .inner_items
-            .iter()
-            .any(|(name, extent)| *name == first.name && extent.contains(&at));
-        if is_inner {
+        if blocks.declare(&first.name, at) {
             return;
         }
         let mut path: Vec<&str> = segments.iter().map(|s| s.name.as_str()).collect();
         let mut is_absolute = reference.is_absolute;
         // An import of a block: its path, then the rest.
-        let import = references.imports.iter().rev().find(|(import, extent)| {
-            extent.contains(&at) && import.name.as_ref() == Some(&first.name) && !is_absolute
-        });
+        let import = blocks
+            .import(&first.name, at)
+            .filter(|_| !reference.is_absolute);
         let mut ahead = 0;
-        if let Some((import, _)) = import {
+        if let Some(import) = import {
             ahead = import.path.len() - 1;
             is_absolute = import.is_absolute;
             path = import
@@ -130,10 +144,6 @@ impl Finder<'_> {
                 .chain(path[1..].iter().copied())
                 .collect();
         }
-        let has_globs = references
-            .imports
-            .iter()
-            .any(|(import, extent)| import.is_glob && extent.contains(&at));
         if first.name == "Self" {
             if let Some(of) = self.self_type {
                 links.link(at, first.len, of, Some(from), false);
@@ -167,9 +177,16 @@ impl Finder<'_> {
             links.link(segment.offset, segment.len, def, Some(from), is_signature);
         }
         match walk.end {
-            End::Found(found) => {
-                let others = found.iter().map(|binding| (from, binding.def));
-                links.also.extend(others);
+            End::Found(mut found) => {
+                if is_pattern {
+                    found.retain(|binding| self.is_constant(cx, binding.def));
+                }
+                if found.len() > MEANINGS_MAX {
+                    links.loose_names.extend(owned.last().cloned());
+                } else {
+                    let others = found.iter().map(|binding| (from, binding.def));
+                    links.also.extend(others);
+                }
                 if let Some(def) = choose(&found, reference.usage)
                     && let Some(segment) = segments.last()
                 {
@@ -185,10 +202,28 @@ impl Finder<'_> {
             End::Missing { segment, place } if reference.usage == Usage::Call => {
                 self.missing(Some(place), segment, &owned, at, links);
             }
-            End::Unknown if reference.usage == Usage::Call && path.len() == 1 && !has_globs => {
-                self.missing(None, 0, &owned, at, links);
+            End::Unknown
+                if reference.usage == Usage::Call && path.len() == 1 && !blocks.has_globs(at) =>
+            {
+                if references.has_macros && !prelude::has_function(&first.name) {
+                    links.excuse(Reason::Macro);
+                } else {
+                    self.missing(None, 0, &owned, at, links);
+                }
             }
             _ => {}
+        }
+    }
+
+    /// Whether a name in a pattern may mean it: a function of that name is hidden by the new variable.
+    fn is_constant(&self, cx: &Cx<'_, Sources>, def: Def) -> bool {
+        match def {
+            Def::Item(module, index) => matches!(
+                describe::item(cx, self.krate, module, index).1.kind,
+                ItemKind::Const | ItemKind::Static | ItemKind::Struct { .. }
+            ),
+            Def::Member(..) => true,
+            Def::Module(_) | Def::Foreign => false,
         }
     }
 

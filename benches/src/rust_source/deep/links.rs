@@ -10,7 +10,7 @@ use super::{
     crate_names::NamesIn,
     finder::Finder,
     members::MembersOf,
-    outline::{ItemKind, MemberKind, OutlineOf},
+    outline::{ItemKind, Member, MemberKind, OutlineOf},
     reasons::Reason,
     references::ReferencesOf,
     scopes::Def,
@@ -181,17 +181,22 @@ pub(crate) fn functions(
     let item = &cx.get(OutlineOf(file)).items[index as usize];
     let references = cx.get(ReferencesOf { file, item: index });
     let mut defs: Vec<Option<Def>> = Vec::with_capacity(references.functions.len());
+    // Both are in the order of the text.
+    let mut members = (0..).zip(&item.members).peekable();
     for function in &references.functions {
         let def = match function.parent {
             Some(parent) => defs[parent as usize],
             None if item.kind == ItemKind::Function => Some(Def::Item(module, index)),
-            None => (0..)
-                .zip(&item.members)
-                .find(|(_, member)| {
-                    member.kind == MemberKind::Function
-                        && member.name_offset == function.name_offset
-                })
-                .map(|(i, _)| Def::Member(module, index, i)),
+            None => {
+                let is_before = |member: &Member| member.name_offset < function.name_offset;
+                while members.next_if(|(_, member)| is_before(member)).is_some() {}
+                members
+                    .next_if(|(_, member)| {
+                        member.kind == MemberKind::Function
+                            && member.name_offset == function.name_offset
+                    })
+                    .map(|(i, _)| Def::Member(module, index, i))
+            }
         };
         defs.push(def);
     }

@@ -3,13 +3,13 @@
 //! On top of the measured workload's queries for files, trees and modules:
 //!
 //! ```text
-//! outline        OutlineOf       what a file declares, in full          (outline_lowering)
+//! outline        OutlineOf       what a file declares, in full          (outline_lowering, item_shape, item_marks)
 //!   scopes       ScopesOf        the modules of a crate side by side
 //!     imported   ImportedBy      imports to a fixpoint, in a database of the crate's own   (paths: one path)
 //!     crate_names  NamesIn       all names; why what is not found may be right (reasons)
 //!       members  MembersOf       `Type::name`
-//!   references   ReferencesOf    what an item's text refers to          (segments, token_paths, metrics)
-//!     links      LinksOf         each path with what it means, module by module     (finder)
+//!   references   ReferencesOf    what an item's text refers to          (reference_walk, bound, segments, token_paths, metrics)
+//!     links      LinksOf         each path with what it means, module by module     (finder, blocks)
 //!     module_graph ModuleGraphOf   which modules use which, cycles
 //!     public     PublicOf        what the public API names and reaches
 //!     usage      UsageOf         names and definitions that anybody uses
@@ -25,6 +25,8 @@ use std::path::PathBuf;
 
 use dagwood::{Database, Error, Executor};
 
+mod blocks;
+mod bound;
 mod checks;
 mod crate_names;
 mod describe;
@@ -33,6 +35,8 @@ mod finder;
 mod findings;
 mod foreign;
 mod imported;
+mod item_marks;
+mod item_shape;
 mod json;
 mod links;
 mod members;
@@ -45,11 +49,16 @@ mod prelude;
 mod progress;
 mod public;
 mod reasons;
+mod reference_walk;
 mod references;
 mod report;
 mod scopes;
 mod segments;
+#[cfg(test)]
+mod silence_tests;
 mod site;
+#[cfg(test)]
+mod size_tests;
 #[cfg(test)]
 mod tests;
 mod token_paths;

@@ -35,11 +35,21 @@ pub(crate) struct OutlineScope {
     pub(crate) items: Vec<u32>,
     pub(crate) imports: Vec<ImportItem>,
     /// Modules, inline or not.
-    pub(crate) modules: Vec<(SmolStr, Visibility)>,
-    /// All names in macro calls among the items.
+    pub(crate) modules: Vec<ModuleItem>,
+    /// All names in macro calls among the items, those of the macros included.
     pub(crate) loose: Vec<SmolStr>,
+    /// The macros that are called among the items.
+    pub(crate) macro_calls: Vec<SmolStr>,
     /// What a macro among the items may have added, if there is one.
     pub(crate) opening: Option<Reason>,
+    pub(crate) allows: Allows,
+}
+
+/// `mod name;` or `mod name { .. }`.
+#[derive(Clone, Debug)]
+pub(crate) struct ModuleItem {
+    pub(crate) name: SmolStr,
+    pub(crate) visibility: Visibility,
     pub(crate) allows: Allows,
 }
 
@@ -50,8 +60,8 @@ pub(crate) struct ImportItem {
     pub(crate) visibility: Visibility,
     pub(crate) is_cfg: bool,
     pub(crate) allows: Allows,
-    /// Something besides `#[cfg]`, `#[doc]` and `allow` stands in front of it.
-    pub(crate) has_attributes: bool,
+    /// It may be for something besides the code, as its attributes say.
+    pub(crate) is_special: bool,
 }
 
 /// Lints that an attribute lets pass.

@@ -13,9 +13,8 @@ use rowan::GreenNode;
 use rustc_hash::FxHashSet;
 
 use super::{
-    outline::{
-        Allows, ImportItem, Item, ItemKind, Member, MemberKind, Outline, OutlineScope, Visibility,
-    },
+    item_marks, item_shape,
+    outline::{Allows, ImportItem, Item, ItemKind, ModuleItem, Outline, OutlineScope, Visibility},
     reasons::Reason,
     token_paths,
 };
@@ -81,8 +80,14 @@ impl Lowering {
     fn module(&mut self, scope: u32, module: &ast::Module) {
         let Some(name) = module.name() else { return };
         let visibility = Visibility::of(module.visibility());
-        let declared = (plain(name.text()), visibility);
-        self.outline.scopes[scope as usize].modules.push(declared);
+        let allows = Allows::of(module.attrs());
+        let name = plain(name.text());
+        let modules = &mut self.outline.scopes[scope as usize].modules;
+        modules.push(ModuleItem {
+            name,
+            visibility,
+            allows,
+        });
         let Some(list) = module.item_list() else {
             return;
         };
@@ -90,7 +95,7 @@ impl Lowering {
             return; // `ItemsOf` has no number for it
         }
         let inner = list.syntax().children().filter_map(ast::Attr::cast);
-        let allows = Allows::of(module.attrs().chain(inner));
+        let allows = Allows::of(inner);
         self.open.push((self.outline.scopes.len() as u32, list));
         self.outline.scopes.push(OutlineScope {
             allows,
@@ -101,12 +106,7 @@ impl Lowering {
     fn import(&mut self, scope: u32, item: &ast::Use, attributes: &Attributes) {
         let visibility = Visibility::of(item.visibility());
         let allows = Allows::of(item.attrs());
-        let has_attributes = item.attrs().any(|attr| {
-            let text = attr.syntax().text().to_string();
-            !["#[cfg", "#[doc", "#[allow", "#[expect"]
-                .iter()
-                .any(|start| text.starts_with(start))
-        });
+        let is_special = item_marks::is_special(item) || self.depth_in_macros > 0;
         for import in uses::flatten(item, self.base) {
             self.outline.scopes[scope as usize]
                 .imports
@@ -115,13 +115,13 @@ impl Lowering {
                     visibility,
                     is_cfg: attributes.is_cfg || self.depth_in_macros > 0,
                     allows,
-                    has_attributes: has_attributes || self.depth_in_macros > 0,
+                    is_special,
                 });
         }
     }
 
     fn named(&mut self, scope: u32, item: &ast::Item, attributes: &Attributes) {
-        let Some((kind, name, visibility)) = kind_of(item, attributes) else {
+        let Some((kind, name, visibility)) = item_shape::kind_of(item, attributes) else {
             return;
         };
         let node = item.syntax();
@@ -138,11 +138,14 @@ impl Lowering {
             _ => name.map(|name| plain(name.text())).unwrap_or_default(),
         };
         let self_type = match item {
-            ast::Item::Impl(item) => item.self_ty().map(|ty| type_path(&ty)).unwrap_or_default(),
+            ast::Item::Impl(item) => item
+                .self_ty()
+                .map(|ty| item_shape::type_path(&ty))
+                .unwrap_or_default(),
             _ => Vec::new(),
         };
         let index = self.outline.items.len() as u32;
-        let is_exposed = attributes.may_generate || is_exposed(item);
+        let is_exposed = attributes.may_generate || item_marks::is_exposed(item);
         self.outline.items.push(Item {
             kind,
             name,
@@ -152,7 +155,7 @@ impl Lowering {
             is_exposed,
             is_in_macro: self.depth_in_macros > 0,
             allows: Allows::of(item.attrs()),
-            members: members(item, self.base),
+            members: item_shape::members(item, self.base),
             self_type,
             green: node.green().to_owned(),
         });
@@ -161,6 +164,14 @@ impl Lowering {
 
     /// What stands inside, where it reads as items: all of it, or the groups in braces directly inside.
     fn macro_call(&mut self, scope: u32, call: &ast::MacroCall) {
+        let mut path = Vec::new();
+        if let Some(called) = call.path() {
+            let names = called.segments().filter_map(|segment| segment.name_ref());
+            path.extend(names.map(|name| plain(name.text())));
+        }
+        let own = &mut self.outline.scopes[scope as usize];
+        own.macro_calls.extend(path.last().cloned());
+        own.loose.extend(path);
         let Some(tree) = call.token_tree() else {
             self.opened(scope, Reason::Macro);
             return;
@@ -261,185 +272,5 @@ impl Lowering {
         self.depth_in_macros -= 1;
         self.base = base;
         true
-    }
-}
-
-type Kinded = (ItemKind, Option<ast::Name>, Option<ast::Visibility>);
-
-fn kind_of(item: &ast::Item, attributes: &Attributes) -> Option<Kinded> {
-    Some(match item {
-        ast::Item::Fn(item) => (ItemKind::Function, item.name(), item.visibility()),
-        ast::Item::Struct(item) => {
-            let is_value = !matches!(item.kind(), ast::StructKind::Record(_));
-            let kind = ItemKind::Struct { is_value };
-            (kind, item.name(), item.visibility())
-        }
-        ast::Item::Enum(item) => (ItemKind::Enum, item.name(), item.visibility()),
-        ast::Item::Union(item) => (ItemKind::Union, item.name(), item.visibility()),
-        ast::Item::Trait(item) => (ItemKind::Trait, item.name(), item.visibility()),
-        ast::Item::TypeAlias(item) => (ItemKind::TypeAlias, item.name(), item.visibility()),
-        ast::Item::Const(item) => (ItemKind::Const, item.name(), item.visibility()),
-        ast::Item::Static(item) => (ItemKind::Static, item.name(), item.visibility()),
-        ast::Item::MacroRules(item) => {
-            let is_exported = attributes.is_macro_export;
-            (ItemKind::Macro { is_exported }, item.name(), None)
-        }
-        ast::Item::MacroDef(item) => {
-            let kind = ItemKind::Macro { is_exported: false };
-            (kind, item.name(), item.visibility())
-        }
-        ast::Item::Impl(_) => (ItemKind::Impl, None, None),
-        ast::Item::ExternBlock(_) => (ItemKind::ExternBlock, None, None),
-        ast::Item::ExternCrate(item) => {
-            let is_this = item.name_ref()?.self_token().is_some();
-            let name = item.rename().and_then(|rename| rename.name());
-            (ItemKind::ExternCrate { is_this }, name, item.visibility())
-        }
-        _ => return None,
-    })
-}
-
-/// Whether a function may be called by what is not looked at.
-fn is_exposed(item: &ast::Item) -> bool {
-    const EXPOSED: [&str; 12] = [
-        "test",
-        "bench",
-        "no_mangle",
-        "export_name",
-        "panic_handler",
-        "global_allocator",
-        "used",
-        "proc_macro",
-        "rustc_",
-        "lang",
-        "start",
-        "link_section",
-    ];
-    item.attrs().any(|attr| {
-        let text = attr.syntax().text().to_string();
-        EXPOSED.iter().any(|word| text.contains(word))
-    })
-}
-
-fn members(item: &ast::Item, base: u32) -> Vec<Member> {
-    let member = |kind, name: Option<ast::Name>, visibility| {
-        let name = name?;
-        Some(Member {
-            kind,
-            name: plain(name.text()),
-            name_offset: base + u32::from(name.syntax().text_range().start()),
-            visibility: Visibility::of(visibility),
-        })
-    };
-    let associated = |list: Option<ast::AssocItemList>| -> Vec<Member> {
-        let items = list.into_iter().flat_map(|list| list.assoc_items());
-        items
-            .filter_map(|item| match item {
-                ast::AssocItem::Fn(f) => member(MemberKind::Function, f.name(), f.visibility()),
-                ast::AssocItem::Const(c) => member(MemberKind::Value, c.name(), c.visibility()),
-                ast::AssocItem::TypeAlias(t) => member(MemberKind::Type, t.name(), t.visibility()),
-                ast::AssocItem::MacroCall(_) => None,
-            })
-            .collect()
-    };
-    match item {
-        ast::Item::Enum(item) => {
-            let variants = item
-                .variant_list()
-                .into_iter()
-                .flat_map(|list| list.variants());
-            variants
-                .filter_map(|v| member(MemberKind::Variant, v.name(), v.visibility()))
-                .collect()
-        }
-        ast::Item::Impl(item) => associated(item.assoc_item_list()),
-        ast::Item::Trait(item) => associated(item.assoc_item_list()),
-        ast::Item::ExternBlock(block) => {
-            let items = block
-                .extern_item_list()
-                .into_iter()
-                .flat_map(|list| list.extern_items());
-            items
-                .filter_map(|item| match item {
-                    ast::ExternItem::Fn(f) => {
-                        member(MemberKind::Function, f.name(), f.visibility())
-                    }
-                    ast::ExternItem::Static(s) => {
-                        member(MemberKind::Value, s.name(), s.visibility())
-                    }
-                    ast::ExternItem::TypeAlias(t) => {
-                        member(MemberKind::Type, t.name(), t.visibility())
-                    }
-                    ast::ExternItem::MacroCall(_) => None,
-                })
-                .collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// The path of a type that is nothing but a path; empty otherwise.
-fn type_path(ty: &ast::Type) -> Vec<ra_ap_syntax::SmolStr> {
-    let ast::Type::PathType(path) = ty else {
-        return Vec::new();
-    };
-    let Some(path) = path.path() else {
-        return Vec::new();
-    };
-    let names: Option<Vec<_>> = path
-        .segments()
-        .map(|segment| segment.name_ref().map(|name| plain(name.text())))
-        .collect();
-    names.unwrap_or_default()
-}
-
-impl Visibility {
-    fn of(visibility: Option<ast::Visibility>) -> Visibility {
-        let Some(visibility) = visibility else {
-            return Visibility::Private;
-        };
-        let node = visibility.syntax();
-        let has = |kind: SyntaxKind| {
-            node.descendants_with_tokens()
-                .any(|element| element.kind() == kind)
-        };
-        if has(SyntaxKind::IN_KW) || has(SyntaxKind::CRATE_KW) {
-            Visibility::Crate
-        } else if has(SyntaxKind::SUPER_KW) {
-            Visibility::Super
-        } else if has(SyntaxKind::SELF_KW) {
-            Visibility::Private
-        } else {
-            Visibility::Public
-        }
-    }
-}
-
-impl Allows {
-    fn of(attributes: impl Iterator<Item = ast::Attr>) -> Allows {
-        let mut allows = Allows::default();
-        for attribute in attributes {
-            let text = attribute.syntax().text().to_string();
-            if !(text.contains("allow") || text.contains("expect")) {
-                continue;
-            }
-            let is_unused = text.contains("unused,")
-                || text.contains("unused)")
-                || text.contains("unused ")
-                || text.contains("warnings");
-            allows.dead_code |= is_unused || text.contains("dead_code");
-            allows.unused_imports |= is_unused || text.contains("unused_imports");
-            allows.too_many_lines |= text.contains("too_many_lines");
-        }
-        allows
-    }
-
-    /// What holds where both hold.
-    pub(super) fn with(self, other: Allows) -> Allows {
-        Allows {
-            dead_code: self.dead_code || other.dead_code,
-            unused_imports: self.unused_imports || other.unused_imports,
-            too_many_lines: self.too_many_lines || other.too_many_lines,
-        }
     }
 }

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use ra_ap_parser::Edition;
 use ra_ap_syntax::SmolStr;
+use rustc_hash::FxHashSet;
 
 use super::{
     imported::Imported,
@@ -135,6 +136,7 @@ impl<'a> Paths<'a> {
             for meaning in &meanings {
                 self.look(meaning.def, name, &mut found, &mut inside);
             }
+            distinct(&mut found);
             if !is_last || is_front {
                 found.retain(|binding| binding.namespace == Namespace::Type);
             }
@@ -165,13 +167,7 @@ impl<'a> Paths<'a> {
     /// Adds what `name` means in `def`; `inside`: `def` has members that are not looked into here.
     fn look(&self, def: Def, name: &str, found: &mut Vec<Binding>, inside: &mut Option<Def>) {
         match def {
-            Def::Module(module) => {
-                for binding in self.lookup(module, name) {
-                    if !found.contains(&binding) {
-                        found.push(binding);
-                    }
-                }
-            }
+            Def::Module(module) => found.extend(self.lookup(module, name)),
             Def::Item(..) => {
                 let before = found.len();
                 self.variant(def, name, found);
@@ -191,16 +187,15 @@ impl<'a> Paths<'a> {
             return found;
         }
         self.own(module, name, module, &mut found);
-        if self.is_told(module, name, &found) {
-            return found;
-        }
-        if (self.imported)(module).globs.is_empty() {
+        let has_globs = !self.scopes.modules[module as usize].globs.is_empty();
+        if !has_globs || self.is_told(module, name, &found) {
             return found;
         }
         match self.behind {
             Some(behind) => found.extend(behind(module, name)),
             None => self.search(module, name, &mut found),
         }
+        distinct(&mut found);
         found
     }
 
@@ -211,7 +206,12 @@ impl<'a> Paths<'a> {
         let mut entered = vec![false; self.scopes.modules.len()];
         entered[module as usize] = true;
         while let Some((at, from)) = open.pop_front() {
-            for glob in &(self.imported)(at).globs {
+            // Who has none that is seen from there is not asked at all: hundreds of modules behind the globs of one may each
+            // have `use super::*`, and each ask in a circle is a step of the iteration.
+            let globs = &self.scopes.modules[at as usize].globs;
+            let is_asked = globs.iter().any(|&seen| self.scopes.sees(from, seen));
+            let globs = is_asked.then(|| &(self.imported)(at).globs);
+            for glob in globs.into_iter().flatten() {
                 if !self.scopes.sees(from, glob.seen) {
                     continue;
                 }
@@ -220,7 +220,9 @@ impl<'a> Paths<'a> {
                         entered[behind as usize] = true;
                         let before = found.len();
                         self.own(behind, name, at, found);
-                        let is_hidden = self.scopes.modules[behind as usize].named.contains(name);
+                        let is_hidden = self.scopes.modules[behind as usize]
+                            .named
+                            .contains_key(name);
                         if found.len() == before && !is_hidden {
                             open.push_back((behind, at));
                         }
@@ -237,7 +239,9 @@ impl<'a> Paths<'a> {
 
     /// Whether there is no need to look behind globs.
     fn is_told(&self, module: u32, name: &str, found: &[Binding]) -> bool {
-        let is_named = self.scopes.modules[module as usize].named.contains(name);
+        let is_named = self.scopes.modules[module as usize]
+            .named
+            .contains_key(name);
         is_named
             || found
                 .iter()
@@ -249,16 +253,12 @@ impl<'a> Paths<'a> {
         let declared = self.scopes.modules[module as usize].declared.get(name);
         let imported = || (self.imported)(module).names.get(name);
         // Only a module with such an import is asked: that keeps the circles small.
-        let is_named = self.scopes.modules[module as usize].named.contains(name);
+        let is_named = self.scopes.modules[module as usize]
+            .named
+            .contains_key(name);
         let imported = is_named.then(imported).flatten();
-        for binding in declared.into_iter().chain(imported).flatten() {
-            let is_there = found
-                .iter()
-                .any(|known| (known.def, known.namespace) == (binding.def, binding.namespace));
-            if !is_there && self.scopes.sees(from, binding.seen) {
-                found.push(*binding);
-            }
-        }
+        let all = declared.into_iter().chain(imported).flatten();
+        found.extend(all.filter(|binding| self.scopes.sees(from, binding.seen)));
     }
 
     /// Adds the variant of that name, if there is one.
@@ -278,5 +278,13 @@ impl<'a> Paths<'a> {
                 });
             }
         }
+    }
+}
+
+/// Leaves of each definition in a namespace the first: names under `#[cfg]` may have thousands.
+fn distinct(found: &mut Vec<Binding>) {
+    if found.len() > 1 {
+        let mut known = FxHashSet::default();
+        found.retain(|binding| known.insert((binding.def, binding.namespace)));
     }
 }

@@ -1,4 +1,4 @@
-//! Functions that are in scope everywhere, as the standard library's prelude has them.
+//! Functions and macros that are in scope everywhere, as the standard library's prelude has them.
 
 /// In order, for the search.
 const FUNCTIONS: [&str; 14] = [
@@ -21,4 +21,59 @@ const FUNCTIONS: [&str; 14] = [
 /// Whether a call of that name needs no import.
 pub(super) fn has_function(name: &str) -> bool {
     FUNCTIONS.binary_search(&name).is_ok()
+}
+
+/// Macros of the standard library that declare nothing: in order, for the search.
+const MACROS: [&str; 36] = [
+    "assert",
+    "assert_eq",
+    "assert_ne",
+    "cfg",
+    "column",
+    "compile_error",
+    "concat",
+    "dbg",
+    "debug_assert",
+    "debug_assert_eq",
+    "debug_assert_ne",
+    "env",
+    "eprint",
+    "eprintln",
+    "file",
+    "format",
+    "format_args",
+    "global_asm",
+    "include_bytes",
+    "include_str",
+    "line",
+    "matches",
+    "module_path",
+    "option_env",
+    "panic",
+    "print",
+    "println",
+    "stringify",
+    "thread_local",
+    "todo",
+    "try",
+    "unimplemented",
+    "unreachable",
+    "vec",
+    "write",
+    "writeln",
+];
+
+/// Whether a call of that macro declares nothing and uses no name but those it is given.
+pub(super) fn has_macro(name: &str) -> bool {
+    MACROS.binary_search(&name).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FUNCTIONS, MACROS};
+
+    #[test]
+    fn lists_are_in_order() {
+        assert!(FUNCTIONS.is_sorted() && MACROS.is_sorted());
+    }
 }

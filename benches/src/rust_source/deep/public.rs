@@ -1,13 +1,15 @@
 //! What the public API of a crate names, and what is reached from there.
 //!
 //! Asked by `facts` and pages. Named: what `pub` shows from the root, through modules, re-exports and globs. Reached: what
-//! the code of that refers to, and so on; a type's `impl` blocks are reached with it.
+//! the code of that refers to, and so on, all meanings under `#[cfg]` included; a type's `impl` blocks are reached with it,
+//! and one for a type of another crate with what its head names.
 
 use dagwood::{Cx, Query};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     crate_names::{CrateNames, NamesIn},
+    describe,
     links::LinksOf,
     members::MembersOf,
     outline::{ItemKind, OutlineOf},
@@ -86,11 +88,25 @@ fn named(names: &CrateNames) -> FxHashSet<Def> {
 fn edges(cx: &Cx<'_, Sources>, krate: CrateId) -> FxHashMap<Def, Vec<Def>> {
     let tree = cx.get(ModulesOf(krate));
     let mut edges: FxHashMap<Def, Vec<Def>> = FxHashMap::default();
+    let self_types = &cx.get(MembersOf(krate)).self_types;
+    let is_for_foreign = |def: Def| {
+        let Def::Item(module, index) = def else {
+            return false;
+        };
+        let kind = describe::item(cx, krate, module, index).1.kind;
+        kind == ItemKind::Impl && !self_types.contains_key(&def)
+    };
     for (module, place) in (0..).zip(&tree.modules) {
-        for link in &cx.get(LinksOf { krate, module }).links {
-            if let Some(from) = link.from {
-                edges.entry(from).or_default().push(link.def);
+        let links = cx.get(LinksOf { krate, module });
+        for link in &links.links {
+            let Some(from) = link.from else { continue };
+            edges.entry(from).or_default().push(link.def);
+            if is_for_foreign(from) {
+                edges.entry(link.def).or_default().push(from);
             }
+        }
+        for &(from, to) in &links.also {
+            edges.entry(from).or_default().push(to);
         }
         let outline = cx.get(OutlineOf(place.file));
         for &index in &outline.scopes[place.scope as usize].items {
@@ -105,7 +121,7 @@ fn edges(cx: &Cx<'_, Sources>, krate: CrateId) -> FxHashMap<Def, Vec<Def>> {
             }
         }
     }
-    for (&implementation, &of) in &cx.get(MembersOf(krate)).self_types {
+    for (&implementation, &of) in self_types {
         edges.entry(of).or_default().push(implementation);
     }
     edges

@@ -123,26 +123,19 @@ fn crates<'db>(cx: &Cx<'db, Sources>, package: PackageId, progress: &Progress) -
     for (krate, (facts, findings, its_unused)) in crates.iter().zip(parts) {
         whole.stray_files += u64::from(krate.is_stray);
         whole.findings.extend(findings);
-        let mut files: Vec<FileId> = cx
-            .get(ModulesOf(krate.id))
-            .modules
-            .iter()
-            .map(|module| module.file)
-            .collect();
         if krate.is_stray {
             continue;
         }
-        files.sort();
-        files.dedup();
-        for file in files {
-            *entered.entry(file).or_default() += 1;
+        for module in &cx.get(ModulesOf(krate.id)).modules {
+            // Scope 0 is the file itself, as often as `mod` leads to it.
+            *entered.entry(module.file).or_default() += u32::from(module.scope == 0);
         }
         for finding in its_unused {
             *unused.entry(finding).or_default() += 1;
         }
         whole.crates.extend(facts);
     }
-    // A file that several crates share may hold what only one of them uses.
+    // A file that is several modules, of one crate or of several, may hold what only one of them uses.
     let in_all = unused
         .into_iter()
         .filter(|((file, _), count)| entered.get(file).is_some_and(|all| count >= all));

@@ -16,7 +16,7 @@ use super::{
 use crate::rust_source::{
     items::ItemsOf,
     manifest::ManifestOf,
-    module_tree::{CrateId, ModulesOf},
+    module_tree::{CrateId, ModuleTree, ModulesOf},
     sources::Sources,
 };
 
@@ -42,8 +42,14 @@ pub(crate) struct Scope {
     pub(crate) is_cfg: bool,
     pub(crate) declared: FxHashMap<SmolStr, Vec<Binding>>,
     pub(crate) imports: Vec<ImportItem>,
-    /// The names of imports that are no globs: they hide what globs bring.
-    pub(crate) named: FxHashSet<SmolStr>,
+    /// Who sees its globs: known before anybody asks where they lead.
+    pub(crate) globs: Vec<Seen>,
+    /// Which imports are globs.
+    pub(crate) glob_imports: Vec<u32>,
+    /// The names of imports that are no globs, and which ones: they hide what globs bring.
+    pub(crate) named: FxHashMap<SmolStr, Vec<u32>>,
+    /// The number of the module and the last one of those inside, in an order in which these follow at once.
+    extent: (u32, u32),
     /// The variants of its enums.
     pub(crate) variants: FxHashMap<u32, Vec<(SmolStr, u32)>>,
     pub(crate) opening: Option<Reason>,
@@ -82,7 +88,7 @@ pub(crate) enum Namespace {
 }
 
 /// Who sees a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Seen {
     Everywhere,
     /// In this module and below.
@@ -102,8 +108,38 @@ impl Scopes {
     pub(crate) fn sees(&self, module: u32, seen: Seen) -> bool {
         match seen {
             Seen::Everywhere => true,
-            Seen::Inside(outer) => self.around(module).any(|around| around == outer),
+            Seen::Inside(outer) => self.is_inside(module, outer),
         }
+    }
+
+    /// Whether a module is this one or inside it, however deep.
+    pub(crate) fn is_inside(&self, module: u32, outer: u32) -> bool {
+        let (first, last) = self.modules[outer as usize].extent;
+        (first..=last).contains(&self.modules[module as usize].extent.0)
+    }
+
+    fn number(&mut self, tree: &ModuleTree) {
+        let mut next = 0;
+        let mut open = vec![(0u32, false)];
+        while let Some((module, is_done)) = open.pop() {
+            let extent = &mut self.modules[module as usize].extent;
+            if is_done {
+                extent.1 = next - 1;
+            } else {
+                extent.0 = next;
+                next += 1;
+                open.push((module, true));
+                let children = tree.modules[module as usize].children.iter();
+                open.extend(children.map(|&child| (child, false)));
+            }
+        }
+    }
+
+    /// The imports of a module that bring a name.
+    pub(crate) fn imports_of(&self, module: u32, name: &str) -> impl Iterator<Item = &ImportItem> {
+        let scope = &self.modules[module as usize];
+        let imports = scope.named.get(name).into_iter().flatten();
+        imports.map(|&i| &scope.imports[i as usize])
     }
 
     /// The module, then those around it.
@@ -142,17 +178,18 @@ impl Query<Sources> for ScopesOf {
                 ..Scope::default()
             });
         }
+        scopes.number(tree);
         for (id, (module, outline)) in (0u32..).zip(tree.modules.iter().zip(outlines)) {
+            let written = outline.scopes[module.scope as usize].modules.iter().rev();
+            let written: FxHashMap<&SmolStr, Visibility> = written
+                .map(|module| (&module.name, module.visibility))
+                .collect();
             for &child in &module.children {
                 let child_module = &tree.modules[child as usize];
-                let written = outline.scopes[module.scope as usize]
-                    .modules
-                    .iter()
-                    .find(|(name, _)| *name == child_module.name);
                 // One in a macro call is taken as seen.
-                let seen = written.map_or(Seen::Everywhere, |(_, visibility)| {
-                    scopes.seen(id, *visibility)
-                });
+                let seen = written
+                    .get(&child_module.name)
+                    .map_or(Seen::Everywhere, |&visibility| scopes.seen(id, visibility));
                 let def = Def::Module(child);
                 scopes.declare(id, &child_module.name, def, Namespace::Type, seen);
             }
@@ -177,7 +214,7 @@ impl Query<Sources> for ScopesOf {
         let mut all_names = FxHashSet::default();
         for module in &scopes.modules {
             all_names.extend(module.declared.keys().cloned());
-            all_names.extend(module.named.iter().cloned());
+            all_names.extend(module.named.keys().cloned());
             let variants = module.variants.values().flatten();
             all_names.extend(variants.map(|(name, _)| name.clone()));
         }
@@ -189,13 +226,24 @@ impl Query<Sources> for ScopesOf {
 impl Scopes {
     fn take(&mut self, id: u32, scope: u32, outline: &Outline) {
         let from = &outline.scopes[scope as usize];
-        let named = from
-            .imports
-            .iter()
-            .filter_map(|import| import.import.name.clone());
-        let named = named.collect();
+        let mut globs = Vec::new();
+        let mut glob_imports = Vec::new();
+        let mut named: FxHashMap<SmolStr, Vec<u32>> = FxHashMap::default();
+        for (i, item) in (0..).zip(&from.imports) {
+            if item.import.is_glob {
+                globs.push(self.seen(id, item.visibility));
+                glob_imports.push(i);
+            }
+            if let Some(name) = &item.import.name {
+                named.entry(name.clone()).or_default().push(i);
+            }
+        }
+        globs.sort();
+        globs.dedup();
         let module = &mut self.modules[id as usize];
         module.imports = from.imports.clone();
+        module.globs = globs;
+        module.glob_imports = glob_imports;
         module.named = named;
         module.opening = from.opening;
         for &item in &from.items {

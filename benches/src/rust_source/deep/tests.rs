@@ -56,16 +56,21 @@ fn run(input: &Input, wanted: &Wanted) -> Deep {
 }
 
 /// Findings of all lints in a library of one file, without the file's name.
-fn library(text: &str) -> Vec<String> {
+pub(super) fn library(text: &str) -> Vec<String> {
     package(&[("src/lib.rs", text)])
         .iter()
         .map(|line| line.trim_start_matches("src/lib.rs:").to_owned())
         .collect()
 }
 
-fn package(files: &[(&str, &str)]) -> Vec<String> {
+pub(super) fn package(files: &[(&str, &str)]) -> Vec<String> {
     let mut all = vec![("Cargo.toml", MANIFEST)];
     all.extend(files);
+    package_with(&all)
+}
+
+/// Findings of all lints in these files, manifests among them.
+pub(super) fn package_with(files: &[(&str, &str)]) -> Vec<String> {
     let mut levels = Levels::default();
     Lint::ALL
         .iter()
@@ -74,7 +79,7 @@ fn package(files: &[(&str, &str)]) -> Vec<String> {
         levels,
         ..Wanted::default()
     };
-    let text = run(&input(&all), &wanted).text;
+    let text = run(&input(files), &wanted).text;
     let is_finding = |line: &&str| !line.starts_with(' ');
     text.lines().filter(is_finding).map(str::to_owned).collect()
 }
@@ -97,7 +102,7 @@ fn function<'a>(json: &'a serde_json::Value, path: &str) -> &'a serde_json::Valu
         .unwrap_or_else(|| panic!("no {path} in {json:#}"))
 }
 
-const NONE: [&str; 0] = [];
+pub(super) const NONE: [&str; 0] = [];
 
 #[test]
 fn text_and_json_are_the_same_on_every_backend_with_any_number_of_workers() {
@@ -152,6 +157,23 @@ fn public_api_reaches_what_its_code_refers_to() {
         function(&json, "crate::g")["signature"].to_string(),
         "[\"crate::a::Shown\"]"
     );
+}
+
+#[test]
+fn public_api_reaches_twins_and_implementations_for_types_of_others() {
+    let text = "mod a { pub struct Shown; struct Hidden;
+        impl From<Shown> for u8 { fn from(_: Shown) -> u8 { helper() } } impl From<Hidden> for u16 { fn from(_: Hidden) -> u16 { 1 } }
+        #[cfg(a)] fn helper() -> u8 { one() } #[cfg(b)] fn helper() -> u8 { two() } fn one() -> u8 { 1 } fn two() -> u8 { 2 } }
+        pub use a::Shown;";
+    let json = json(&[("Cargo.toml", MANIFEST), ("src/lib.rs", text)]);
+    let reached: Vec<_> = json["crates"][0]["modules"][1]["functions"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|function| function["is_reached"] == true)
+        .collect();
+    // Shown's, Hidden's, both twins, what each calls.
+    assert_eq!(reached, [true, false, true, true, true, true]);
 }
 
 #[test]

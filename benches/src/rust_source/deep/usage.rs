@@ -60,7 +60,7 @@ impl Query<Sources> for UsageOf {
             .scopes
             .modules
             .iter()
-            .flat_map(|scope| &scope.named)
+            .flat_map(|scope| scope.named.keys())
             .collect();
         let is_wanted = |name: &&SmolStr| by_import.contains(name);
         let mut open: Vec<(u32, SmolStr)> = Vec::new();
@@ -74,6 +74,15 @@ impl Query<Sources> for UsageOf {
                 .iter()
                 .filter(|(_, name)| by_import.contains(name));
             open.extend(used.cloned());
+            // A macro among the items may have brought the names of the modules around.
+            if names.scopes.modules[module as usize].opening.is_some() {
+                for (_, name) in links.used.iter().filter(|(_, name)| is_wanted(&name)) {
+                    let around = names.scopes.around(module);
+                    usage
+                        .loose
+                        .extend(around.map(|around| (around, name.clone())));
+                }
+            }
             usage.in_macros.extend(links.macro_names.iter().cloned());
             usage.all_loose.extend(links.loose_names.iter().cloned());
             for around in names.scopes.around(module) {

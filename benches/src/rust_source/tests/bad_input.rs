@@ -136,6 +136,15 @@ fn unreadable_file_is_a_diagnostic() {
     assert_eq!(complaints(&analysis), ["gone.rs: skipped: a test"]);
 }
 
+#[test]
+fn a_module_whose_folder_was_not_read_is_not_missing() {
+    let analysis = run(&input_with_skipped(
+        &[("src/lib.rs", "mod gone; use gone::x;")],
+        &["src/gone"],
+    ));
+    assert_eq!(complaints(&analysis), ["src/gone: skipped: a test"]);
+}
+
 #[cfg(unix)]
 #[test]
 fn links_lead_into_no_loop() {

@@ -19,7 +19,8 @@ const COLUMN_GAP: usize = 70;
 const MARGIN: usize = 10;
 
 /// The picture. `edges`: for each node those that it leads to; itself and the unknown are left out.
-pub(super) fn svg(nodes: &[Node], edges: &[Vec<usize>]) -> String {
+/// `name`: what tells it from the other pictures of its page.
+pub(super) fn svg(name: &str, nodes: &[Node], edges: &[Vec<usize>]) -> String {
     let layers = layers(edges);
     let columns = layers.iter().max().map_or(0, |max| max + 1);
     let mut rows = vec![0; columns];
@@ -49,7 +50,7 @@ pub(super) fn svg(nodes: &[Node], edges: &[Vec<usize>]) -> String {
     let mut svg = format!(
         "<div class=\"graph\"><svg width=\"{full_width}\" height=\"{full_height}\" \
          viewBox=\"0 0 {full_width} {full_height}\" role=\"img\">\n\
-         <defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" \
+         <defs><marker id=\"tip-{name}\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" \
          orient=\"auto\"><path d=\"M0 0L8 4L0 8z\"/></marker></defs>\n"
     );
     for (from, targets) in edges.iter().enumerate() {
@@ -64,7 +65,7 @@ pub(super) fn svg(nodes: &[Node], edges: &[Vec<usize>]) -> String {
             let class = if is_back { " class=\"back\"" } else { "" };
             let _ = writeln!(
                 svg,
-                "<path{class} d=\"M{x} {y}C{} {y} {} {to_y} {to_x} {to_y}\" marker-end=\"url(#tip)\"/>",
+                "<path{class} d=\"M{x} {y}C{} {y} {} {to_y} {to_x} {to_y}\" marker-end=\"url(#tip-{name})\"/>",
                 x + bend,
                 to_x as i64 - bend as i64
             );

@@ -98,28 +98,30 @@ pub(super) fn render(cx: &Cx<'_, Sources>, site: &Site<'_, '_>) -> String {
 
 /// The modules of a crate, those inside others further in.
 fn module_list(cx: &Cx<'_, Sources>, krate: CrateId, tree: &ModuleTree, body: &mut String) {
-    let mut open = vec![(0u32, 0usize)];
-    let mut depth = 0;
+    // `None`: the modules inside another one have come.
+    let mut open = vec![Some(0u32)];
     body.push_str("<ul class=\"tree first\">\n");
-    while let Some((module, level)) = open.pop() {
-        while depth < level {
-            body.push_str("<ul class=\"tree\">\n");
-            depth += 1;
-        }
-        while depth > level {
-            body.push_str("</ul>\n");
-            depth -= 1;
-        }
+    while let Some(next) = open.pop() {
+        let Some(module) = next else {
+            body.push_str("</ul></li>\n");
+            continue;
+        };
         let own = &tree.modules[module as usize];
-        let _ = writeln!(
+        let _ = write!(
             body,
-            "<li><a class=\"mono\" href=\"{}\">{}</a></li>",
+            "<li><a class=\"mono\" href=\"{}\">{}</a>",
             url(&module_path(cx, krate, module)),
             escape(&own.name)
         );
-        open.extend(own.children.iter().rev().map(|&child| (child, level + 1)));
+        if own.children.is_empty() {
+            body.push_str("</li>\n");
+        } else {
+            body.push_str("\n<ul class=\"tree\">\n");
+            open.push(None);
+            open.extend(own.children.iter().rev().copied().map(Some));
+        }
     }
-    body.push_str(&"</ul>\n".repeat(depth + 1));
+    body.push_str("</ul>\n");
 }
 
 fn findings(cx: &Cx<'_, Sources>, site: &Site<'_, '_>, body: &mut String) {
@@ -151,12 +153,7 @@ fn findings(cx: &Cx<'_, Sources>, site: &Site<'_, '_>, body: &mut String) {
                 .position
                 .map(|(line, _)| format!("#L{line}"))
                 .unwrap_or_default();
-            let line = if finding.lint == Lint::NotUtf8 {
-                String::new()
-            } else {
-                line
-            };
-            let page = url(&format!("sources/{}.html", finding.file));
+            let page = url(&super::page_of_label(&finding.file));
             format!(
                 "<a class=\"mono\" href=\"{page}{line}\">{}</a>",
                 escape(&text)

@@ -23,6 +23,7 @@ use super::{
     scopes::Def,
 };
 use crate::rust_source::{
+    digest::Digest,
     module_tree::{CrateId, ModulesOf},
     sources::{FileId, Sources},
 };
@@ -124,12 +125,31 @@ impl Site<'_, '_> {
 fn module_path(cx: &Cx<'_, Sources>, krate: CrateId, module: u32) -> String {
     let root = &cx.data().file(krate.0).label;
     let name = &cx.get(ModulesOf(krate)).modules[module as usize].name;
-    format!("modules/{root}/{module}-{name}.html")
+    page_path(format!("modules/{root}/{module}-{name}"))
 }
 
 /// The path of a file's page.
 fn source_path(cx: &Cx<'_, Sources>, file: FileId) -> String {
-    format!("sources/{}.html", cx.data().file(file).label)
+    page_of_label(&cx.data().file(file).label)
+}
+
+/// The path of the page of the file with that label.
+fn page_of_label(label: &str) -> String {
+    page_path(format!("sources/{label}"))
+}
+
+/// The path of a page, with its end. File systems take names of up to 255 bytes: of a longer one the rest is hashed.
+fn page_path(mut path: String) -> String {
+    const NAME_BYTES_MAX: usize = 200;
+    let begin = path.rfind('/').map_or(0, |slash| slash + 1);
+    if path.len() - begin > NAME_BYTES_MAX {
+        let hash = Digest::new().part(&path.as_bytes()[begin..]).finish();
+        path.truncate(path.floor_char_boundary(begin + NAME_BYTES_MAX / 2));
+        path.push('~');
+        path.push_str(&hash);
+    }
+    path.push_str(".html");
+    path
 }
 
 /// A link, from the top, to the line where a definition stands.

@@ -223,7 +223,7 @@ impl Module<'_, '_> {
             text: text.to_owned(),
             url: format!("{}{}", self.top, url(def)),
         });
-        draw(body, boxes.collect(), &edges);
+        draw(body, "calls", boxes.collect(), &edges);
     }
 
     fn module_graph(&self, body: &mut String) {
@@ -245,12 +245,12 @@ impl Module<'_, '_> {
                 html::url(&module_path(self.cx, self.id, module))
             ),
         });
-        draw(body, boxes.collect(), &edges);
+        draw(body, "modules", boxes.collect(), &edges);
     }
 }
 
 /// Draws the graph; of a large one the nodes with most edges.
-fn draw(body: &mut String, nodes: Vec<Node>, edges: &[(usize, usize)]) {
+fn draw(body: &mut String, name: &str, nodes: Vec<Node>, edges: &[(usize, usize)]) {
     let mut degrees = vec![0usize; nodes.len()];
     for &(from, to) in edges {
         degrees[from] += 1;
@@ -282,5 +282,5 @@ fn draw(body: &mut String, nodes: Vec<Node>, edges: &[(usize, usize)]) {
         .filter(|(i, _)| number.contains_key(i))
         .map(|(_, node)| node)
         .collect();
-    body.push_str(&graph::svg(&nodes, &shown));
+    body.push_str(&graph::svg(name, &nodes, &shown));
 }

@@ -40,21 +40,27 @@ pub(super) fn render(cx: &Cx<'_, Sources>, site: &Site<'_, '_>, file: FileId) ->
         body.push_str("<p class=\"soft\">no crate of the input reaches this file</p>\n");
     }
     findings(site, label, &mut body);
+    let edition = cx.get(ManifestOf(cx.data().file(file).package)).edition;
+    let mut lines = Lines {
+        page: &mut body,
+        line: 0,
+        top: &top,
+    };
     match cx.get(SourceText(file)) {
         Ok(text) => {
+            lines.begin();
             let targets = links_of_file::links(cx, site, file);
-            let edition = cx.get(ManifestOf(cx.data().file(file).package)).edition;
-            body.push_str("<pre class=\"source\"><code>");
-            Lines {
-                page: &mut body,
-                line: 0,
-                top: &top,
-            }
-            .all(&LexedStr::new(edition, text), targets);
-            body.push_str("</code></pre>\n");
+            lines.all(&LexedStr::new(edition, text), targets);
         }
-        Err(_) => body.push_str("<p>Not shown: the text is not UTF-8.</p>\n"),
+        Err(_) => {
+            lines
+                .page
+                .push_str("<p>The text is not UTF-8: shown as far as it can be.</p>\n");
+            lines.begin();
+            lines.token(None, &String::from_utf8_lossy(&cx.data().file(file).bytes));
+        }
     }
+    body.push_str("</code></pre>\n");
     html::page(&top, label, &body)
 }
 
@@ -88,14 +94,22 @@ struct Lines<'a> {
 }
 
 impl Lines<'_> {
-    fn all(&mut self, lexed: &LexedStr<'_>, targets: Vec<Target>) {
+    fn begin(&mut self) {
+        self.page.push_str("<pre class=\"source\"><code>");
         self.begin_line();
+    }
+
+    fn all(&mut self, lexed: &LexedStr<'_>, targets: Vec<Target>) {
         let mut targets = targets.into_iter().peekable();
         for i in 0..lexed.len() {
             let (start, text) = (lexed.text_start(i) as u32, lexed.text(i));
             while targets.next_if(|target| target.offset < start).is_some() {}
-            let is_whole =
-                |target: &Target| target.offset == start && target.len as usize == text.len();
+            // The name of a raw identifier is shorter than its text.
+            let name = text.strip_prefix("r#").unwrap_or(text);
+            let is_whole = |target: &Target| {
+                let len = target.len as usize;
+                target.offset == start && (len == text.len() || len == name.len())
+            };
             let target = targets.next_if(is_whole);
             let class = class(lexed.kind(i));
             if let Some(target) = &target {

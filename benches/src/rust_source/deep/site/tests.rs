@@ -6,7 +6,11 @@ use std::sync::Mutex;
 use dagwood::{Backend, Database, Executor};
 
 use super::super::{findings::Levels, progress::Progress, report, tests::SAMPLE};
-use crate::rust_source::{Input, tests::input};
+use crate::rust_source::{
+    Input,
+    tests::{MANIFEST, input},
+    walk::Found,
+};
 
 type Pages = BTreeMap<String, String>;
 
@@ -173,4 +177,108 @@ fn names_that_mean_something_in_a_link_still_lead_there() {
     let pages = pages(Backend::Sequential, 1, &input(&files));
     assert_eq!(dead_links(&pages), Vec::<String>::new());
     assert!(pages.contains_key("sources/a b#?%.rs.html"));
+}
+
+#[test]
+fn long_names_have_pages_that_can_be_written() {
+    let (module, file) = ("m".repeat(300), format!("src/{}.rs", "f".repeat(250)));
+    let root = format!("mod {module} {{ pub fn f() {{}} }}\npub fn g() {{ {module}::f() }}");
+    let files = [
+        ("Cargo.toml", MANIFEST),
+        ("src/lib.rs", &root),
+        (&file, "fn f() {}"),
+    ];
+    let pages = pages(Backend::Sequential, 1, &input(&files));
+    assert_eq!(dead_links(&pages), Vec::<String>::new());
+    let names = pages.keys().flat_map(|path| path.split('/'));
+    assert_eq!(names.filter(|name| name.len() > 255).count(), 0);
+}
+
+#[test]
+fn a_file_that_is_not_text_has_a_page_with_lines() {
+    let found = Found {
+        files: vec![
+            ("a.rs".to_owned(), b"mod b;\nuse b::x;\n".to_vec()),
+            ("b.rs".to_owned(), b"fn x() {}\n\n// \xff\xfe\n".to_vec()),
+        ],
+        ..Found::default()
+    };
+    let pages = pages(Backend::Sequential, 1, &Input::of(found));
+    assert_eq!(dead_links(&pages), Vec::<String>::new());
+    assert!(pages["sources/a.rs.html"].contains("href=\"../sources/b.rs.html#L1\""));
+    assert!(pages["sources/b.rs.html"].contains("// \u{fffd}\u{fffd}"));
+}
+
+#[test]
+fn files_whose_names_read_the_same_have_one_page_and_the_other_is_named() {
+    let file = |text: &str| ("a\u{fffd}.rs".to_owned(), text.as_bytes().to_vec());
+    let found = Found {
+        files: vec![file("fn b() {}"), file("fn a() {}")],
+        ..Found::default()
+    };
+    let pages = pages(Backend::Sequential, 1, &Input::of(found));
+    assert!(
+        pages["sources/a\u{fffd}.rs.html"].contains(">a</a>")
+            || pages["sources/a\u{fffd}.rs.html"].contains(" a()")
+    );
+    assert!(pages["index.html"].contains("another reads the same"));
+}
+
+#[test]
+fn raw_identifiers_are_links_too() {
+    let files = [(
+        "a.rs",
+        "pub mod r#type { pub fn f() {} }\nuse r#type::f;\nfn g() { f(); r#type::f() }\n",
+    )];
+    let pages = pages(Backend::Sequential, 1, &input(&files));
+    assert_eq!(pages["sources/a.rs.html"].matches(">r#type</a>").count(), 2);
+}
+
+/// What stands inside what, as `outer>inner`, for each element of a page; and the ids that stand twice.
+fn nesting(page: &str) -> (BTreeSet<String>, Vec<&str>) {
+    let mut open: Vec<&str> = Vec::new();
+    let mut found = BTreeSet::new();
+    for tag in page.split('<').skip(1) {
+        let name = tag.split([' ', '>', '\n']).next().unwrap_or_default();
+        if let Some(closed) = name.strip_prefix('/') {
+            assert_eq!(open.pop(), Some(closed), "{page}");
+        } else if !tag.starts_with('!') {
+            found.insert(format!("{}>{name}", open.last().unwrap_or(&"")));
+            let is_alone = tag.split('>').next().is_some_and(|tag| tag.ends_with('/'));
+            if !is_alone && !matches!(name, "meta" | "link" | "input") {
+                open.push(name);
+            }
+        }
+    }
+    assert_eq!(open, [""; 0], "{page}");
+    let mut ids: Vec<&str> = values(page, " id=\"").collect();
+    ids.sort_unstable();
+    let twice = ids.windows(2).filter(|two| two[0] == two[1]);
+    (found, twice.map(|two| two[0]).collect())
+}
+
+#[test]
+fn elements_are_nested_as_they_may_be_and_no_id_stands_twice() {
+    let pages = pages(Backend::Sequential, 1, &input(SAMPLE));
+    let mut pictures = 0;
+    for (path, text) in pages.iter().filter(|(path, _)| path.ends_with(".html")) {
+        // A script has a text of its own.
+        let text = text.split("<script").next().unwrap_or_default();
+        let page = if path == "index.html" {
+            format!("{text}</main></body></html>")
+        } else {
+            text.to_owned()
+        };
+        let (found, twice) = nesting(&page);
+        pictures = pictures.max(page.matches("<svg").count());
+        assert_eq!(twice, [""; 0], "{path}");
+        let wrong = [
+            "ul>ul", "ul>a", "li>li", "a>a", "p>p", "p>ul", "p>table", "table>td",
+        ];
+        assert!(
+            wrong.iter().all(|pair| !found.contains(*pair)),
+            "{path}: {found:?}"
+        );
+    }
+    assert_eq!(pictures, 2, "calls and modules on one page");
 }
