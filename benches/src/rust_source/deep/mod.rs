@@ -6,7 +6,7 @@
 //! outline        OutlineOf       what a file declares, in full          (outline_lowering)
 //!   scopes       ScopesOf        the modules of a crate side by side
 //!     imported   ImportedBy      imports to a fixpoint, in a database of the crate's own   (paths: one path)
-//!     crate_names  NamesIn       all names; why what is not found may be right (reasons)
+//!     crate_names  NamesIn       all names; why what is not found may be right (reasons, made, elsewhere)
 //!       members  MembersOf       `Type::name`
 //!   references   ReferencesOf    what an item's text refers to          (segments, token_paths, metrics)
 //!     links      LinksOf         each path with what it means, module by module     (finder)
@@ -28,6 +28,7 @@ use dagwood::{Database, Error, Executor};
 mod checks;
 mod crate_names;
 mod describe;
+mod elsewhere;
 mod facts;
 mod finder;
 mod findings;
@@ -35,6 +36,7 @@ mod foreign;
 mod imported;
 mod json;
 mod links;
+mod made;
 mod members;
 mod metrics;
 mod module_graph;

@@ -38,6 +38,10 @@ pub(crate) struct OutlineScope {
     pub(crate) modules: Vec<(SmolStr, Visibility)>,
     /// All names in macro calls among the items.
     pub(crate) loose: Vec<SmolStr>,
+    /// All words in their strings.
+    pub(crate) words: Vec<SmolStr>,
+    /// The macros that they call.
+    pub(crate) called: Vec<SmolStr>,
     /// What a macro among the items may have added, if there is one.
     pub(crate) opening: Option<Reason>,
     pub(crate) allows: Allows,
@@ -86,7 +90,7 @@ pub(crate) struct Item {
     pub(crate) is_in_macro: bool,
     pub(crate) allows: Allows,
     pub(crate) members: Vec<Member>,
-    /// For an `impl` the path of its type.
+    /// For an `impl` the path of its type; for an `extern crate` the crate's own name.
     pub(crate) self_type: Vec<SmolStr>,
     pub(crate) green: GreenNode,
 }

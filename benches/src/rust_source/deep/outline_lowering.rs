@@ -139,6 +139,10 @@ impl Lowering {
         };
         let self_type = match item {
             ast::Item::Impl(item) => item.self_ty().map(|ty| type_path(&ty)).unwrap_or_default(),
+            ast::Item::ExternCrate(item) => {
+                let name = item.name_ref().map(|name| plain(name.text()));
+                name.into_iter().collect()
+            }
             _ => Vec::new(),
         };
         let index = self.outline.items.len() as u32;
@@ -165,8 +169,12 @@ impl Lowering {
             self.opened(scope, Reason::Macro);
             return;
         };
-        let names = token_paths::names(tree.syntax().green());
-        self.outline.scopes[scope as usize].loose.extend(names);
+        let green = tree.syntax().green();
+        let called = call.path().and_then(|path| path.segment()?.name_ref());
+        let outer = &mut self.outline.scopes[scope as usize];
+        outer.loose.extend(token_paths::names(green));
+        outer.words.extend(token_paths::words(green));
+        outer.called.extend(called.map(|name| plain(name.text())));
         let text = tree.syntax().text().to_string();
         let is_built = text.contains("OUT_DIR");
         self.opened(

@@ -230,6 +230,7 @@ fn summary(whole: &Whole<'_>) -> String {
         "calls that may be, for a stated limit",
     );
     line(counts.local_imports, "imports from the same crate");
+    line(counts.made_imports, "of them what macro calls make");
     line(counts.foreign_imports, "imports from elsewhere");
     for (reason, count) in Reason::ALL.iter().zip(counts.excused_imports) {
         line(count, &format!("imports not seen: {}", reason.text()));
