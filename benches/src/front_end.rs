@@ -102,6 +102,7 @@ pub(crate) fn run(args: &RunArgs, engine: Engine, workers: usize) -> Result<Exit
     let wanted = Wanted {
         levels: levels(&args.depth.lint),
         is_json: args.depth.format == Some(Format::Json),
+        has_query_graph: true,
         out: args.depth.out.clone(),
     };
     let progress = Progress::default();

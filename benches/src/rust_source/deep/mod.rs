@@ -17,6 +17,7 @@
 //!       facts    ModuleFactsOf   measures, calls, signatures
 //!         report, json           the whole
 //!           site                 pages of HTML, side by side          (write)
+//!           query_graph          how deep all these queries are, and how many are shared
 //! ```
 //!
 //! Errors of the input end nothing: what was not analysed is named with the reason.
@@ -46,6 +47,7 @@ mod paths;
 mod prelude;
 mod progress;
 mod public;
+mod query_graph;
 mod reasons;
 mod references;
 mod report;
@@ -68,6 +70,8 @@ use super::{Input, digest::Digest, sources::Sources};
 pub(crate) struct Wanted {
     pub(crate) levels: Levels,
     pub(crate) is_json: bool,
+    /// Also what the queries of the analysis are like: then the database records what they ask.
+    pub(crate) has_query_graph: bool,
     /// Where pages are to be written.
     pub(crate) out: Option<PathBuf>,
 }
@@ -95,20 +99,31 @@ pub(crate) fn analyse(
     wanted: &Wanted,
     progress: &Progress,
 ) -> Result<Deep, Error> {
-    let database = Database::new(input.sources().clone());
-    let (text, is_denied, written) = executor.run(&database, |cx| {
+    let mut database = Database::new(input.sources().clone());
+    if wanted.has_query_graph {
+        database = database.record_all();
+    }
+    let (whole, written) = executor.run(&database, |cx| {
         let whole = report::whole(cx, progress);
-        let text = if wanted.is_json {
-            json::render(cx, &whole, &wanted.levels)
-        } else {
-            report::text(&whole, &wanted.levels)
-        };
         let written = wanted.out.as_ref().map(|root| {
             let sink = |path: &str, text: &str| write::page(root, path, text);
             site::render(cx, &whole, &wanted.levels, progress, &sink)
         });
-        (text, wanted.levels.deny(&whole.findings), written)
+        (whole, written)
     })?;
+    let graph = match wanted.has_query_graph {
+        true => Some(query_graph::of(executor, &database)?),
+        false => None,
+    };
+    let text = executor.run(&database, |cx| {
+        if wanted.is_json {
+            json::render(cx, &whole, graph, &wanted.levels)
+        } else {
+            report::text(&whole, graph, &wanted.levels)
+        }
+    })?;
+    let is_denied = wanted.levels.deny(&whole.findings);
+    drop(whole);
     Ok(Deep {
         text,
         is_denied,

@@ -12,6 +12,7 @@ use super::{
     findings::{Finding, Level, Levels, Lint},
     outline::OutlineOf,
     progress::Progress,
+    query_graph::QueryGraph,
     reasons::Reason,
     references::ReferencesOf,
 };
@@ -194,8 +195,16 @@ fn one_crate<'db>(
 }
 
 /// The counts, one a line, then what the lints say at their levels.
-pub(crate) fn text(whole: &Whole<'_>, levels: &Levels) -> String {
+pub(crate) fn text(whole: &Whole<'_>, graph: Option<QueryGraph>, levels: &Levels) -> String {
     let mut text = summary(whole);
+    if let Some(graph) = graph {
+        let mut line = |count: u64, what: &str| text.push_str(&format!("{count:>9} {what}\n"));
+        line(graph.queries, "queries for all this");
+        line(graph.asks, "asks of them for each other");
+        line(graph.depth, "queries in the longest chain of asks");
+        line(graph.shared, "queries that several others ask for");
+        line(graph.askers_max, "queries that ask for one and the same");
+    }
     for finding in &whole.findings {
         match levels.of(finding.lint) {
             Level::Allow => {}

@@ -8,6 +8,8 @@ use crate::rust_source::{
     tests::{MANIFEST, input},
 };
 
+mod unseen;
+
 /// Something of everything: modules in files and inline, globs in circles, re-exports, enums, a member of the same name in
 /// two crates, an unreadable file, a macro, findings.
 pub(super) const SAMPLE: &[(&str, &str)] = &[
