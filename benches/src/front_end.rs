@@ -95,7 +95,10 @@ pub(crate) fn run(args: &RunArgs, engine: Engine, workers: usize) -> Result<Exit
     )
     .map_err(|error| Failure::Usage(error.to_string()))?;
     let read = start.elapsed();
-    let builder = Executor::builder().backend(backend).workers(workers);
+    let builder = Executor::builder()
+        .backend(backend)
+        .workers(workers)
+        .statistics(args.depth.progress);
     let executor = jobserver::with_shared(builder)
         .build()
         .map_err(|error| Failure::Work(error.to_string()))?;

@@ -61,7 +61,7 @@ mod usage;
 mod write;
 
 pub(crate) use findings::{Level, Levels, Lint};
-pub(crate) use progress::Progress;
+pub(crate) use progress::{Done, Progress};
 
 use super::{Input, digest::Digest, sources::Sources};
 

@@ -298,7 +298,8 @@ impl Walk {
     }
 
     fn function(&mut self, node: &GreenNodeData, at: u32, around: Option<Kind>) {
-        if around == Some(Kind::STMT_LIST) {
+        // What an `extern` block in a body declares is known in the block around it.
+        if matches!(around, Some(Kind::STMT_LIST | Kind::EXTERN_ITEM_LIST)) {
             self.inner_item(node);
         }
         let (name, name_offset) = name_in(node, at).unwrap_or_default();

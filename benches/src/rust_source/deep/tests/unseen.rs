@@ -66,15 +66,16 @@ fn globs_of_other_crates_bring_what_those_crates_show() {
     assert_eq!(
         found,
         [
-            "top/src/lib.rs:3:20: excused-import: `Private` is not seen in `crate::a`: a glob of another crate may bring it",
-            "top/src/lib.rs:3:29: excused-import: `Absent` is not seen in `crate::a`: a glob of another crate may bring it",
+            "top/src/lib.rs:3:24: unresolved-import: `Private` is not in `crate::a`",
+            "top/src/lib.rs:3:33: excused-import: `Absent` is not seen in `crate::a`: a glob of another crate may bring it",
         ]
     );
     assert_eq!(
         counts,
         [
             "5 imports from elsewhere",
-            "2 imports not seen: a glob of another crate may bring it"
+            "1 imports not seen: a glob of another crate may bring it",
+            "1 imports that lead nowhere"
         ]
     );
 }
@@ -111,7 +112,10 @@ fn crates_that_glob_each_other_end_the_search() {
             "a/Cargo.toml",
             "[package]\nname = \"a\"\n[dependencies]\nb = { path = \"../b\" }",
         ),
-        ("a/src/lib.rs", "pub use b::*;\npub use self::Nothing;"),
+        (
+            "a/src/lib.rs",
+            "pub use b::*;\nmod m { pub use crate::Nothing; }",
+        ),
         (
             "b/Cargo.toml",
             "[package]\nname = \"b\"\n[dependencies]\na = { path = \"../a\" }",
@@ -122,7 +126,7 @@ fn crates_that_glob_each_other_end_the_search() {
     assert_eq!(
         found,
         [
-            "a/src/lib.rs:2:15: excused-import: `Nothing` is not seen in `crate`: a glob of another crate may bring it"
+            "a/src/lib.rs:2:24: excused-import: `Nothing` is not seen in `crate`: a glob of another crate may bring it"
         ]
     );
 }
@@ -178,7 +182,7 @@ fn imports_that_macro_calls_make_are_counted() {
         ("Cargo.toml", "[package]\nname = \"a\"\nedition = \"2024\""),
         (
             "src/lib.rs",
-            "mod m { make! { A B } pub struct C; }\npub use m::{A, B, C};",
+            "mod m { make! { => A => B } pub struct C; }\npub use m::{A, B, C};",
         ),
     ];
     let (found, counts) = imports(&files);
