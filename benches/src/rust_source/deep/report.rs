@@ -85,9 +85,10 @@ fn package<'db>(cx: &Cx<'db, Sources>, id: PackageId, progress: &Progress) -> Wh
     let package = cx.data().package(id);
     let mut files = package.files.clone();
     files.sort_by_cached_key(|&file| std::cmp::Reverse(cx.data().file(file).bytes.len()));
-    let (in_files, crates) = cx.join(
-        |cx| cx.par_map(&files, |cx, &id| file(cx, id, progress)),
+    // A crate's imports are one long chain, which others had better not wait for at the end; files are there to be given away.
+    let (crates, in_files) = cx.join(
         |cx| crates(cx, id, progress),
+        |cx| cx.par_map(&files, |cx, &id| file(cx, id, progress)),
     );
     let mut whole = crates;
     whole.packages = u64::from(package.manifest.is_some());
