@@ -69,11 +69,16 @@ fn counts(done: &Done) -> String {
     format!("{items} items, {modules} modules, {pages} pages")
 }
 
-/// What is done, and what is waited for: by how many, and for what the longest.
+/// What is done, and what is waited for: how many waits there are, and the longest.
 fn message(done: &Done, waits: &WaitReport) -> String {
     let mut text = counts(done);
     if let Some(longest) = waits.iter().max_by_key(|waiter| waiter.waiting_for()) {
-        text.push_str(&format!("; {} wait for {}", waits.len(), longest.awaited()));
+        let who = longest.queries().first().map_or("a job", String::as_str);
+        let count = waits.len();
+        text.push_str(&format!(
+            "; waits: {count}, as {who} for {}",
+            longest.awaited()
+        ));
         if let Some(time) = longest.waiting_for() {
             text.push_str(&format!(" ({time:.1?})"));
         }
@@ -133,7 +138,11 @@ mod tests {
             said
         });
         assert!(said.contains("2 modules, 0 pages; "), "{said}");
-        assert!(said.contains(" wait for "), "{said}");
+        assert!(
+            said.contains("; waits: ") && said.contains(" for "),
+            "{said}"
+        );
+        assert!(said.contains("Held"), "{said}");
         assert!(executor.statistics().waits >= 2);
     }
 }

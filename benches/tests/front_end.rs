@@ -110,6 +110,7 @@ fn json_names_what_was_not_analysed() {
     assert_eq!(done.code, 0, "{}", done.stderr);
     let json: serde_json::Value = serde_json::from_str(&done.stdout).expect("JSON");
     assert_eq!(json["not_analysed"][0]["file"], "src/not_text.rs");
+    assert!(json["query_graph"]["depth"].as_u64() > Some(5));
     let findings = json["findings"].as_array().expect("a list");
     let is_dead = |finding: &&serde_json::Value| finding["lint"] == "unused-function";
     let dead = findings.iter().find(is_dead).expect("it is found");
