@@ -8,7 +8,6 @@ use rustc_hash::FxHashMap;
 
 use super::{
     checks::ChecksOf,
-    crate_names::NamesIn,
     facts::{Counts, ModuleFacts, ModuleFactsOf},
     findings::{Finding, Level, Levels, Lint},
     outline::OutlineOf,
@@ -60,18 +59,7 @@ pub(crate) fn whole<'db>(cx: &Cx<'db, Sources>, progress: &Progress) -> Whole<'d
     // The large ones first, so that none is left alone at the end.
     let mut order = packages.clone();
     order.sort_by_cached_key(|package| std::cmp::Reverse(bytes(package)));
-    // A crate's imports are one long chain: who has nothing to do begins one early, so that none is left alone at the end.
-    let (mut parts, ()) = cx.join(
-        |cx| cx.par_map(&order, |cx, &id| (id, package(cx, id, progress))),
-        |cx| {
-            cx.par_for_each(&order, |cx, &id| {
-                let crates = cx.get(CratesOf(id)).iter();
-                for krate in crates.filter(|krate| !krate.is_stray) {
-                    cx.get(NamesIn(krate.id));
-                }
-            })
-        },
-    );
+    let mut parts = cx.par_map(&order, |cx, &id| (id, package(cx, id, progress)));
     parts.sort_by_key(|(id, _)| *id);
     let mut whole = Whole::default();
     for (_, part) in parts {
@@ -97,7 +85,7 @@ fn package<'db>(cx: &Cx<'db, Sources>, id: PackageId, progress: &Progress) -> Wh
     let package = cx.data().package(id);
     let mut files = package.files.clone();
     files.sort_by_cached_key(|&file| std::cmp::Reverse(cx.data().file(file).bytes.len()));
-    // The chain first; files are there to be given away.
+    // A crate's imports are one long chain, which others had better not wait for at the end; files are there to be given away.
     let (crates, in_files) = cx.join(
         |cx| crates(cx, id, progress),
         |cx| cx.par_map(&files, |cx, &id| file(cx, id, progress)),
