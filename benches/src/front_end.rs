@@ -101,13 +101,17 @@ pub(crate) fn run(args: &RunArgs, engine: Engine, workers: usize) -> Result<Exit
         fs::create_dir_all(out).map_err(error)?;
     }
     let read = start.elapsed();
-    let builder = Executor::builder().backend(backend).workers(workers);
+    let builder = Executor::builder()
+        .backend(backend)
+        .workers(workers)
+        .statistics(args.depth.progress);
     let executor = jobserver::with_shared(builder)
         .build()
         .map_err(|error| Failure::Work(error.to_string()))?;
     let wanted = Wanted {
         levels: levels(&args.depth.lint),
         is_json: args.depth.format == Some(Format::Json),
+        has_query_graph: true,
         out: args.depth.out.clone(),
     };
     let progress = Progress::default();

@@ -3,11 +3,12 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
-use dagwood::{Cx, Database, Query, Step, Storage, Task};
+use dagwood::{Asked, Cx, Database, Query, Step, Storage, Task};
 use dagwood_tests::{Bed, Dag, Node, Random, at_once_from_tasks, fail_quietly, scaled, scenarios};
 
 scenarios! {
     all [1, 2, 3, 8]: s1_records_of_random_graphs;
+    all [1, 2, 3]: s1_records_lead_to_those_of_what_was_asked_for;
     all [1, 2, 8]: s1_records_of_nested_branches;
     all [1, 2, 8]: s1_records_beside_panics;
     all [1, 2, 4]: s1_records_of_tasks;
@@ -31,6 +32,47 @@ fn s1_records_of_random_graphs(bed: &Bed) {
             assert_eq!(format!("{record:?}"), expected, "seed {seed}, node {node}");
         }
     }
+}
+
+/// All queries in these steps, in program order.
+fn asked_in<'db, D>(steps: &[Step<'db, D>]) -> Vec<Asked<'db, D>> {
+    let mut found = Vec::new();
+    for step in steps {
+        match step {
+            Step::Ask(asked) => found.push(*asked),
+            Step::Fork(branches) => branches
+                .iter()
+                .for_each(|branch| found.extend(asked_in(branch))),
+        }
+    }
+    found
+}
+
+/// Who knows no type walks from a query to all that it depends on; what has failed has no steps.
+fn s1_records_lead_to_those_of_what_was_asked_for(bed: &Bed) {
+    let executor = bed.executor();
+    for seed in bed.numbers(30) {
+        let mut random = Random::new(seed);
+        let len = 1 + random.below(60);
+        let db = Database::new(Dag::random(&mut random, len)).record_all();
+        at_once_from_tasks(&executor, &db, len, |cx, i| *cx.get(Node(i)));
+        for node in 0..len {
+            let steps = db.record(&Node(node)).expect("it is ready");
+            for asked in asked_in(&steps) {
+                let Node(key) = asked.key().expect("all are nodes");
+                let steps = asked.steps().expect("it is ready");
+                assert_eq!(format!("{steps:?}"), db.data().record_of(key));
+                let again = asked_in(&db.record(&Node(node)).expect("it is ready"));
+                assert!(again.contains(&asked));
+                assert_eq!(again.iter().filter(|other| **other == asked).count(), 1);
+            }
+        }
+    }
+    let db = Database::new(()).record_all();
+    let asked = executor.run(&db, |cx| *cx.get(Shape::FailedAsk));
+    asked.expect("it sees the failure");
+    let steps = db.record(&Shape::FailedAsk).expect("it is ready");
+    assert!(asked_in(&steps)[0].steps().is_none());
 }
 
 /// A number, and its square, by index.
@@ -59,6 +101,8 @@ enum Shape {
     FailedTask,
     Broadcast,
     Chain(usize),
+    Failing,
+    FailedAsk,
 }
 
 fn ask(cx: &Cx<'_, ()>, number: usize) {
@@ -176,6 +220,8 @@ impl Query<()> for Shape {
             Shape::FailedTask => failed_task(cx),
             Shape::Broadcast => broadcast(cx),
             Shape::Chain(len) => chain(cx, len),
+            Shape::Failing => fail_quietly("always"),
+            Shape::FailedAsk => assert!(cx.try_get(Shape::Failing).is_err()),
         }
     }
 }
@@ -314,6 +360,11 @@ fn steps_are_looked_at_on_the_databases_thread() {
     assert!(refuses(&|| {
         if let Step::Ask(asked) = &steps[0] {
             assert!(asked.key::<Square>().is_some());
+        }
+    }));
+    assert!(refuses(&|| {
+        if let Step::Ask(asked) = &steps[0] {
+            assert!(asked.steps().is_some());
         }
     }));
 }

@@ -13,6 +13,8 @@ use ra_ap_syntax::{
 pub(super) struct Attributes {
     /// The item is there under a condition only.
     pub(super) is_cfg: bool,
+    /// `#[cfg(test)]`
+    pub(super) is_test: bool,
     /// Files or folders that `#[path]` names; several where `cfg_attr` chooses.
     pub(super) paths: Vec<SmolStr>,
     /// One of `paths` holds always, so that the usual place does not count.
@@ -37,7 +39,10 @@ impl Attributes {
 
     fn take(&mut self, meta: &ast::Meta, is_conditional: bool) {
         match meta {
-            ast::Meta::CfgMeta(_) => self.is_cfg = true,
+            ast::Meta::CfgMeta(meta) => {
+                self.is_cfg = true;
+                self.is_test |= meta.syntax().text() == "cfg(test)";
+            }
             ast::Meta::CfgAttrMeta(_) => {}
             ast::Meta::UnsafeMeta(_) => {} // `unsafe(no_mangle)` and its like
             ast::Meta::KeyValueMeta(pair) if is_named(pair.path(), "path") => {

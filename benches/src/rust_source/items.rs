@@ -49,6 +49,8 @@ pub(super) struct Scope {
 pub(super) struct ModuleDeclaration {
     pub(super) name: SmolStr,
     pub(super) is_cfg: bool,
+    /// `#[cfg(test)]`
+    pub(super) is_test: bool,
     pub(super) paths: Vec<SmolStr>,
     pub(super) has_plain_path: bool,
     pub(super) offset: u32,

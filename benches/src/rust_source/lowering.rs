@@ -127,6 +127,7 @@ impl Lowering {
         let declaration = ModuleDeclaration {
             name: plain(name.text()),
             is_cfg: attributes.is_cfg,
+            is_test: attributes.is_test,
             paths: attributes.paths,
             has_plain_path: attributes.has_plain_path,
             offset: u32::from(name.syntax().text_range().start()),

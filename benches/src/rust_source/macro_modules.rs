@@ -38,6 +38,7 @@ impl<'a> Search<'a> {
                 self.found.push(ModuleDeclaration {
                     name: plain(name),
                     is_cfg: true,
+                    is_test: false,
                     has_plain_path: path.is_some(),
                     paths: path.into_iter().collect(),
                     offset: self.name_offset,

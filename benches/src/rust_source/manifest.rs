@@ -1,10 +1,11 @@
-//! What a package's `Cargo.toml` says: the edition and the roots of its crates.
+//! What a package's `Cargo.toml` says: the edition, the roots of its crates, its library and its dependencies.
 //!
-//! Asked by `parse` (edition) and `crates` (roots). Follows Cargo's conventions as far as files are concerned and
-//! knows nothing of dependencies or features.
+//! Asked by `parse` (edition), `crates` (roots) and `libraries`. Follows Cargo's conventions as far as files are concerned
+//! and knows nothing of versions or features.
 
 use dagwood::{Cx, Query};
 use ra_ap_parser::Edition;
+use ra_ap_syntax::SmolStr;
 use toml::{Table, Value};
 
 use super::sources::{FileId, Package, PackageId, Sources, directory_of, join_label};
@@ -16,11 +17,25 @@ pub(super) struct ManifestOf(pub(super) PackageId);
 /// What was learned from a manifest; for files without one, what is assumed.
 pub(super) struct Manifest {
     pub(super) edition: Edition,
+    pub(super) name: SmolStr,
+    /// The library's name in code, and its root.
+    pub(super) library: Option<(SmolStr, FileId)>,
+    /// `test = false`: the library is never built with `cfg(test)`.
+    pub(super) is_library_untested: bool,
+    pub(super) dependencies: Vec<Dependency>,
     /// Root files of libraries, programs, tests, examples, benches and the build script, each once.
     pub(super) roots: Vec<FileId>,
     /// Lints that `[lints]`, or the workspace's, lets pass, by the compiler's names.
     pub(super) allowed_lints: Vec<String>,
     pub(super) error: Option<String>,
+}
+
+/// What a manifest calls a dependency, whatever it is needed for.
+pub(super) struct Dependency {
+    /// In code.
+    pub(super) name: SmolStr,
+    pub(super) package: SmolStr,
+    pub(super) path: Option<SmolStr>,
 }
 
 impl Query<Sources> for ManifestOf {
@@ -29,33 +44,82 @@ impl Query<Sources> for ManifestOf {
     fn provide(self, cx: &Cx<'_, Sources>) -> Manifest {
         let sources = cx.data();
         let package = sources.package(self.0);
+        let nothing = Manifest {
+            edition: Edition::Edition2021,
+            name: SmolStr::default(),
+            library: None,
+            is_library_untested: false,
+            dependencies: Vec::new(),
+            roots: Vec::new(),
+            allowed_lints: Vec::new(),
+            error: None,
+        };
         let Some(bytes) = &package.manifest else {
-            return Manifest {
-                edition: Edition::Edition2021,
-                roots: Vec::new(),
-                allowed_lints: Vec::new(),
-                error: None,
-            };
+            return nothing;
         };
         match table(bytes) {
-            Ok(table) => Manifest {
-                edition: edition(sources, package, &table),
-                roots: roots(sources, package, &table),
-                allowed_lints: allowed_lints(sources, package, &table),
-                error: None,
-            },
+            Ok(table) => {
+                let name = table.get("package").and_then(|package| package.get("name"));
+                let name = SmolStr::new(name.and_then(Value::as_str).unwrap_or_default());
+                let tested = table.get("lib").and_then(|lib| lib.get("test"));
+                Manifest {
+                    edition: edition(sources, package, &table),
+                    library: library(sources, package, &table, &name),
+                    name,
+                    is_library_untested: tested.and_then(Value::as_bool) == Some(false),
+                    dependencies: dependencies(&table),
+                    roots: roots(sources, package, &table),
+                    allowed_lints: allowed_lints(sources, package, &table),
+                    error: None,
+                }
+            }
             Err(error) => Manifest {
-                edition: Edition::Edition2021,
                 roots: roots(
                     sources,
                     package,
                     &Table::from_iter([("package".to_owned(), Table::new().into())]),
                 ),
-                allowed_lints: Vec::new(),
                 error: Some(error),
+                ..nothing
             },
         }
     }
+}
+
+fn library(
+    sources: &Sources,
+    package: &Package,
+    table: &Table,
+    name: &str,
+) -> Option<(SmolStr, FileId)> {
+    let own = table.get("lib");
+    let said = |key| own.and_then(|lib| lib.get(key)?.as_str());
+    let label = join_label(&package.directory, said("path").unwrap_or("src/lib.rs"))?;
+    let name = said("name").unwrap_or(name).replace('-', "_");
+    Some((SmolStr::new(name), sources.file_at(&label)?))
+}
+
+/// Those of all kinds and targets.
+fn dependencies(table: &Table) -> Vec<Dependency> {
+    const KINDS: [&str; 3] = ["dependencies", "dev-dependencies", "build-dependencies"];
+    let targets = table.get("target").and_then(Value::as_table);
+    let targets = targets.into_iter().flat_map(Table::values);
+    let tables = targets.filter_map(Value::as_table);
+    let mut found = Vec::new();
+    for table in std::iter::once(table).chain(tables) {
+        for kind in KINDS {
+            let entries = table.get(kind).and_then(Value::as_table);
+            for (name, value) in entries.into_iter().flatten() {
+                let said = |key| value.get(key).and_then(Value::as_str).map(SmolStr::new);
+                found.push(Dependency {
+                    name: SmolStr::new(name.replace('-', "_")),
+                    package: said("package").unwrap_or_else(|| SmolStr::new(name)),
+                    path: said("path"),
+                });
+            }
+        }
+    }
+    found
 }
 
 fn table(bytes: &[u8]) -> Result<Table, String> {

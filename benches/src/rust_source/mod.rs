@@ -5,7 +5,7 @@
 //! ```text
 //! sources                      files and packages, under dense ids
 //!   parse      SourceText, LineIndex, Parse      (nesting: how deep a source may be)
-//!   manifest   ManifestOf                        edition and roots from Cargo.toml
+//!   manifest   ManifestOf                        edition, roots and more from Cargo.toml  (libraries)
 //!     items    ItemsOf                           (lowering: uses, attributes, macro_modules)
 //!       bodies       BodyOf                      inside functions
 //!       module_tree  ModulesOf                   (module_files: from `mod` to file)
@@ -29,6 +29,7 @@ pub(crate) mod deep;
 mod digest;
 mod input;
 mod items;
+mod libraries;
 mod lints;
 mod lowering;
 mod macro_modules;

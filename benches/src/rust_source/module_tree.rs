@@ -20,6 +20,13 @@ pub(super) const MODULE_LIMIT: usize = 1 << 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct CrateId(pub(super) FileId);
 
+impl CrateId {
+    /// The file it begins with.
+    pub(super) fn root(self) -> FileId {
+        self.0
+    }
+}
+
 /// The module tree of a crate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct ModulesOf(pub(super) CrateId);
@@ -38,6 +45,7 @@ pub(super) struct Module {
     pub(super) parent: Option<u32>,
     pub(super) name: SmolStr,
     pub(super) is_cfg: bool,
+    pub(super) is_test: bool,
     pub(super) file: FileId,
     /// Place in the file's scopes; 0 is the file itself.
     pub(super) scope: u32,
@@ -112,11 +120,12 @@ impl ModuleTree {
         if let Some(parent) = parent {
             self.modules[parent as usize].children.push(module);
         }
-        let (name, is_cfg) = (declaration.name.clone(), declaration.is_cfg);
+        let name = declaration.name.clone();
         self.modules.push(Module {
             parent,
             name,
-            is_cfg,
+            is_cfg: declaration.is_cfg,
+            is_test: declaration.is_test,
             file,
             scope,
             children: Vec::new(),

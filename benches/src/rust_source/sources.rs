@@ -120,6 +120,15 @@ impl Sources {
         self.0.by_label.get(label).copied()
     }
 
+    /// The package whose manifest lies there.
+    pub(super) fn package_at(&self, directory: &str) -> Option<PackageId> {
+        let packages = &self.0.packages;
+        // In order; the last one is for files of no package.
+        let (_, packages) = packages.split_last()?;
+        let found = packages.binary_search_by(|package| package.directory.as_str().cmp(directory));
+        found.ok().map(|place| PackageId(place as u32))
+    }
+
     /// Whether the file is there but could not be read.
     pub(super) fn is_skipped(&self, label: &str) -> bool {
         self.0

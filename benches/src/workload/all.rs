@@ -42,6 +42,19 @@ const FORKS: Workload = Workload {
     load: fork_join::load,
 };
 
+/// What the workloads share that read source.
+const FRONT_ENDS: Workload = Workload {
+    unit: "line",
+    size_means: "lines of source to take, about",
+    default_size: 400_000,
+    sizes: 1..=1_000_000_000,
+    baseline: Sequential,
+    engines: &[Fibers, Threads, Sequential, Capacity],
+    takes_input: true,
+    load: rust_source::load,
+    ..FORKS
+};
+
 /// What the workloads that fill slots, one for each item, share.
 const LOOPS: Workload = Workload {
     unit: "item",
@@ -161,30 +174,13 @@ pub(crate) static ALL: &[Workload] = &[
     Workload {
         name: "rust-source",
         about: "a front end over real Rust source: parse, modules, imports, lints, all as queries",
-        unit: "line",
-        size_means: "lines of source to take, about",
-        default_size: 400_000,
-        sizes: 1..=1_000_000_000,
-        baseline: Sequential,
-        measure: Measure::Wall,
-        engines: &[Fibers, Threads, Sequential, Capacity],
-        crashes: &[],
-        takes_input: true,
-        load: rust_source::load,
+        ..FRONT_ENDS
     },
     Workload {
         name: "rust-deep",
         about: "rust-source in depth: names to a fixpoint, calls, what is public, unused names, all as queries",
-        unit: "line",
-        size_means: "lines of source to take, about",
-        default_size: 400_000,
-        sizes: 1..=1_000_000_000,
-        baseline: Sequential,
-        measure: Measure::Wall,
-        engines: &[Fibers, Threads, Sequential, Capacity],
-        crashes: &[],
-        takes_input: true,
         load: rust_source::load_deep,
+        ..FRONT_ENDS
     },
     Workload {
         name: "fork-join",
@@ -203,7 +199,6 @@ pub(crate) static ALL: &[Workload] = &[
         default_size: 1000,
         sizes: 1..=4096,
         baseline: Plain,
-        measure: Measure::Wall,
         engines: &[
             Fibers,
             Threads,
@@ -215,9 +210,8 @@ pub(crate) static ALL: &[Workload] = &[
             Plain,
             Capacity,
         ],
-        crashes: &[],
-        takes_input: false,
         load: grid::load_hashed,
+        ..FORKS
     },
     Workload {
         name: "grid-dense",
@@ -305,7 +299,6 @@ pub(crate) static ALL: &[Workload] = &[
         default_size: 1000,
         sizes: 1..=1_000_000,
         baseline: Sequential,
-        measure: Measure::Wall,
         engines: &[
             Fibers,
             MovingFibers,
@@ -314,9 +307,8 @@ pub(crate) static ALL: &[Workload] = &[
             RayonBlocking,
             Capacity,
         ],
-        crashes: &[],
-        takes_input: false,
         load: shared::load,
+        ..FORKS
     },
     Workload {
         name: "closure",
@@ -326,11 +318,10 @@ pub(crate) static ALL: &[Workload] = &[
         default_size: 60_000,
         sizes: 8..=1_000_000,
         baseline: Tarjan,
-        measure: Measure::Wall,
         engines: &[Fibers, Threads, Sequential, Salsa, Tarjan],
         crashes: &[Salsa],
-        takes_input: false,
         load: closure::load,
+        ..FORKS
     },
     Workload {
         name: "cycle-beside",

@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::dense::Dense;
 use super::hashed::{Entry, Hashed};
+use super::record::Record;
 use super::slot::Slot;
 use super::types::id;
 use super::{Query, Storage};
@@ -37,6 +38,8 @@ pub(crate) struct Head {
     pub(super) measure: unsafe fn(*const Head) -> Measured,
     /// The name of the query with this slot, which is one of the table's.
     pub(super) describe: unsafe fn(*const Head, *const ()) -> Name,
+    /// What the query with this slot, which is one of the table's, asked for: null if nothing; `None` unless it is ready.
+    pub(super) record: unsafe fn(*const ()) -> Option<*const Record>,
 }
 
 /// What one query type has stored.
@@ -67,12 +70,16 @@ impl Head {
         unsafe fn describe(_: *const Head, _: *const ()) -> Name {
             unreachable!("no table")
         }
+        unsafe fn record(_: *const ()) -> Option<*const Record> {
+            unreachable!("no table")
+        }
         Head {
             id,
             next: std::ptr::null_mut(),
             free,
             measure,
             describe,
+            record,
         }
     }
 }
@@ -86,6 +93,7 @@ impl<Q: Query<D>, D: 'static> Table<Q, D> {
                 free: Self::free_head,
                 measure: Self::measure_head,
                 describe: Self::describe_head,
+                record: Self::record_of,
             },
             hashed: Hashed::new(!Self::IS_DENSE),
             dense: Dense::new(),
@@ -214,6 +222,16 @@ impl<Q: Query<D>, D: 'static> Table<Q, D> {
         let table = unsafe { &*head.cast::<Self>() };
         // SAFETY: by contract.
         name_of(&unsafe { table.key_of(slot) })
+    }
+
+    /// # Safety
+    ///
+    /// `slot` is a slot of a living table of this type.
+    unsafe fn record_of(slot: *const ()) -> Option<*const Record> {
+        // SAFETY: by contract.
+        let slot = unsafe { &*slot.cast::<Slot<Q::Value>>() };
+        let record = || slot.record().map_or(std::ptr::null(), std::ptr::from_ref);
+        slot.is_ready().then(record)
     }
 }
 

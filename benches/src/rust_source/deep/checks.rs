@@ -176,7 +176,7 @@ impl Check<'_, '_> {
                 place,
                 reason,
             } => (segment, place, Some(reason)),
-            Outcome::Local | Outcome::Foreign => return None,
+            Outcome::Local | Outcome::Made | Outcome::Foreign => return None,
         };
         let name = &item.import.path[segment];
         let place = describe::path(self.cx, self.krate, place);
@@ -216,7 +216,7 @@ impl Check<'_, '_> {
         match outcome {
             Outcome::Foreign => foreign::is_no_trait(name, &item.import.path),
             Outcome::Local => self.is_no_trait(item),
-            Outcome::Excused { .. } | Outcome::Absent { .. } => false,
+            Outcome::Made | Outcome::Excused { .. } | Outcome::Absent { .. } => false,
         }
     }
 

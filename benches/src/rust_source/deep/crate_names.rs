@@ -10,10 +10,13 @@ use ra_ap_syntax::SmolStr;
 use rustc_hash::FxHashSet;
 
 use super::{
+    elsewhere,
     imported::{Imported, ImportedBy},
+    made,
+    outline::ImportItem,
     paths::{End, From, Paths, Walk},
     reasons::Reason,
-    scopes::{Binding, Def, Scopes, ScopesOf},
+    scopes::{Binding, Def, Scopes, ScopesOf, Seen},
 };
 use crate::rust_source::{module_tree::CrateId, sources::Sources, uses::Import};
 
@@ -32,6 +35,8 @@ pub(crate) struct CrateNames {
 pub(crate) enum Missing {
     /// It leads out of the crate.
     Foreign,
+    /// A macro call makes it, which names it (`made`).
+    Made,
     /// It may be there: a stated limit.
     Excused(Reason),
     /// It is not there.
@@ -80,20 +85,25 @@ impl Query<Sources> for BehindGlobs {
 const GIVEN_UP: Missing = Missing::Foreign;
 
 /// A search for a reason: it ends, however imports go in circles.
-struct Search {
-    /// Whose path it is.
-    from: u32,
+pub(super) struct Search<'a, 'db> {
+    pub(super) cx: &'a Cx<'db, Sources>,
+    /// The crates that globs led through, this one last.
+    pub(super) crates: Vec<CrateId>,
+    /// Whose path it is; `None`: another crate's.
+    pub(super) from: Option<u32>,
     /// Modules whose names were looked at through a glob.
-    globs: FxHashSet<u32>,
+    pub(super) globs: FxHashSet<u32>,
     /// What was asked for already, and where: imports may go in circles.
-    asked: FxHashSet<(u32, SmolStr)>,
-    steps_left: u32,
+    pub(super) asked: FxHashSet<(u32, SmolStr)>,
+    pub(super) steps_left: u32,
 }
 
-impl Search {
-    fn from(module: u32) -> Search {
+impl<'a, 'db> Search<'a, 'db> {
+    fn from(cx: &'a Cx<'db, Sources>, krate: CrateId, module: u32) -> Search<'a, 'db> {
         Search {
-            from: module,
+            cx,
+            crates: vec![krate],
+            from: Some(module),
             globs: FxHashSet::from_iter([module]),
             asked: FxHashSet::default(),
             steps_left: 256,
@@ -103,6 +113,11 @@ impl Search {
     fn is_over(&mut self) -> bool {
         self.steps_left = self.steps_left.saturating_sub(1);
         self.steps_left == 0
+    }
+
+    /// The crate in which it searches now.
+    pub(super) fn krate(&self) -> CrateId {
+        *self.crates.last().expect("it begins in one")
     }
 }
 
@@ -157,16 +172,33 @@ impl CrateNames {
         &self.imported[module as usize]
     }
 
-    /// Why `name` is not in `place`.
-    pub(crate) fn why(&self, place: Def, name: &str) -> Missing {
+    /// Why `name` is not in `place`, for a path of `module`.
+    pub(crate) fn why(
+        &self,
+        cx: &Cx<'_, Sources>,
+        krate: CrateId,
+        module: u32,
+        place: Def,
+        name: &str,
+    ) -> Missing {
         match place {
-            Def::Module(module) => self.why_in(module, name, &mut Search::from(module)),
+            Def::Module(place) => {
+                let mut search = Search::from(cx, krate, place);
+                self.why_in(place, name, Some(module), &mut search)
+            }
             Def::Foreign => Missing::Foreign,
             Def::Item(..) | Def::Member(..) => Missing::Absent,
         }
     }
 
-    fn why_in(&self, module: u32, name: &str, search: &mut Search) -> Missing {
+    /// The same in the course of a search; `viewer`: who looks into the module, `None` if that is another crate.
+    pub(super) fn why_in(
+        &self,
+        module: u32,
+        name: &str,
+        viewer: Option<u32>,
+        search: &mut Search<'_, '_>,
+    ) -> Missing {
         let scope = &self.scopes.modules[module as usize];
         if let Some(&reason) = scope.absent.get(name) {
             return Missing::Excused(reason);
@@ -181,50 +213,29 @@ impl CrateNames {
         for item in self.scopes.imports_of(module, name) {
             match self.why_import(module, &item.import, search) {
                 Missing::Absent => {}
+                Missing::Foreign if viewer.is_none() && !self.is_seen(module, item, viewer) => {}
                 why => return why,
             }
         }
-        if let Some(reason) = scope.opening {
-            return Missing::Excused(reason);
+        let behind = self.why_behind(module, name, viewer, search);
+        match behind {
+            Missing::Foreign | Missing::Made => return behind,
+            Missing::Excused(Reason::ForeignGlob) => {}
+            _ if made::is_named(search.cx, search.krate(), self, module, name) => {
+                return Missing::Made;
+            }
+            _ => {}
         }
-        for &item in &scope.glob_imports {
-            if search.steps_left == 0 {
-                return GIVEN_UP;
-            }
-            let item = &scope.imports[item as usize];
-            match self.import(module, &item.import).end {
-                End::Foreign | End::Unknown => return Missing::Excused(Reason::ForeignGlob),
-                End::Found(found) => {
-                    for binding in found {
-                        if let Def::Module(from) = binding.def
-                            && search.globs.insert(from)
-                        {
-                            match self.why_in(from, name, search) {
-                                Missing::Absent => {}
-                                Missing::Foreign => {
-                                    return Missing::Excused(Reason::ForeignGlob);
-                                }
-                                why => return why,
-                            }
-                        }
-                    }
-                }
-                End::Missing { segment, place } => {
-                    let name = item.import.path[segment].as_str();
-                    if let Def::Module(from) = place {
-                        let why = self.why_in(from, name, search);
-                        if let Missing::Excused(_) = why {
-                            return why;
-                        }
-                    }
-                }
-                End::Inside { .. } => {}
-            }
+        match (behind, scope.opening) {
+            (Missing::Excused(Reason::ForeignGlob), None | Some(Reason::Macro)) => return behind,
+            (_, Some(reason)) => return Missing::Excused(reason),
+            (Missing::Excused(_), None) => return behind,
+            _ => {}
         }
         // Another module of that name may be the one that is meant: `#[cfg(..)] mod sys;`, several times.
         let mut outer = self.scopes.around(module);
         let is_cfg = outer.any(|around| {
-            let is_shared = self.scopes.is_inside(search.from, around);
+            let is_shared = self.scopes.is_inside(search.from.unwrap_or(0), around);
             self.scopes.modules[around as usize].is_cfg && !is_shared
         });
         if is_cfg {
@@ -233,19 +244,102 @@ impl CrateNames {
         Missing::Absent
     }
 
-    /// Why an import that was not found leads nowhere here.
-    pub(crate) fn why_not(&self, module: u32, import: &Import) -> Missing {
-        self.why_import(module, import, &mut Search::from(module))
+    /// What the globs of a module have to do with it.
+    fn why_behind(
+        &self,
+        module: u32,
+        name: &str,
+        viewer: Option<u32>,
+        search: &mut Search<'_, '_>,
+    ) -> Missing {
+        let mut maybe = Missing::Absent;
+        let mut may_be = |reason| {
+            if maybe == Missing::Absent {
+                maybe = Missing::Excused(reason);
+            }
+        };
+        let scope = &self.scopes.modules[module as usize];
+        for &item in &scope.glob_imports {
+            if search.steps_left == 0 {
+                return GIVEN_UP;
+            }
+            let item = &scope.imports[item as usize];
+            match self.import(module, &item.import).end {
+                End::Foreign | End::Unknown => {
+                    match elsewhere::has(module, &item.import, name, search) {
+                        Some(true) if self.is_seen(module, item, viewer) => {
+                            return Missing::Foreign;
+                        }
+                        Some(false) => {}
+                        _ => may_be(Reason::ForeignGlob),
+                    }
+                }
+                End::Found(found) => {
+                    for binding in found {
+                        let Def::Module(from) = binding.def else {
+                            continue;
+                        };
+                        if !search.globs.insert(from) {
+                            continue;
+                        }
+                        match self.why_in(from, name, Some(module), search) {
+                            Missing::Absent => {}
+                            Missing::Excused(reason) => may_be(reason),
+                            why if self.is_seen(module, item, viewer) => return why,
+                            _ => may_be(Reason::ForeignGlob),
+                        }
+                    }
+                }
+                End::Missing { segment, place } => {
+                    let name = item.import.path[segment].as_str();
+                    if let Def::Module(from) = place {
+                        match self.why_in(from, name, Some(module), search) {
+                            Missing::Absent => {}
+                            Missing::Excused(reason) => may_be(reason),
+                            // What is in there is not seen.
+                            Missing::Foreign => may_be(Reason::ForeignGlob),
+                            Missing::Made => may_be(Reason::Macro),
+                        }
+                    }
+                }
+                End::Inside { .. } => {}
+            }
+        }
+        maybe
     }
 
-    fn why_import(&self, module: u32, import: &Import, search: &mut Search) -> Missing {
+    /// Whether an import of a module is seen by who looks into it.
+    fn is_seen(&self, module: u32, item: &ImportItem, viewer: Option<u32>) -> bool {
+        let seen = self.scopes.seen(module, item.visibility);
+        match viewer {
+            Some(viewer) => self.scopes.sees(viewer, seen),
+            None => seen == Seen::Everywhere,
+        }
+    }
+
+    /// Why an import that was not found leads nowhere here.
+    pub(crate) fn why_not(
+        &self,
+        cx: &Cx<'_, Sources>,
+        krate: CrateId,
+        module: u32,
+        import: &Import,
+    ) -> Missing {
+        self.why_import(module, import, &mut Search::from(cx, krate, module))
+    }
+
+    fn why_import(&self, module: u32, import: &Import, search: &mut Search<'_, '_>) -> Missing {
         match self.import(module, import).end {
             End::Foreign => Missing::Foreign,
             End::Unknown => self.first(module, &import.path[0], search),
             End::Missing {
                 segment,
                 place: Def::Module(place),
-            } => self.why_in(place, &import.path[segment], search),
+            } => match self.why_in(place, &import.path[segment], Some(module), search) {
+                // What is inside is not seen.
+                Missing::Made if segment + 1 < import.path.len() => Missing::Excused(Reason::Macro),
+                why => why,
+            },
             End::Missing { .. } => Missing::Absent,
             // Members of a type are not imported; what an alias leads to is not looked at.
             End::Inside { .. } => Missing::Excused(Reason::Macro),
@@ -254,7 +348,7 @@ impl CrateNames {
     }
 
     /// A first segment that is no name here is another crate's, unless an import has that name and leads nowhere.
-    fn first(&self, module: u32, name: &str, search: &mut Search) -> Missing {
+    fn first(&self, module: u32, name: &str, search: &mut Search<'_, '_>) -> Missing {
         let scope = &self.scopes.modules[module as usize];
         if let Some(&reason) = scope.absent.get(name) {
             return Missing::Excused(reason);
@@ -267,9 +361,8 @@ impl CrateNames {
         let named = named.filter(|item| item.import.path.first().is_none_or(|first| first != name));
         for item in named {
             match self.why_import(module, &item.import, search) {
-                Missing::Absent => return Missing::Absent,
-                Missing::Excused(reason) => return Missing::Excused(reason),
                 Missing::Foreign => {}
+                why => return why,
             }
         }
         Missing::Foreign

@@ -85,6 +85,8 @@ pub(crate) struct Counts {
     pub(crate) branches: u64,
     pub(crate) depth_max: u32,
     pub(crate) local_imports: u64,
+    /// Of these, what macro calls make that name it.
+    pub(crate) made_imports: u64,
     pub(crate) foreign_imports: u64,
     pub(crate) unresolved_imports: u64,
     /// Imports that lead nowhere that can be seen, by reason.
@@ -104,6 +106,7 @@ impl Counts {
         self.branches += other.branches;
         self.depth_max = self.depth_max.max(other.depth_max);
         self.local_imports += other.local_imports;
+        self.made_imports += other.made_imports;
         self.foreign_imports += other.foreign_imports;
         self.unresolved_imports += other.unresolved_imports;
         let pairs = self.excused_imports.iter_mut().zip(other.excused_imports);
@@ -263,6 +266,10 @@ fn counts(links: &Links) -> Counts {
     for outcome in &links.imports {
         match outcome {
             Outcome::Local => counts.local_imports += 1,
+            Outcome::Made => {
+                counts.local_imports += 1;
+                counts.made_imports += 1;
+            }
             Outcome::Foreign => counts.foreign_imports += 1,
             Outcome::Absent { .. } => counts.unresolved_imports += 1,
             Outcome::Excused { reason, .. } => counts.excused_imports[*reason as usize] += 1,

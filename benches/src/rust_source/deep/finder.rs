@@ -42,35 +42,27 @@ struct Text<'a> {
 impl Finder<'_> {
     pub(super) fn outcome(
         &self,
+        cx: &Cx<'_, Sources>,
         import: &crate::rust_source::uses::Import,
         walk: &Walk,
     ) -> Outcome {
-        match walk.end {
-            End::Found(_) => Outcome::Local,
-            End::Foreign => Outcome::Foreign,
+        let (segment, place) = match walk.end {
+            End::Found(_) => return Outcome::Local,
+            End::Foreign => return Outcome::Foreign,
             // What comes before is there.
-            End::Inside { .. } => Outcome::Local,
-            End::Unknown => match self.names.why_not(self.module, import) {
-                Missing::Foreign => Outcome::Foreign,
-                Missing::Excused(reason) => Outcome::Excused {
-                    reason,
-                    segment: 0,
-                    place: Def::Module(self.module),
-                },
-                Missing::Absent => Outcome::Absent {
-                    segment: 0,
-                    place: Def::Module(self.module),
-                },
+            End::Inside { .. } => return Outcome::Local,
+            End::Unknown => (0, Def::Module(self.module)),
+            End::Missing { segment, place } => (segment, place),
+        };
+        match self.names.why_not(cx, self.krate, self.module, import) {
+            Missing::Foreign => Outcome::Foreign,
+            Missing::Made => Outcome::Made,
+            Missing::Excused(reason) => Outcome::Excused {
+                reason,
+                segment,
+                place,
             },
-            End::Missing { segment, place } => match self.names.why_not(self.module, import) {
-                Missing::Foreign => Outcome::Foreign,
-                Missing::Excused(reason) => Outcome::Excused {
-                    reason,
-                    segment,
-                    place,
-                },
-                Missing::Absent => Outcome::Absent { segment, place },
-            },
+            Missing::Absent => Outcome::Absent { segment, place },
         }
     }
 
@@ -200,7 +192,7 @@ impl Finder<'_> {
                 }
             }
             End::Missing { segment, place } if reference.usage == Usage::Call => {
-                self.missing(Some(place), segment, &owned, at, links);
+                self.missing(cx, Some(place), segment, &owned, at, links);
             }
             End::Unknown
                 if reference.usage == Usage::Call && path.len() == 1 && !blocks.has_globs(at) =>
@@ -208,7 +200,7 @@ impl Finder<'_> {
                 if references.has_macros && !prelude::has_function(&first.name) {
                     links.excuse(Reason::Macro);
                 } else {
-                    self.missing(None, 0, &owned, at, links);
+                    self.missing(cx, None, 0, &owned, at, links);
                 }
             }
             _ => {}
@@ -250,6 +242,7 @@ impl Finder<'_> {
 
     fn missing(
         &self,
+        cx: &Cx<'_, Sources>,
         place: Option<Def>,
         segment: usize,
         path: &[SmolStr],
@@ -261,8 +254,9 @@ impl Finder<'_> {
             return;
         }
         let where_ = place.unwrap_or(Def::Module(self.module));
-        match self.names.why(where_, name) {
+        match self.names.why(cx, self.krate, self.module, where_, name) {
             Missing::Foreign => {}
+            Missing::Made => links.excuse(Reason::Macro),
             Missing::Excused(reason) => links.excuse(reason),
             Missing::Absent => links.unresolved_calls.push(UnresolvedCall {
                 offset,

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{
     facts::{Counts, ModuleFacts},
     findings::{Finding, Level, Levels, Lint},
+    query_graph::QueryGraph,
     report::Whole,
 };
 use crate::rust_source::{manifest::ManifestOf, sources::Sources};
@@ -17,6 +18,8 @@ struct Json<'a> {
     lines: u64,
     files: u64,
     counts: &'a Counts,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    query_graph: Option<QueryGraph>,
     crates: Vec<JsonCrate<'a>>,
     not_analysed: Vec<NotAnalysed<'a>>,
     findings: Vec<JsonFinding<'a>>,
@@ -47,11 +50,17 @@ struct JsonFinding<'a> {
 }
 
 /// The whole as JSON. Findings of lints that are allowed are left out.
-pub(crate) fn render(cx: &Cx<'_, Sources>, whole: &Whole<'_>, levels: &Levels) -> String {
+pub(crate) fn render(
+    cx: &Cx<'_, Sources>,
+    whole: &Whole<'_>,
+    query_graph: Option<QueryGraph>,
+    levels: &Levels,
+) -> String {
     let json = Json {
         lines: whole.lines,
         files: whole.files,
         counts: &whole.counts,
+        query_graph,
         crates: whole
             .crates
             .iter()

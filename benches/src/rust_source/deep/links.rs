@@ -16,6 +16,7 @@ use super::{
     scopes::Def,
 };
 use crate::rust_source::{
+    manifest::ManifestOf,
     module_tree::{CrateId, ModulesOf},
     sources::{FileId, Sources},
 };
@@ -82,6 +83,8 @@ pub(crate) struct UnresolvedCall {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Local,
+    /// To what a macro call of the crate makes, which names it.
+    Made,
     Foreign,
     Excused {
         reason: Reason,
@@ -104,9 +107,10 @@ impl Query<Sources> for LinksOf {
         let names = cx.get(NamesIn(self.krate));
         let members = cx.get(MembersOf(self.krate));
         let mut links = Links {
-            loose_names: scope.loose.clone(),
+            loose_names: [&scope.loose[..], &scope.words].concat(),
             ..Links::default()
         };
+        let is_never_built = is_never_built(cx, self.krate, self.module);
         for item in &scope.imports {
             let walk = names.import(self.module, &item.import);
             let from = Finder {
@@ -116,12 +120,14 @@ impl Query<Sources> for LinksOf {
                 module: self.module,
                 self_type: None,
             };
-            let outcome = match from.outcome(&item.import, &walk) {
-                Outcome::Absent { segment, place } if item.is_cfg => Outcome::Excused {
-                    reason: Reason::Cfg,
-                    segment,
-                    place,
-                },
+            let outcome = match from.outcome(cx, &item.import, &walk) {
+                Outcome::Absent { segment, place } if item.is_cfg || is_never_built => {
+                    Outcome::Excused {
+                        reason: Reason::Cfg,
+                        segment,
+                        place,
+                    }
+                }
                 outcome => outcome,
             };
             let places = item.import.places.iter().zip(&item.import.path);
@@ -169,6 +175,19 @@ impl Query<Sources> for LinksOf {
         links.loose_names.dedup();
         links
     }
+}
+
+/// Whether a module is for tests of a library that has none: `test = false`. (Another crate may have its file, too.)
+fn is_never_built(cx: &Cx<'_, Sources>, krate: CrateId, module: u32) -> bool {
+    let tree = cx.get(ModulesOf(krate));
+    let mut around =
+        std::iter::successors(Some(module), |&module| tree.modules[module as usize].parent);
+    let root = krate.root();
+    let manifest = cx.get(ManifestOf(cx.data().file(root).package));
+    let is_library = manifest.library.as_ref().map(|(_, file)| *file) == Some(root);
+    manifest.is_library_untested
+        && is_library
+        && around.any(|module| tree.modules[module as usize].is_test)
 }
 
 /// For each function in an item's references the definition it belongs to: itself, or the outer one for an inner one.

@@ -6,7 +6,7 @@
 //! outline        OutlineOf       what a file declares, in full          (outline_lowering, item_shape, item_marks)
 //!   scopes       ScopesOf        the modules of a crate side by side
 //!     imported   ImportedBy      imports to a fixpoint, in a database of the crate's own   (paths: one path)
-//!     crate_names  NamesIn       all names; why what is not found may be right (reasons)
+//!     crate_names  NamesIn       all names; why what is not found may be right (reasons, made, elsewhere)
 //!       members  MembersOf       `Type::name`
 //!   references   ReferencesOf    what an item's text refers to          (reference_walk, bound, segments, token_paths, metrics)
 //!     links      LinksOf         each path with what it means, module by module     (finder, blocks)
@@ -17,6 +17,7 @@
 //!       facts    ModuleFactsOf   measures, calls, signatures
 //!         report, json           the whole
 //!           site                 pages of HTML, side by side          (write)
+//!           query_graph          how deep all these queries are, and how many are shared
 //! ```
 //!
 //! Errors of the input end nothing: what was not analysed is named with the reason.
@@ -30,6 +31,7 @@ mod bound;
 mod checks;
 mod crate_names;
 mod describe;
+mod elsewhere;
 mod facts;
 mod finder;
 mod findings;
@@ -39,6 +41,7 @@ mod item_marks;
 mod item_shape;
 mod json;
 mod links;
+mod made;
 mod members;
 mod metrics;
 mod module_graph;
@@ -48,6 +51,7 @@ mod paths;
 mod prelude;
 mod progress;
 mod public;
+mod query_graph;
 mod reasons;
 mod reference_walk;
 mod references;
@@ -66,7 +70,7 @@ mod usage;
 mod write;
 
 pub(crate) use findings::{Level, Levels, Lint};
-pub(crate) use progress::Progress;
+pub(crate) use progress::{Done, Progress};
 
 use super::{Input, digest::Digest, sources::Sources};
 
@@ -75,6 +79,8 @@ use super::{Input, digest::Digest, sources::Sources};
 pub(crate) struct Wanted {
     pub(crate) levels: Levels,
     pub(crate) is_json: bool,
+    /// Also what the queries of the analysis are like: then the database records what they ask.
+    pub(crate) has_query_graph: bool,
     /// Where pages are to be written.
     pub(crate) out: Option<PathBuf>,
 }
@@ -102,20 +108,31 @@ pub(crate) fn analyse(
     wanted: &Wanted,
     progress: &Progress,
 ) -> Result<Deep, Error> {
-    let database = Database::new(input.sources().clone());
-    let (text, is_denied, written) = executor.run(&database, |cx| {
+    let mut database = Database::new(input.sources().clone());
+    if wanted.has_query_graph {
+        database = database.record_all();
+    }
+    let (whole, written) = executor.run(&database, |cx| {
         let whole = report::whole(cx, progress);
-        let text = if wanted.is_json {
-            json::render(cx, &whole, &wanted.levels)
-        } else {
-            report::text(&whole, &wanted.levels)
-        };
         let written = wanted.out.as_ref().map(|root| {
             let sink = |path: &str, text: &str| write::page(root, path, text);
             site::render(cx, &whole, &wanted.levels, progress, &sink)
         });
-        (text, wanted.levels.deny(&whole.findings), written)
+        (whole, written)
     })?;
+    let graph = match wanted.has_query_graph {
+        true => Some(query_graph::of(executor, &database)?),
+        false => None,
+    };
+    let text = executor.run(&database, |cx| {
+        if wanted.is_json {
+            json::render(cx, &whole, graph, &wanted.levels)
+        } else {
+            report::text(&whole, graph, &wanted.levels)
+        }
+    })?;
+    let is_denied = wanted.levels.deny(&whole.findings);
+    drop(whole);
     Ok(Deep {
         text,
         is_denied,

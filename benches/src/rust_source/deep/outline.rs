@@ -38,6 +38,8 @@ pub(crate) struct OutlineScope {
     pub(crate) modules: Vec<ModuleItem>,
     /// All names in macro calls among the items, those of the macros included.
     pub(crate) loose: Vec<SmolStr>,
+    /// All words in their strings.
+    pub(crate) words: Vec<SmolStr>,
     /// The macros that are called among the items.
     pub(crate) macro_calls: Vec<SmolStr>,
     /// What a macro among the items may have added, if there is one.
@@ -96,7 +98,7 @@ pub(crate) struct Item {
     pub(crate) is_in_macro: bool,
     pub(crate) allows: Allows,
     pub(crate) members: Vec<Member>,
-    /// For an `impl` the path of its type.
+    /// For an `impl` the path of its type; for an `extern crate` the crate's own name.
     pub(crate) self_type: Vec<SmolStr>,
     pub(crate) green: GreenNode,
 }

@@ -142,6 +142,10 @@ impl Lowering {
                 .self_ty()
                 .map(|ty| item_shape::type_path(&ty))
                 .unwrap_or_default(),
+            ast::Item::ExternCrate(item) => {
+                let name = item.name_ref().map(|name| plain(name.text()));
+                name.into_iter().collect()
+            }
             _ => Vec::new(),
         };
         let index = self.outline.items.len() as u32;
@@ -176,8 +180,10 @@ impl Lowering {
             self.opened(scope, Reason::Macro);
             return;
         };
-        let names = token_paths::names(tree.syntax().green());
-        self.outline.scopes[scope as usize].loose.extend(names);
+        let green = tree.syntax().green();
+        let outer = &mut self.outline.scopes[scope as usize];
+        outer.loose.extend(token_paths::names(green));
+        outer.words.extend(token_paths::words(green));
         let text = tree.syntax().text().to_string();
         let is_built = text.contains("OUT_DIR");
         self.opened(

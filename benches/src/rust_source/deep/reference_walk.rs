@@ -107,8 +107,8 @@ impl Walk {
         match kind {
             Kind::VISIBILITY | Kind::NAME => return false,
             Kind::ATTR => {
-                let names = token_paths::names(node);
-                self.references.loose.extend(names);
+                self.references.loose.extend(token_paths::names(node));
+                self.references.loose.extend(token_paths::words(node));
                 return false;
             }
             Kind::TOKEN_TREE => {

@@ -12,6 +12,7 @@ use super::{
     findings::{Finding, Level, Levels, Lint},
     outline::OutlineOf,
     progress::Progress,
+    query_graph::QueryGraph,
     reasons::Reason,
     references::ReferencesOf,
 };
@@ -84,9 +85,10 @@ fn package<'db>(cx: &Cx<'db, Sources>, id: PackageId, progress: &Progress) -> Wh
     let package = cx.data().package(id);
     let mut files = package.files.clone();
     files.sort_by_cached_key(|&file| std::cmp::Reverse(cx.data().file(file).bytes.len()));
-    let (in_files, crates) = cx.join(
-        |cx| cx.par_map(&files, |cx, &id| file(cx, id, progress)),
+    // A crate's imports are one long chain, which others had better not wait for at the end; files are there to be given away.
+    let (crates, in_files) = cx.join(
         |cx| crates(cx, id, progress),
+        |cx| cx.par_map(&files, |cx, &id| file(cx, id, progress)),
     );
     let mut whole = crates;
     whole.packages = u64::from(package.manifest.is_some());
@@ -187,8 +189,16 @@ fn one_crate<'db>(
 }
 
 /// The counts, one a line, then what the lints say at their levels.
-pub(crate) fn text(whole: &Whole<'_>, levels: &Levels) -> String {
+pub(crate) fn text(whole: &Whole<'_>, graph: Option<QueryGraph>, levels: &Levels) -> String {
     let mut text = summary(whole);
+    if let Some(graph) = graph {
+        let mut line = |count: u64, what: &str| text.push_str(&format!("{count:>9} {what}\n"));
+        line(graph.queries, "queries for all this");
+        line(graph.asks, "asks of them for each other");
+        line(graph.depth, "queries in the longest chain of asks");
+        line(graph.shared, "queries that several others ask for");
+        line(graph.askers_max, "queries that ask for one and the same");
+    }
     for finding in &whole.findings {
         match levels.of(finding.lint) {
             Level::Allow => {}
@@ -223,6 +233,7 @@ fn summary(whole: &Whole<'_>) -> String {
         "calls that may be, for a stated limit",
     );
     line(counts.local_imports, "imports from the same crate");
+    line(counts.made_imports, "of them what macro calls make");
     line(counts.foreign_imports, "imports from elsewhere");
     for (reason, count) in Reason::ALL.iter().zip(counts.excused_imports) {
         line(count, &format!("imports not seen: {}", reason.text()));

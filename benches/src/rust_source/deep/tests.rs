@@ -8,6 +8,8 @@ use crate::rust_source::{
     tests::{MANIFEST, input},
 };
 
+mod unseen;
+
 /// Something of everything: modules in files and inline, globs in circles, re-exports, enums, a member of the same name in
 /// two crates, an unreadable file, a macro, findings.
 pub(super) const SAMPLE: &[(&str, &str)] = &[
@@ -110,6 +112,7 @@ fn text_and_json_are_the_same_on_every_backend_with_any_number_of_workers() {
     for is_json in [false, true] {
         let wanted = Wanted {
             is_json,
+            has_query_graph: true,
             ..Wanted::default()
         };
         let expected = run(&input, &wanted).text;
@@ -120,6 +123,41 @@ fn text_and_json_are_the_same_on_every_backend_with_any_number_of_workers() {
             }
         }
     }
+}
+
+/// Each package has the same queries, and asks nothing of the others.
+#[test]
+fn the_graph_of_queries_grows_by_that_of_a_package() {
+    let graph = |folders: &[&str]| {
+        let mut files = Vec::new();
+        for folder in folders {
+            let of_folder = SAMPLE.iter();
+            files.extend(of_folder.map(|(label, text)| (format!("{folder}/{label}"), *text)));
+        }
+        let files: Vec<(&str, &str)> = files.iter().map(|(l, t)| (l.as_str(), *t)).collect();
+        let wanted = Wanted {
+            is_json: true,
+            has_query_graph: true,
+            ..Wanted::default()
+        };
+        let json = run(&input(&files), &wanted).text;
+        let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        ["queries", "asks", "shared", "depth", "askers_max"]
+            .map(|name| json["query_graph"][name].as_u64().expect("a number"))
+    };
+    let (none, one, two) = (graph(&[]), graph(&["a"]), graph(&["a", "b"]));
+    for i in 0..3 {
+        assert_eq!(
+            two[i] - one[i],
+            one[i] - none[i],
+            "{none:?}, {one:?}, {two:?}"
+        );
+    }
+    let [queries, asks, shared, depth, askers_max] = one;
+    assert!(asks > queries && queries > shared && shared > 0, "{one:?}");
+    // From the facts of a module down to the text of a file.
+    assert!(depth >= 8 && askers_max > 8, "{one:?}");
+    assert_eq!([depth, askers_max], two[3..]);
 }
 
 #[test]

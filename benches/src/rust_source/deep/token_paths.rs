@@ -16,19 +16,27 @@ pub(super) fn paths(tree: &GreenNodeData, base: u32) -> Vec<(Vec<Segment>, bool)
     reader.found
 }
 
-/// All names in a node, whatever they mean, and all words of its strings.
+/// All names in a node, whatever they mean.
 pub(super) fn names(node: &GreenNodeData) -> Vec<SmolStr> {
     let mut names = Vec::new();
-    each_token(node, 0, |kind, text, _| match kind {
-        Kind::IDENT => names.push(plain(text)),
-        // `#[serde(default = "module::function")]`
-        Kind::STRING => {
-            let parts = text.split(|c: char| c != '_' && !c.is_alphanumeric());
-            names.extend(parts.filter(|part| !part.is_empty()).map(SmolStr::new));
+    each_token(node, 0, |kind, text, _| {
+        if kind == Kind::IDENT {
+            names.push(plain(text));
         }
-        _ => {}
     });
     names
+}
+
+/// All words of the strings in a node: `#[serde(default = "module::function")]`
+pub(super) fn words(node: &GreenNodeData) -> Vec<SmolStr> {
+    let mut words = Vec::new();
+    each_token(node, 0, |kind, text, _| {
+        if kind == Kind::STRING {
+            let parts = text.split(|c: char| c != '_' && !c.is_alphanumeric());
+            words.extend(parts.filter(|part| !part.is_empty()).map(SmolStr::new));
+        }
+    });
+    words
 }
 
 /// What a token tree that begins at `base` seems to declare: names after the keywords of items, no deeper than two

@@ -55,6 +55,21 @@ impl<D> Clone for Asked<'_, D> {
 
 impl<D> Copy for Asked<'_, D> {}
 
+/// Whether it is the same query of the same database.
+impl<D> PartialEq for Asked<'_, D> {
+    fn eq(&self, other: &Self) -> bool {
+        self.entry.slot == other.entry.slot
+    }
+}
+
+impl<D> Eq for Asked<'_, D> {}
+
+impl<D> std::hash::Hash for Asked<'_, D> {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.entry.slot.hash(state);
+    }
+}
+
 impl<'db, D: 'static> Asked<'db, D> {
     /// The query, if it is of this type.
     ///
@@ -72,6 +87,24 @@ impl<'db, D: 'static> Asked<'db, D> {
         let table = unsafe { &*self.entry.table.cast::<Table<Q, D>>() };
         // SAFETY: an ask was for a slot of this table.
         Some(unsafe { table.key_of(self.entry.slot) })
+    }
+
+    /// What this query asked for itself, as [`Database::record`] says it: so all that a query depends on can be walked
+    /// through, whatever its types. `None` if it has no value: it failed.
+    ///
+    /// # Panics
+    ///
+    /// In the sequential build: if the database belongs to another thread.
+    pub fn steps(&self) -> Option<Steps<'db, D>> {
+        self.database.check_thread();
+        // SAFETY: tables live as long as the database.
+        let record_of = unsafe { &*self.entry.table }.record;
+        // SAFETY: an ask was for a slot of this table, which lives.
+        let record = unsafe { record_of(self.entry.slot) }?;
+        // SAFETY: null, or kept by the slot.
+        let record: Option<&'db Record> = unsafe { record.as_ref() };
+        let steps_of = |record| Asked::steps_of(self.database, record);
+        Some(record.map_or_else(Vec::new, steps_of))
     }
 
     /// The steps of a record of this database.

@@ -1,0 +1,86 @@
+//! Names behind globs of other crates, where those crates are in the input.
+//!
+//! Used by `crate_names` for names that are not in a crate. Says whether they are there; what they mean is not looked at.
+
+use ra_ap_syntax::SmolStr;
+use rustc_hash::FxHashSet;
+
+use super::{
+    crate_names::{Missing, NamesIn, Search},
+    outline::{ItemKind, OutlineOf},
+    paths::End,
+    scopes::{Def, Seen},
+};
+use crate::rust_source::{
+    libraries,
+    module_tree::{CrateId, ModulesOf},
+    uses::Import,
+};
+
+/// More crates than any name is re-exported through.
+const CRATES_MAX: usize = 16;
+
+/// Whether a name is behind a glob that leads out of the crate; `None`: the crate is not in the input, or cannot say.
+pub(super) fn has(
+    module: u32,
+    glob: &Import,
+    name: &str,
+    search: &mut Search<'_, '_>,
+) -> Option<bool> {
+    let cx = search.cx;
+    let other = crate_of(module, glob, search)?;
+    if search.crates.contains(&other) || search.crates.len() >= CRATES_MAX {
+        return None;
+    }
+    let names = cx.get(NamesIn(other));
+    let front = glob.path[1..].iter().map(SmolStr::as_str);
+    let path: Vec<&str> = front.chain([name]).collect();
+    let (segment, place) = match names.path(0, &path, false).end {
+        End::Found(found) => {
+            let mut found = found.iter();
+            return Some(found.any(|binding| binding.seen == Seen::Everywhere));
+        }
+        End::Foreign | End::Inside { .. } => return Some(true),
+        End::Unknown => (0, 0),
+        End::Missing {
+            segment,
+            place: Def::Module(place),
+        } => (segment, place),
+        End::Missing { .. } => return Some(false),
+    };
+    let mut inner = Search {
+        cx,
+        crates: [&search.crates[..], &[other]].concat(),
+        from: None,
+        globs: FxHashSet::from_iter([place]),
+        asked: FxHashSet::default(),
+        steps_left: search.steps_left,
+    };
+    let why = names.why_in(place, path[segment], None, &mut inner);
+    search.steps_left = inner.steps_left;
+    match why {
+        Missing::Absent => Some(false),
+        Missing::Foreign | Missing::Made if segment + 1 == path.len() => Some(true),
+        _ => None,
+    }
+}
+
+/// The crate that a glob begins with.
+fn crate_of(module: u32, glob: &Import, search: &Search<'_, '_>) -> Option<CrateId> {
+    let (cx, krate) = (search.cx, search.krate());
+    let first = glob.path.first()?;
+    let tree = cx.get(ModulesOf(krate));
+    // `extern crate alloc as alloc_crate;` in the module or at the root
+    let original = [module, 0].into_iter().find_map(|module| {
+        let place = &tree.modules[module as usize];
+        let outline = cx.get(OutlineOf(place.file));
+        let items = outline.scopes[place.scope as usize].items.iter();
+        let mut items = items.map(|&item| &outline.items[item as usize]);
+        let found = items.find(|item| {
+            item.kind == ItemKind::ExternCrate { is_this: false } && item.name == *first
+        })?;
+        found.self_type.first()
+    });
+    let package = cx.data().file(krate.root()).package;
+    libraries::find(cx, package, original.unwrap_or(first))
+}
