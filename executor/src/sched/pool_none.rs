@@ -102,6 +102,10 @@ impl Worker {
         match self.0 {}
     }
 
+    pub(crate) fn takes_turns_with(&self, _: &Worker) -> bool {
+        match self.0 {}
+    }
+
     pub(crate) fn attend(&self, _: &FiberRecord, _: bool) {
         match self.0 {}
     }
