@@ -337,9 +337,9 @@ fn whole_suite() -> [String; 1] {
     [format!("{SUITE} -- --skip under_seeds")]
 }
 
-/// The same in parts: the emulator keeps some of the memory of each thread that has ended, 15 GiB in the end.
+/// The same in parts: the emulator keeps some of the memory of each thread that has ended, more than 15 GiB in the end.
 fn suite_in_parts() -> Vec<String> {
-    const PARTS: usize = 5;
+    const PARTS: usize = 10;
     let programs = include_str!("../../tests/all.rs").lines();
     let programs = programs.filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';'));
     let mut filters: Vec<String> = programs.map(|name| format!("{name}::")).collect();
