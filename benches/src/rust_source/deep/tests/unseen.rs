@@ -244,7 +244,7 @@ fn calls_into_a_module_under_a_condition_may_mean_another() {
 pub fn f() { libc::here(); libc::elsewhere() }";
     assert_eq!(
         library(text),
-        ["1:60: unresolved-call: `gone` is not in `crate::libc`"]
+        ["1:54: unresolved-call: `gone` is not in `crate::libc`"]
     );
 }
 
