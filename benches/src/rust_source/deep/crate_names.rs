@@ -99,18 +99,19 @@ pub(super) struct Search<'a, 'db> {
 }
 
 impl<'a, 'db> Search<'a, 'db> {
-    fn from(cx: &'a Cx<'db, Sources>, krate: CrateId, module: u32) -> Search<'a, 'db> {
+    /// For a path of `module` that leads into `place`.
+    fn from(cx: &'a Cx<'db, Sources>, krate: CrateId, module: u32, place: u32) -> Search<'a, 'db> {
         Search {
             cx,
             crates: vec![krate],
             from: Some(module),
-            globs: FxHashSet::from_iter([module]),
+            globs: FxHashSet::from_iter([place]),
             asked: FxHashSet::default(),
             steps_left: 256,
         }
     }
 
-    fn is_over(&mut self) -> bool {
+    pub(super) fn is_over(&mut self) -> bool {
         self.steps_left = self.steps_left.saturating_sub(1);
         self.steps_left == 0
     }
@@ -183,7 +184,7 @@ impl CrateNames {
     ) -> Missing {
         match place {
             Def::Module(place) => {
-                let mut search = Search::from(cx, krate, place);
+                let mut search = Search::from(cx, krate, module, place);
                 self.why_in(place, name, Some(module), &mut search)
             }
             Def::Foreign => Missing::Foreign,
@@ -221,7 +222,7 @@ impl CrateNames {
         match behind {
             Missing::Foreign | Missing::Made => return behind,
             Missing::Excused(Reason::ForeignGlob) => {}
-            _ if made::is_named(search.cx, search.krate(), self, module, name) => {
+            _ if made::is_named(search.cx, search.krate(), module, name) => {
                 return Missing::Made;
             }
             _ => {}
@@ -325,7 +326,7 @@ impl CrateNames {
         module: u32,
         import: &Import,
     ) -> Missing {
-        self.why_import(module, import, &mut Search::from(cx, krate, module))
+        self.why_import(module, import, &mut Search::from(cx, krate, module, module))
     }
 
     fn why_import(&self, module: u32, import: &Import, search: &mut Search<'_, '_>) -> Missing {

@@ -2,6 +2,7 @@
 //!
 //! Used by `crate_names` for names that are not in a crate. Says whether they are there; what they mean is not looked at.
 
+use dagwood::{Cx, Query};
 use ra_ap_syntax::SmolStr;
 use rustc_hash::FxHashSet;
 
@@ -14,6 +15,7 @@ use super::{
 use crate::rust_source::{
     libraries,
     module_tree::{CrateId, ModulesOf},
+    sources::Sources,
     uses::Import,
 };
 
@@ -28,7 +30,16 @@ pub(super) fn has(
     search: &mut Search<'_, '_>,
 ) -> Option<bool> {
     let cx = search.cx;
-    let other = crate_of(module, glob, search)?;
+    // Crates with hundreds of such globs, each to the next: that, too, is a step.
+    if search.is_over() {
+        return None;
+    }
+    let named = LibraryNamed {
+        krate: search.krate(),
+        module,
+        name: glob.path.first()?.clone(),
+    };
+    let other = (*cx.get(named))?;
     if search.crates.contains(&other) || search.crates.len() >= CRATES_MAX {
         return None;
     }
@@ -65,22 +76,31 @@ pub(super) fn has(
     }
 }
 
-/// The crate that a glob begins with.
-fn crate_of(module: u32, glob: &Import, search: &Search<'_, '_>) -> Option<CrateId> {
-    let (cx, krate) = (search.cx, search.krate());
-    let first = glob.path.first()?;
-    let tree = cx.get(ModulesOf(krate));
-    // `extern crate alloc as alloc_crate;` in the module or at the root
-    let original = [module, 0].into_iter().find_map(|module| {
-        let place = &tree.modules[module as usize];
-        let outline = cx.get(OutlineOf(place.file));
-        let items = outline.scopes[place.scope as usize].items.iter();
-        let mut items = items.map(|&item| &outline.items[item as usize]);
-        let found = items.find(|item| {
-            item.kind == ItemKind::ExternCrate { is_this: false } && item.name == *first
-        })?;
-        found.self_type.first()
-    });
-    let package = cx.data().file(krate.root()).package;
-    libraries::find(cx, package, original.unwrap_or(first))
+/// The library that a path of a module begins with, by that name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct LibraryNamed {
+    krate: CrateId,
+    module: u32,
+    name: SmolStr,
+}
+
+impl Query<Sources> for LibraryNamed {
+    type Value = Option<CrateId>;
+
+    fn provide(self, cx: &Cx<'_, Sources>) -> Option<CrateId> {
+        let tree = cx.get(ModulesOf(self.krate));
+        // `extern crate alloc as alloc_crate;` in the module or at the root
+        let original = [self.module, 0].into_iter().find_map(|module| {
+            let place = &tree.modules[module as usize];
+            let outline = cx.get(OutlineOf(place.file));
+            let items = outline.scopes[place.scope as usize].items.iter();
+            let mut items = items.map(|&item| &outline.items[item as usize]);
+            let found = items.find(|item| {
+                item.kind == ItemKind::ExternCrate { is_this: false } && item.name == self.name
+            })?;
+            found.self_type.first()
+        });
+        let package = cx.data().file(self.krate.root()).package;
+        libraries::find(cx, package, original.unwrap_or(&self.name))
+    }
 }

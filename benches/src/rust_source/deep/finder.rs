@@ -191,16 +191,20 @@ impl Finder<'_> {
                     self.reached(reference, segment, member, from, links);
                 }
             }
+            // Where a module `f64` has no `from_bits` the type has it.
+            End::Missing { segment: 1, .. } if prelude::is_primitive(&first.name) => {}
             End::Missing { segment, place } if reference.usage == Usage::Call => {
                 self.missing(cx, Some(place), segment, &owned, at, links);
             }
             End::Unknown
                 if reference.usage == Usage::Call && path.len() == 1 && !blocks.has_globs(at) =>
             {
-                if references.has_macros && !prelude::has_function(&first.name) {
+                let before = links.unresolved_calls.len();
+                self.missing(cx, None, 0, &owned, at, links);
+                // A macro call of the item may declare it.
+                if references.has_macros && links.unresolved_calls.len() > before {
+                    links.unresolved_calls.pop();
                     links.excuse(Reason::Macro);
-                } else {
-                    self.missing(cx, None, 0, &owned, at, links);
                 }
             }
             _ => {}

@@ -107,7 +107,7 @@ impl Query<Sources> for LinksOf {
         let names = cx.get(NamesIn(self.krate));
         let members = cx.get(MembersOf(self.krate));
         let mut links = Links {
-            loose_names: [&scope.loose[..], &scope.words].concat(),
+            loose_names: [&scope.given[..], &scope.mentioned].concat(),
             ..Links::default()
         };
         let is_never_built = is_never_built(cx, self.krate, self.module);

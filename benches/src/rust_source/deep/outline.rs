@@ -36,10 +36,10 @@ pub(crate) struct OutlineScope {
     pub(crate) imports: Vec<ImportItem>,
     /// Modules, inline or not.
     pub(crate) modules: Vec<ModuleItem>,
-    /// All names in macro calls among the items, those of the macros included.
-    pub(crate) loose: Vec<SmolStr>,
-    /// All words in their strings.
-    pub(crate) words: Vec<SmolStr>,
+    /// All names that macro calls among the items are given.
+    pub(crate) given: Vec<SmolStr>,
+    /// Paths of the called macros, and all words in the strings they are given: used, but nothing that a call makes.
+    pub(crate) mentioned: Vec<SmolStr>,
     /// The macros that are called among the items.
     pub(crate) macro_calls: Vec<SmolStr>,
     /// What a macro among the items may have added, if there is one.

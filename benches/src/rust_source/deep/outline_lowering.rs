@@ -175,15 +175,15 @@ impl Lowering {
         }
         let own = &mut self.outline.scopes[scope as usize];
         own.macro_calls.extend(path.last().cloned());
-        own.loose.extend(path);
+        own.mentioned.extend(path);
         let Some(tree) = call.token_tree() else {
             self.opened(scope, Reason::Macro);
             return;
         };
         let green = tree.syntax().green();
         let outer = &mut self.outline.scopes[scope as usize];
-        outer.loose.extend(token_paths::names(green));
-        outer.words.extend(token_paths::words(green));
+        outer.given.extend(token_paths::names(green));
+        outer.mentioned.extend(token_paths::words(green));
         let text = tree.syntax().text().to_string();
         let is_built = text.contains("OUT_DIR");
         self.opened(

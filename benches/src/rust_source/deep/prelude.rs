@@ -1,4 +1,4 @@
-//! Functions and macros that are in scope everywhere, as the standard library's prelude has them.
+//! Functions, types and macros that are in scope everywhere, as the standard library's prelude has them.
 
 /// In order, for the search.
 const FUNCTIONS: [&str; 14] = [
@@ -21,6 +21,17 @@ const FUNCTIONS: [&str; 14] = [
 /// Whether a call of that name needs no import.
 pub(super) fn has_function(name: &str) -> bool {
     FUNCTIONS.binary_search(&name).is_ok()
+}
+
+/// Types of the language with members of their own, in order.
+const PRIMITIVES: [&str; 19] = [
+    "bool", "char", "f128", "f16", "f32", "f64", "i128", "i16", "i32", "i64", "i8", "isize", "str",
+    "u128", "u16", "u32", "u64", "u8", "usize",
+];
+
+/// Whether it is the name of a type that needs no import.
+pub(super) fn is_primitive(name: &str) -> bool {
+    PRIMITIVES.binary_search(&name).is_ok()
 }
 
 /// Macros of the standard library that declare nothing: in order, for the search.
@@ -70,10 +81,10 @@ pub(super) fn has_macro(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{FUNCTIONS, MACROS};
+    use super::{FUNCTIONS, MACROS, PRIMITIVES};
 
     #[test]
     fn lists_are_in_order() {
-        assert!(FUNCTIONS.is_sorted() && MACROS.is_sorted());
+        assert!(FUNCTIONS.is_sorted() && PRIMITIVES.is_sorted() && MACROS.is_sorted());
     }
 }

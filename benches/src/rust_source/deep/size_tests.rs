@@ -9,7 +9,7 @@ use super::{
     crate_names::NamesIn,
     links::LinksOf,
     paths::Paths,
-    tests::{NONE, library},
+    tests::{NONE, library, package_with},
 };
 use crate::rust_source::{
     module_tree::CrateId,
@@ -78,4 +78,39 @@ fn imports_that_lead_to_themselves_are_looked_at_once() {
         found[0],
         "1:12: unresolved-import: `gone0` is not in `crate`"
     );
+}
+
+#[test]
+fn what_a_macro_makes_is_read_once_and_not_for_each_call_and_each_missing_name() {
+    let made = each(1000, |i| format!("struct T{i};"));
+    let rest = each(1000, |i| {
+        format!("many!{{ a{i} }} pub fn f{i}() {{ gone{i}() }}")
+    });
+    let found = library(&format!(
+        "macro_rules! many {{ () => {{ {made} }} }}\n{rest}pub fn g() {{ T7() }}"
+    ));
+    assert_eq!(found, NONE);
+}
+
+#[test]
+fn crates_that_all_have_globs_of_each_other_end_the_search() {
+    const COUNT: usize = 60;
+    let others = |i| (0..COUNT).filter(move |&other| other != i);
+    let mut files = Vec::new();
+    for i in 0..COUNT {
+        let mut manifest = format!("[package]\nname = \"c{i}\"\n[dependencies]\n");
+        let mut root = format!("pub use crate::lost{i};\n");
+        for other in others(i) {
+            let _ = writeln!(manifest, "c{other} = {{ path = \"../c{other}\" }}");
+            let _ = writeln!(root, "pub use c{other}::*;");
+        }
+        files.push((format!("c{i}/Cargo.toml"), manifest));
+        files.push((format!("c{i}/src/lib.rs"), root));
+    }
+    let files: Vec<(&str, &str)> = files
+        .iter()
+        .map(|(name, text)| (&**name, &**text))
+        .collect();
+    let found = package_with(&files);
+    assert!(found.iter().all(|line| !line.contains("unresolved")));
 }

@@ -224,3 +224,54 @@ fn functions_of_extern_blocks_in_functions_are_theirs() {
         ["2:14: unresolved-call: no function `inner` is in scope"]
     );
 }
+
+#[test]
+fn the_name_of_a_called_macro_is_not_what_the_call_makes() {
+    let text = "mod m { other::make! { A } }\npub use m::{A, make, other};";
+    let why = "excused-import";
+    assert_eq!(
+        library(text),
+        [
+            format!("2:16: {why}: `make` is not seen in `crate::m`: a macro there may make it"),
+            format!("2:22: {why}: `other` is not seen in `crate::m`: a macro there may make it"),
+        ]
+    );
+}
+
+#[test]
+fn calls_into_a_module_under_a_condition_may_mean_another() {
+    let text = "#[cfg(doc)] mod libc { pub fn here() {} pub fn g() { self::gone() } }
+pub fn f() { libc::here(); libc::elsewhere() }";
+    assert_eq!(
+        library(text),
+        ["1:54: unresolved-call: `gone` is not in `crate::libc`"]
+    );
+}
+
+#[test]
+fn a_module_with_the_name_of_a_type_hides_none_of_its_functions() {
+    let text = "mod f64 { pub fn own() {} }\npub fn f() { f64::own(); f64::from_bits(1); }";
+    assert_eq!(library(text), NONE);
+}
+
+#[test]
+fn a_call_of_what_a_glob_brings_needs_no_excuse_beside_a_macro() {
+    let said = |there: &str| {
+        let files = [
+            (
+                "a/Cargo.toml",
+                "[package]\nname = \"a\"\n[dependencies]\nb = { path = \"../b\" }",
+            ),
+            (
+                "a/src/lib.rs",
+                "use b::*;\npub fn f() { bind!(x); there() }",
+            ),
+            ("b/Cargo.toml", "[package]\nname = \"b\""),
+            ("b/src/lib.rs", there),
+        ];
+        run(&input(&files), &Wanted::default()).text
+    };
+    assert!(said("pub fn there() {}").contains(" 0 calls that may be"));
+    let absent = said("");
+    assert!(absent.contains(" 1 calls that may be") && !absent.contains("`there`"));
+}
