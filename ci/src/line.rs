@@ -48,6 +48,12 @@ pub(crate) fn cargo_for(machine: Machine, arguments: &str) -> Line {
 }
 
 impl Line {
+    /// Whether it waits for the one before: those for one machine are made one after another; but each planted bug of the
+    /// models stands alone, and is looked for on one core.
+    pub(crate) fn follows(&self, before: &Line) -> bool {
+        self.machine.is(before.machine) && self.plant.is_none()
+    }
+
     /// The call for a machine.
     fn command(&self, machine: Machine) -> Result<Command, String> {
         let mut command = machine.cargo()?;

@@ -211,14 +211,14 @@ impl Step {
         }
     }
 
-    /// Runs the step's commands, those of two machines side by side: compilers and emulators hardly use a second core. Gives
+    /// Runs the step's commands, those of two series side by side: compilers and emulators hardly use a second core. Gives
     /// one that failed.
     pub(crate) fn run(&self) -> Result<(), String> {
         let start = Instant::now();
         let lines = (self.commands)();
-        let machines = lines.chunk_by(|one, next| one.machine.is(next.machine));
-        let machines = Mutex::new(machines);
-        let next = || machines.lock().expect("nobody panics").next();
+        let series = lines.chunk_by(|one, next| next.follows(one));
+        let series = Mutex::new(series);
+        let next = || series.lock().expect("nobody panics").next();
         let work = || std::iter::from_fn(next).try_for_each(|lines| self.run_lines(lines));
         let [one, other] = thread::scope(|scope| {
             [scope.spawn(work), scope.spawn(work)].map(|side| side.join().expect("no panic"))
