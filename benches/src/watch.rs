@@ -86,7 +86,7 @@ fn message(done: &Done, waits: &WaitReport) -> String {
     text
 }
 
-#[cfg(test)]
+#[cfg(all(test, any(feature = "fibers", feature = "threads")))]
 mod tests {
     use dagwood::{Cx, Database, Event, Query};
 
@@ -105,7 +105,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg(any(feature = "fibers", feature = "threads"))]
     fn what_is_done_and_what_is_waited_for_is_said() {
         let done = Done {
             items: 7,

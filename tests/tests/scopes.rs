@@ -103,16 +103,16 @@ fn children_of_all_shapes(bed: &Bed) {
 const MANY: usize = scaled(100_000);
 
 fn d3_a_hundred_thousand_children(bed: &Bed) {
-    let mut squares = vec![0; bed.at_most_seeded(500, MANY)];
+    let mut squares = vec![0_u64; bed.at_most_seeded(500, MANY)];
     let run = bed.executor().run(&Database::new(()), |cx| {
         cx.scope(|cx, scope| {
-            for (i, square) in squares.iter_mut().enumerate() {
+            for (i, square) in (0..).zip(&mut squares) {
                 scope.spawn(cx, move |_| *square += i * i);
             }
         });
     });
     run.expect("nothing fails");
-    assert!(squares.iter().enumerate().all(|(i, n)| *n == i * i));
+    assert!((0..).zip(&squares).all(|(i, n)| *n == i * i));
 }
 
 /// Spawns itself once more, from a child.
