@@ -151,8 +151,8 @@ fn variable(triple: &str) -> String {
     triple.replace('-', "_").to_uppercase()
 }
 
-/// What is built once is optimised a little: emulated, plain std takes five times as long. The tests are not, since
-/// they are forty programs, which then take five times as long to build and do not run long.
+/// What is built once is optimised a little: emulated, plain std takes five times as long. The tests are not: building them
+/// so takes longer than they run.
 const OPTIMISED: [&str; 4] = ["*", "dagwood", "dagwood-fibers", "dagwood-arch-fallback"];
 
 /// Debian's Cargo, which builds std with all else.

@@ -160,9 +160,8 @@ fn from_workspace<T>(
 ) -> Option<T> {
     let mut directory = package.directory.as_str();
     loop {
-        let mut packages = sources.tree().packages.iter();
-        let around = packages.find(|package| package.directory == directory);
-        let manifest = around.and_then(|package| table(package.manifest.as_ref()?).ok());
+        let around = sources.package_at(directory);
+        let manifest = around.and_then(|id| table(sources.package(id).manifest.as_ref()?).ok());
         let found = manifest.and_then(|table| read(table.get("workspace")?));
         if found.is_some() || directory.is_empty() {
             return found;

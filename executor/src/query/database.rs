@@ -255,8 +255,7 @@ impl<D: 'static> Database<D> {
         if !self.is_recording || !slot.is_ready() {
             return None;
         }
-        let steps_of = |record| Asked::steps_of(self, record);
-        Some(slot.record().map_or_else(Vec::new, steps_of))
+        Some(Asked::steps_of(self, slot.record()))
     }
 }
 

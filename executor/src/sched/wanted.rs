@@ -167,7 +167,7 @@ impl Findings {
                 }
             }
             if let Some(giver) = frame.giver().map(FiberRecord::innermost) {
-                // If it runs, it will tell (X4). Under a schedule it does not, whatever other executors do meanwhile.
+                // If it runs, it will tell (X4). Under a schedule it stands still (rest.md R4).
                 let may_run = giver.ask().is_null() && !who_asks.takes_turns_with(giver);
                 if may_run || is_known_wanted(giver) {
                     return true;

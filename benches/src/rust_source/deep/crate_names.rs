@@ -90,12 +90,12 @@ pub(super) struct Search<'a, 'db> {
     /// The crates that globs led through, this one last.
     pub(super) crates: Vec<CrateId>,
     /// Whose path it is; `None`: another crate's.
-    pub(super) from: Option<u32>,
+    from: Option<u32>,
     /// Modules whose names were looked at through a glob.
-    pub(super) globs: FxHashSet<u32>,
+    globs: FxHashSet<u32>,
     /// What was asked for already, and where: imports may go in circles.
-    pub(super) asked: FxHashSet<(u32, SmolStr)>,
-    pub(super) steps_left: u32,
+    asked: FxHashSet<(u32, SmolStr)>,
+    steps_left: u32,
 }
 
 impl<'a, 'db> Search<'a, 'db> {
@@ -109,6 +109,22 @@ impl<'a, 'db> Search<'a, 'db> {
             asked: FxHashSet::default(),
             steps_left: 256,
         }
+    }
+
+    /// Why `name` is not in the module `place` of another crate, which a glob of this one leads to.
+    pub(super) fn why_elsewhere(&mut self, other: CrateId, place: u32, name: &str) -> Missing {
+        let mut beyond = Search {
+            cx: self.cx,
+            crates: [&self.crates[..], &[other]].concat(),
+            from: None,
+            globs: FxHashSet::from_iter([place]),
+            asked: FxHashSet::default(),
+            steps_left: self.steps_left,
+        };
+        let names = self.cx.get(NamesIn(other));
+        let why = names.why_in(place, name, None, &mut beyond);
+        self.steps_left = beyond.steps_left;
+        why
     }
 
     pub(super) fn is_over(&mut self) -> bool {
@@ -193,7 +209,7 @@ impl CrateNames {
     }
 
     /// The same in the course of a search; `viewer`: who looks into the module, `None` if that is another crate.
-    pub(super) fn why_in(
+    fn why_in(
         &self,
         module: u32,
         name: &str,

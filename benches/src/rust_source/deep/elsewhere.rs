@@ -4,7 +4,6 @@
 
 use dagwood::{Cx, Query};
 use ra_ap_syntax::SmolStr;
-use rustc_hash::FxHashSet;
 
 use super::{
     crate_names::{Missing, NamesIn, Search},
@@ -59,17 +58,7 @@ pub(super) fn has(
         } => (segment, place),
         End::Missing { .. } => return Some(false),
     };
-    let mut inner = Search {
-        cx,
-        crates: [&search.crates[..], &[other]].concat(),
-        from: None,
-        globs: FxHashSet::from_iter([place]),
-        asked: FxHashSet::default(),
-        steps_left: search.steps_left,
-    };
-    let why = names.why_in(place, path[segment], None, &mut inner);
-    search.steps_left = inner.steps_left;
-    match why {
+    match search.why_elsewhere(other, place, path[segment]) {
         Missing::Absent => Some(false),
         Missing::Foreign | Missing::Made if segment + 1 == path.len() => Some(true),
         _ => None,

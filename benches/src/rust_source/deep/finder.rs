@@ -9,7 +9,7 @@ use super::{
     blocks::Blocks,
     crate_names::{CrateNames, Missing},
     describe,
-    links::{Call, Links, Outcome, UnresolvedCall},
+    links::{Call, Links, Outcome},
     members::Members,
     outline::ItemKind,
     paths::{End, Walk},
@@ -194,18 +194,19 @@ impl Finder<'_> {
             // Where a module `f64` has no `from_bits` the type has it.
             End::Missing { segment: 1, .. } if prelude::is_primitive(&first.name) => {}
             End::Missing { segment, place } if reference.usage == Usage::Call => {
-                self.missing(cx, Some(place), segment, &owned, at, links);
+                let name = &owned[segment];
+                let why = self.why_missing(cx, Some(place), name);
+                links.missing(why, at, name, Some(place));
             }
             End::Unknown
                 if reference.usage == Usage::Call && path.len() == 1 && !blocks.has_globs(at) =>
             {
-                let before = links.unresolved_calls.len();
-                self.missing(cx, None, 0, &owned, at, links);
-                // A macro call of the item may declare it.
-                if references.has_macros && links.unresolved_calls.len() > before {
-                    links.unresolved_calls.pop();
-                    links.excuse(Reason::Macro);
-                }
+                let why = match self.why_missing(cx, None, &owned[0]) {
+                    // A macro call of the item may declare it.
+                    Missing::Absent if references.has_macros => Missing::Excused(Reason::Macro),
+                    why => why,
+                };
+                links.missing(why, at, &owned[0], None);
             }
             _ => {}
         }
@@ -244,30 +245,13 @@ impl Finder<'_> {
         }
     }
 
-    fn missing(
-        &self,
-        cx: &Cx<'_, Sources>,
-        place: Option<Def>,
-        segment: usize,
-        path: &[SmolStr],
-        offset: u32,
-        links: &mut Links,
-    ) {
-        let name = &path[segment];
+    /// Why a call of `name` leads nowhere. `place`: in which it is not; `None`: nothing of that name is in scope.
+    fn why_missing(&self, cx: &Cx<'_, Sources>, place: Option<Def>, name: &str) -> Missing {
         if place.is_none() && prelude::has_function(name) {
-            return;
+            return Missing::Foreign;
         }
-        let where_ = place.unwrap_or(Def::Module(self.module));
-        match self.names.why(cx, self.krate, self.module, where_, name) {
-            Missing::Foreign => {}
-            Missing::Made => links.excuse(Reason::Macro),
-            Missing::Excused(reason) => links.excuse(reason),
-            Missing::Absent => links.unresolved_calls.push(UnresolvedCall {
-                offset,
-                name: name.clone(),
-                place,
-            }),
-        }
+        let place = place.unwrap_or(Def::Module(self.module));
+        self.names.why(cx, self.krate, self.module, place, name)
     }
 
     fn member(&self, of: Def, name: &str) -> Option<Def> {

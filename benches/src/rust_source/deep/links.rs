@@ -7,7 +7,7 @@ use dagwood::{Cx, Query};
 use ra_ap_syntax::SmolStr;
 
 use super::{
-    crate_names::NamesIn,
+    crate_names::{Missing, NamesIn},
     finder::Finder,
     members::MembersOf,
     outline::{ItemKind, Member, MemberKind, OutlineOf},
@@ -180,8 +180,7 @@ impl Query<Sources> for LinksOf {
 /// Whether a module is for tests of a library that has none: `test = false`. (Another crate may have its file, too.)
 fn is_never_built(cx: &Cx<'_, Sources>, krate: CrateId, module: u32) -> bool {
     let tree = cx.get(ModulesOf(krate));
-    let mut around =
-        std::iter::successors(Some(module), |&module| tree.modules[module as usize].parent);
+    let mut around = cx.get(NamesIn(krate)).scopes.around(module);
     let root = krate.root();
     let manifest = cx.get(ManifestOf(cx.data().file(root).package));
     let is_library = manifest.library.as_ref().map(|(_, file)| *file) == Some(root);
@@ -242,10 +241,30 @@ impl Links {
         }
     }
 
-    pub(super) fn excuse(&mut self, reason: Reason) {
+    fn excuse(&mut self, reason: Reason) {
         match self.excused.iter_mut().find(|(known, _)| *known == reason) {
             Some((_, count)) => *count += 1,
             None => self.excused.push((reason, 1)),
+        }
+    }
+
+    /// A call of `name` leads nowhere, for that reason.
+    pub(super) fn missing(
+        &mut self,
+        why: Missing,
+        offset: u32,
+        name: &SmolStr,
+        place: Option<Def>,
+    ) {
+        match why {
+            Missing::Foreign => {}
+            Missing::Made => self.excuse(Reason::Macro),
+            Missing::Excused(reason) => self.excuse(reason),
+            Missing::Absent => self.unresolved_calls.push(UnresolvedCall {
+                offset,
+                name: name.clone(),
+                place,
+            }),
         }
     }
 

@@ -69,14 +69,11 @@ impl Query<Sources> for UsageOf {
                 krate: self.0,
                 module,
             });
-            let used = links
-                .used
-                .iter()
-                .filter(|(_, name)| by_import.contains(name));
-            open.extend(used.cloned());
+            let used = links.used.iter().filter(|(_, name)| is_wanted(&name));
+            open.extend(used.clone().cloned());
             // A macro among the items may have brought the names of the modules around.
             if names.scopes.modules[module as usize].opening.is_some() {
-                for (_, name) in links.used.iter().filter(|(_, name)| is_wanted(&name)) {
+                for (_, name) in used {
                     let around = names.scopes.around(module);
                     usage
                         .loose

@@ -92,6 +92,29 @@ impl<'db, D: 'static> Asked<'db, D> {
     /// What this query asked for itself, as [`Database::record`] says it: so all that a query depends on can be walked
     /// through, whatever its types. `None` if it has no value: it failed.
     ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dagwood::{Cx, Database, Executor, Query, Step};
+    ///
+    /// #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    /// struct Down(u32);
+    ///
+    /// impl Query<()> for Down {
+    ///     type Value = u32;
+    ///     fn provide(self, cx: &Cx<'_, ()>) -> u32 {
+    ///         self.0.checked_sub(1).map_or(0, |n| 1 + *cx.get(Down(n)))
+    ///     }
+    /// }
+    ///
+    /// let db = Database::new(()).record_all();
+    /// Executor::builder().workers(2).build()?.run(&db, |cx| *cx.get(Down(2)))?;
+    /// let steps = db.record(&Down(2)).unwrap();
+    /// let [Step::Ask(asked)] = &steps[..] else { panic!() };
+    /// assert_eq!(format!("{:?}", asked.steps().unwrap()), "[Down(0)]");
+    /// # Ok::<(), dagwood::Error>(())
+    /// ```
+    ///
     /// # Panics
     ///
     /// In the sequential build: if the database belongs to another thread.
@@ -103,15 +126,17 @@ impl<'db, D: 'static> Asked<'db, D> {
         let record = unsafe { record_of(self.entry.slot) }?;
         // SAFETY: null, or kept by the slot.
         let record: Option<&'db Record> = unsafe { record.as_ref() };
-        let steps_of = |record| Asked::steps_of(self.database, record);
-        Some(record.map_or_else(Vec::new, steps_of))
+        Some(Asked::steps_of(self.database, record))
     }
 
-    /// The steps of a record of this database.
+    /// The steps of a record of this database; without one there are none.
     pub(in crate::query) fn steps_of(
         database: &'db Database<D>,
-        record: &'db Record,
+        record: Option<&'db Record>,
     ) -> Steps<'db, D> {
+        let Some(record) = record else {
+            return Vec::new();
+        };
         let mut known = FxHashSet::default();
         // The branches of the open forks, each of which ends with the steps of its open branch.
         let mut open: Vec<Vec<Steps<'db, D>>> = vec![vec![Vec::new()]];

@@ -1,12 +1,10 @@
 //! Imports that nothing of their crate declares: what other crates bring, what macro calls make, what is never built.
 
-use super::{library, run};
+use super::{NONE, library, run};
 use crate::rust_source::{
     deep::{Level, Levels, Lint, Wanted},
     tests::input,
 };
-
-const NONE: [&str; 0] = [];
 
 /// What is said of imports, and the counts of them, for an input of several packages.
 fn imports(files: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {
