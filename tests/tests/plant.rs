@@ -30,14 +30,16 @@ fn two_halves_of_a_join_race_if_told_to() {
     let builder = Executor::builder().backend(Backend::Threads).workers(2);
     let executor = builder.build().expect("an executor can be made");
     let racy = Racy(UnsafeCell::new(0));
-    let arrived = AtomicUsize::new(0);
-    // Relaxed: to be there at once, on two workers, orders nothing.
+    let step = AtomicUsize::new(0);
+    // Relaxed: one after the other, once both are there, and nothing that orders the two. (At the very same moment, each
+    // might look for the other before either has left its mark: ThreadSanitizer then finds nothing.)
     let add = || {
-        arrived.fetch_add(1, Ordering::Relaxed);
-        while arrived.load(Ordering::Relaxed) < 2 {
+        let turn = 2 + step.fetch_add(1, Ordering::Relaxed);
+        while step.load(Ordering::Relaxed) < turn {
             std::thread::yield_now();
         }
         racy.add();
+        step.fetch_add(1, Ordering::Relaxed);
     };
     let ran = executor.run(&Database::new(()), |cx| cx.join(|_| add(), |_| add()));
     ran.expect("neither half fails");
