@@ -1,6 +1,5 @@
 //! The context: what a provider or a job sees of the library.
 
-use std::cell::Cell;
 use std::marker::PhantomData;
 use std::panic::{Location, resume_unwind};
 use std::ptr;
@@ -52,13 +51,12 @@ use crate::sched::wanted::{end_of, reason_of, told};
 /// }
 /// ```
 pub struct Cx<'db, D> {
-    // What a hit looks at, so that a loop over hits can keep it.
+    // No field is a cell: the compiler then knows that nobody changes what is behind a `&Cx`, and a loop over hits keeps in
+    // registers what each looks at first, the next two.
     database: &'db Database<D>,
     hit_tag: Outcome,
     run: *const Run<'db, D>,
-    /// Never changes. A cell, so that the compiler reads it anew after a call: a join that kept it
-    /// in a register would save and restore one more at every node of a tree.
-    fiber: Cell<*const FiberRecord>,
+    fiber: *const FiberRecord,
     locals: *const Binding,
     /// The item of a parallel loop that this job is in, on this fiber.
     item: Item,
@@ -87,7 +85,7 @@ impl<'db, D> Cx<'db, D> {
             database: known.database(),
             hit_tag: known.hit_tag(),
             run,
-            fiber: Cell::new(fiber),
+            fiber,
             locals,
             item: Item::NONE,
             recorder: ptr::null(),
@@ -122,7 +120,7 @@ impl<'db, D> Cx<'db, D> {
     ) -> (*const Run<'db, D>, *const Binding, *const FiberRecord) {
         // SAFETY: by contract; the fields never change.
         let cx = unsafe { &*cx };
-        (cx.run, cx.locals, cx.fiber.get())
+        (cx.run, cx.locals, cx.fiber)
     }
 
     /// The same job, inside a provider: what the asker has bound is not seen, since the result must
@@ -194,7 +192,7 @@ impl<'db, D> Cx<'db, D> {
             database: self.database,
             hit_tag: self.hit_tag,
             run: self.run,
-            fiber: self.fiber.clone(),
+            fiber: self.fiber,
             locals,
             item: self.item,
             recorder: self.recorder,
@@ -209,7 +207,7 @@ impl<'db, D> Cx<'db, D> {
             database: self.database,
             hit_tag: self.hit_tag,
             run: self.run,
-            fiber: self.fiber.clone(),
+            fiber: self.fiber,
             locals: self.locals,
             item,
             recorder: self.recorder,
@@ -250,8 +248,12 @@ impl<'db, D> Cx<'db, D> {
 
     #[inline]
     pub(crate) fn fiber(&self) -> &FiberRecord {
+        // Volatile: the compiler reads it anew after a call. A join that kept it in a register would save and restore one
+        // more at every node of a tree.
+        // SAFETY: a field of ours.
+        let fiber = unsafe { ptr::read_volatile(&raw const self.fiber) };
         // SAFETY: the fiber that runs this job outlives it (`new`).
-        unsafe { &*self.fiber.get() }
+        unsafe { &*fiber }
     }
 
     #[inline]

@@ -75,10 +75,10 @@ where
     const KIND: &'static JobKind = &JobKind::of_fork(Self::LINKED);
 
     #[inline]
-    fn new(joiner: &J, body: B) -> Self {
+    fn new(joiner: &J, fiber: &FiberRecord, body: B) -> Self {
         Half {
             fork: Fork::new(Self::KIND),
-            deaf: Deaf::of(joiner.fiber()),
+            deaf: Deaf::of(fiber),
             joiner,
             body: UnsafeCell::new(MaybeUninit::new(body)),
             result: UnsafeCell::new(MaybeUninit::uninit()),
@@ -148,8 +148,8 @@ where
     B: Send,
     RB: Send,
 {
-    let half = Half::new(joiner, b);
     let fiber = joiner.fiber();
+    let half = Half::new(joiner, fiber, b);
     // SAFETY: `half` stays in this frame until it was taken back (`remove`), or, if it was
     // published, until it is popped or closed (`finish_published`): nothing between here and
     // there unwinds. `B` and `RB` are `Send`. The record of a running fiber does not move.

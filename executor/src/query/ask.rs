@@ -35,8 +35,8 @@ pub(crate) fn ask<'db, Q: Query<D>, D: 'static>(
         None => ask_first(cx, table, place, key),
         Some(slot) => match slot.ready_if(cx.hit_tag()) {
             Some(ready) => Ok(ready),
-            // A slot by index may stand for all that are not there yet.
-            None if Table::<Q, D>::IS_DENSE && slot.is_empty() => ask_first(cx, table, place, key),
+            // By index, a slot is there before it is asked for.
+            None if Table::<Q, D>::IS_DENSE && slot.is_empty() => ask_empty(cx, table, slot, key),
             None => ask_again(cx, table, slot, key),
         },
     };
@@ -56,12 +56,27 @@ fn ask_first<'db, Q: Query<D>, D: 'static>(
         return fixpoint::ask(cx, table, key);
     }
     match table.find_or_claim(place, &key, cx.fiber()) {
-        Placed::Claimed(slot) => {
-            let key = &key;
-            cx.settle_item();
-            compute(cx, &Asked { table, slot, key })
-        }
+        Placed::Claimed(slot) => compute_claimed(cx, table, slot, &key),
         Placed::Found(slot) => ask_again(cx, table, slot, key),
+    }
+}
+
+/// The ask for a query whose slot is there, and was empty.
+#[cold]
+#[inline(never)]
+fn ask_empty<'db, Q: Query<D>, D: 'static>(
+    cx: &Cx<'db, D>,
+    table: &'db Table<Q, D>,
+    slot: &'db Slot<Q::Value>,
+    key: Q,
+) -> Result<Ready<'db, Q::Value>, Error> {
+    if Q::FIXPOINT.is_some() {
+        return fixpoint::ask(cx, table, key);
+    }
+    if slot.claim(cx.fiber()) {
+        compute_claimed(cx, table, slot, &key)
+    } else {
+        ask_again(cx, table, slot, key)
     }
 }
 
@@ -75,6 +90,9 @@ fn ask_again<'db, Q: Query<D>, D: 'static>(
     slot: &'db Slot<Q::Value>,
     key: Q,
 ) -> Result<Ready<'db, Q::Value>, Error> {
+    if Table::<Q, D>::IS_DENSE && slot.is_absent() {
+        return ask_first(cx, table, Table::place(&key), key);
+    }
     match slot.look() {
         Found::Ready(ready) if !cx.run().has_statistics() => {
             record(cx, table, slot);
@@ -110,8 +128,7 @@ fn ask_slowly<'db, Q: Query<D>, D: 'static>(
                 return Err(error.clone());
             }
             Found::Empty if slot.claim(cx.fiber()) => {
-                cx.settle_item();
-                return compute(cx, &Asked { table, slot, key });
+                return compute_claimed(cx, table, slot, key);
             }
             Found::Empty => (),
             Found::InProgress => {
@@ -249,6 +266,18 @@ impl<Q: Query<D>, D: 'static> Asked<'_, '_, Q, D> {
         // SAFETY: by contract.
         unsafe { asked.slot.close(outcome) }
     }
+}
+
+/// Computes a slot that the current fiber has claimed.
+#[inline]
+fn compute_claimed<'db, Q: Query<D>, D: 'static>(
+    cx: &Cx<'db, D>,
+    table: &'db Table<Q, D>,
+    slot: &'db Slot<Q::Value>,
+    key: &Q,
+) -> Result<Ready<'db, Q::Value>, Error> {
+    cx.settle_item();
+    compute(cx, &Asked { table, slot, key })
 }
 
 /// Runs the provider of a slot that the current fiber has claimed, and publishes what comes of it.

@@ -3,11 +3,12 @@
 //!
 //! Used by `table.rs`. A slot never moves. Knows no key.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::alloc::Layout;
 use std::ptr::{self, NonNull};
 
 use super::pointers::Pointers;
 use super::slot::Slot;
+use super::zeroed;
 use crate::sync::{AtomicPtr, Mutex, Ordering};
 
 /// Slots in a page: what is looked up at once.
@@ -19,7 +20,7 @@ const CHUNK_PAGES_MAX: usize = 4096;
 /// Indices are smaller: a page number then fits into a directory of 128 MiB, of which only what is used is touched.
 pub(crate) const INDEX_END: u64 = 1 << 32;
 
-/// Pages that were allocated together.
+/// Pages that were allocated together. (One that was there before is not used of them.)
 struct Chunk<V> {
     first_page: usize,
     pages: usize,
@@ -30,7 +31,7 @@ struct Chunk<V> {
 struct Kept<V> {
     chunks: Vec<Chunk<V>>,
     replaced: Vec<Pointers<Slot<V>>>,
-    /// What stands in directories where there is no page: slots that stay empty.
+    /// What stands in directories where there is no page: slots that are [absent](Slot::absent).
     absent: *mut Slot<V>,
 }
 
@@ -65,7 +66,7 @@ impl<V> Dense<V> {
         unsafe { Pointers::from_raw(directory) }
     }
 
-    /// The slot with this index, or, if its page is not there, perhaps an empty one that nobody must claim.
+    /// The slot with this index, or, if its page is not there, perhaps one that is [absent](Slot::absent).
     #[inline]
     pub(crate) fn find(&self, index: usize) -> Option<&Slot<V>> {
         let directory = self.directory();
@@ -91,14 +92,8 @@ impl<V> Dense<V> {
     ///
     /// If the index is not less than [`INDEX_END`].
     pub(crate) fn reach(&self, index: usize) -> &Slot<V> {
-        let directory = self.directory();
-        // SAFETY: directories are freed with the table.
-        let pages = unsafe { directory.all() };
-        let (page, last) = (index / PAGE_LEN, pages.len().saturating_sub(1));
-        if page < last && !ptr::eq(start_of(pages, page), start_of(pages, last)) {
-            return self.find(index).expect("its page is there");
-        }
-        self.add_page(index)
+        let found = self.find(index).filter(|slot| !slot.is_absent());
+        found.unwrap_or_else(|| self.add_page(index))
     }
 
     #[cold]
@@ -110,8 +105,8 @@ impl<V> Dense<V> {
         let page = index / PAGE_LEN;
         let mut kept = self.kept.lock();
         // SAFETY: directories are freed with the table.
-        if page + 1 >= unsafe { self.directory().len() } {
-            self.lengthen(page + 2, &mut kept);
+        if page >= unsafe { self.directory().len() } {
+            self.lengthen(page + 1, &mut kept);
         }
         // SAFETY: as above, and long enough now.
         let pages = unsafe { self.directory().all() };
@@ -122,11 +117,16 @@ impl<V> Dense<V> {
         self.find(index).expect("its page was added")
     }
 
-    /// Puts a directory of at least `len` pages in the place of the present one; the last is never there. The lock is
-    /// held.
+    /// Puts a directory of at least `len` pages in the place of the present one. The lock is held.
     fn lengthen(&self, len: usize, kept: &mut Kept<V>) {
         if kept.absent.is_null() {
             kept.absent = allocate(1);
+            for number in 0..PAGE_LEN {
+                // SAFETY: inside the page.
+                let slot = unsafe { kept.absent.add(number) };
+                // SAFETY: ours alone.
+                unsafe { slot.write(Slot::absent()) };
+            }
         }
         let old = self.directory();
         // SAFETY: directories are freed with the table.
@@ -150,28 +150,44 @@ impl<V> Dense<V> {
             .store(directory.into_raw(), Ordering::Release);
     }
 
-    /// Allocates `page` and some that follow it: as many as there are already, so that there are few chunks. The lock is
-    /// held.
+    /// Allocates `page` and those around it that are not there: as many as there are already, so that there are few
+    /// chunks whatever the order of the asks. The lock is held.
     fn add_chunk(&self, page: usize, kept: &mut Kept<V>) {
         // SAFETY: directories are freed with the table.
         let pages = unsafe { self.directory().all() };
         let so_far: usize = kept.chunks.iter().map(|chunk| chunk.pages).sum();
-        let is_absent = |page: &usize| start_of(pages, *page) == kept.absent;
-        let absent = (page..pages.len() - 1).take_while(is_absent);
-        let count = absent.take(so_far.clamp(1, CHUNK_PAGES_MAX)).count();
+        // Of large chunks more is touched than what is asked for (`zeroed.rs`): not where few of the pages are there.
+        let is_sparse = so_far < pages.len() / 4;
+        let limit = if is_sparse {
+            Self::SMALL_PAGES
+        } else {
+            CHUNK_PAGES_MAX
+        };
+        // A power of two, as is the length of the directory.
+        let count = 1 << so_far.clamp(1, limit.min(pages.len())).ilog2();
+        let first_page = page / count * count;
         let start = allocate(count);
         kept.chunks.push(Chunk {
-            first_page: page,
+            first_page,
             pages: count,
             start,
         });
         for number in 0..count {
-            // SAFETY: inside the chunk.
-            let start = unsafe { start.add(number * PAGE_LEN) };
-            // Release: pairs with the Acquire in `find`.
-            pages[page + number].store(displaced(start, page + number), Ordering::Release);
+            let page = first_page + number;
+            if start_of(pages, page) == kept.absent {
+                // SAFETY: inside the chunk.
+                let start = unsafe { start.add(number * PAGE_LEN) };
+                // Release: pairs with the Acquire in `find`.
+                pages[page].store(displaced(start, page), Ordering::Release);
+            }
         }
     }
+
+    /// The most pages that are no large piece of memory; at least one.
+    const SMALL_PAGES: usize = {
+        let pages = (zeroed::LARGE - 1) / (PAGE_LEN * size_of::<Slot<V>>());
+        if pages == 0 { 1 } else { pages }
+    };
 
     /// Calls `body` with each slot that there is.
     pub(crate) fn for_each(&self, mut body: impl FnMut(&Slot<V>)) {
@@ -247,8 +263,9 @@ impl<V> Drop for Dense<V> {
             .map(|chunk| (chunk.start, chunk.pages));
         for (start, pages) in chunks.chain([absent]) {
             if pages > 0 {
+                let start = NonNull::new(start).expect("pages are somewhere");
                 // SAFETY: allocated by `allocate` with this layout, and freed once.
-                unsafe { dealloc(start.cast(), layout_of::<V>(pages)) };
+                unsafe { zeroed::free(start.cast(), layout_of::<V>(pages)) };
             }
         }
     }
@@ -269,13 +286,7 @@ fn start_of<V>(directory: &[AtomicPtr<Slot<V>>], page: usize) -> *mut Slot<V> {
 
 /// So many pages of empty slots.
 fn allocate<V>(pages: usize) -> *mut Slot<V> {
-    let layout = layout_of::<V>(pages);
-    // SAFETY: a slot has a size, and there is at least one page.
-    let start = unsafe { alloc_zeroed(layout) }.cast::<Slot<V>>();
-    if start.is_null() {
-        handle_alloc_error(layout);
-    }
-    start
+    zeroed::allocate(layout_of::<V>(pages)).cast().as_ptr()
 }
 
 fn layout_of<V>(pages: usize) -> Layout {
@@ -304,6 +315,51 @@ mod tests {
         assert!(table.find(1 << 30).is_none());
         assert!(table.find(8_000_000).is_none_or(|slot| !slot.is_ready()));
         assert!(table.bytes() < 64 << 20);
+    }
+
+    #[test]
+    fn where_there_is_no_slot_nobody_can_claim() {
+        let table = Dense::<u64>::new();
+        table.reach(1000);
+        let absent = table.find(0).expect("the directory is longer");
+        assert!(absent.is_absent() && !absent.is_empty());
+        assert!(!absent.claim(ptr::null()));
+        assert!(!table.reach(0).is_absent() && table.reach(0).claim(ptr::null()));
+    }
+
+    /// Sums up the chunks of a table that has been asked for these indices: how many, and how many pages.
+    fn chunks(indices: impl Iterator<Item = usize>) -> (usize, usize) {
+        let table = Dense::<u64>::new();
+        for index in indices {
+            let slot = table.reach(index);
+            assert_eq!(table.index_of(ptr::from_ref(slot).cast()), index);
+        }
+        let kept = table.kept.lock();
+        let pages = kept.chunks.iter().map(|chunk| chunk.pages);
+        (pages.len(), pages.sum())
+    }
+
+    #[test]
+    fn there_are_few_chunks_whatever_the_order() {
+        const LEN: usize = 1 << 18;
+        let strided = (0..LEN).map(|number| number.wrapping_mul(0x9E37_79B1) % LEN);
+        for (chunks, pages) in [
+            chunks(0..LEN),
+            chunks((0..LEN).rev()),
+            chunks(strided),
+            chunks((0..LEN).step_by(1000).rev().chain(0..LEN)),
+        ] {
+            assert!(chunks < 32, "{chunks} chunks");
+            assert!(pages <= 2 * LEN / PAGE_LEN, "{pages} pages");
+        }
+    }
+
+    #[test]
+    fn few_indices_far_apart_take_no_large_pieces() {
+        let (count, pages) = chunks((0..64).map(|number| number << 22));
+        assert_eq!(count, 64);
+        assert!(pages * PAGE_LEN * size_of::<Slot<u64>>() < 64 * zeroed::LARGE);
+        const { assert!(Dense::<[u64; 10_000]>::SMALL_PAGES == 1) };
     }
 
     #[test]

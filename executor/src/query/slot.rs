@@ -78,6 +78,13 @@ impl<V> Slot<V> {
         slot
     }
 
+    /// What stands where there is no slot yet: nobody can claim it.
+    pub(crate) fn absent() -> Self {
+        let slot = Slot::claimed(std::ptr::null());
+        slot.awaited.list.close(Outcome::ABSENT).wake();
+        slot
+    }
+
     /// What to wait for.
     pub(crate) fn awaited(&self) -> &Awaited {
         &self.awaited
@@ -96,6 +103,7 @@ impl<V> Slot<V> {
             None => Found::InProgress,
             Some(Outcome::READY) => Found::Ready(Ready(self)),
             Some(Outcome::EMPTY) => Found::Empty,
+            Some(Outcome::ABSENT) => unreachable!("who finds no slot has one made"),
             Some(_) => {
                 // SAFETY: nobody writes after the close (C3).
                 let stored = unsafe { &*self.result.get() };
@@ -220,6 +228,12 @@ impl<V> Slot<V> {
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.awaited.list.is(Outcome::EMPTY)
+    }
+
+    /// Whether it only stands for a slot that is not there yet.
+    #[inline]
+    pub(crate) fn is_absent(&self) -> bool {
+        self.awaited.list.is(Outcome::ABSENT)
     }
 
     /// Whether there is a failure.

@@ -20,6 +20,9 @@ impl Outcome {
     /// There will be no value; why is written beside the list.
     pub(crate) const FAILED: Outcome = Outcome(2);
 
+    /// Nobody ever can: it stands where nothing is yet.
+    pub(crate) const ABSENT: Outcome = Outcome(3);
+
     /// What no list ever ends with: to compare with.
     pub(crate) const NEVER: Outcome = Outcome(7);
 
