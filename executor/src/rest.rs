@@ -19,8 +19,12 @@ use crate::sched::fiber::{Deaf, FiberRecord};
 use crate::sched::fork::Fork;
 use crate::sched::job::{Job, JobKind, JobRef};
 
-/// Into so many blocks what is left is divided, to look for attention before each block.
-const BLOCKS: usize = 1024;
+/// Attention is looked for before each of the last so many items.
+const SINGLE: usize = 1024;
+
+/// And of more before each block: so many in what is left. (With a thousand a loop of cheap items took a twentieth longer on
+/// two workers.)
+const BLOCKS: usize = 256;
 
 /// Calls `body` with each index of `range`, perhaps at the same time. All calls have ended when this
 /// returns.
@@ -61,32 +65,34 @@ pub(crate) struct Failures {
     pub(crate) indices: Vec<Range<usize>>,
 }
 
-/// How far a loop has come on one fiber. A block of items is taken at once, and an item says that
-/// those behind it are free only when that may matter (fork.md K7): a store for each item would cost
-/// as much as a cheap item does.
-pub(crate) struct Progress {
-    /// The first index that may be given away.
-    next: Cell<usize>,
-    /// The end of the block that is being done: never behind `next`.
+/// The items that a fiber takes at once. One of them says that those behind it are free only when that may matter
+/// (fork.md K7): a store for each would cost as much as a cheap item does.
+///
+/// It lies in the frame of its loop, and only items know of it. So where they do not use their contexts the compiler sees
+/// that nothing ends the block early, and has a plain loop.
+pub(crate) struct Block {
+    /// Of the part that it is taken from: the first index that may be given away.
+    next: *const Cell<usize>,
+    /// Its end: never behind `next`.
     stop: Cell<usize>,
 }
 
 /// The item of a loop that a context belongs to, if any.
 #[derive(Copy, Clone)]
 pub(crate) struct Item {
-    progress: *const Progress,
+    block: *const Block,
     index: usize,
 }
 
 impl Item {
     pub(crate) const NONE: Item = Item {
-        progress: ptr::null(),
+        block: ptr::null(),
         index: 0,
     };
 
     #[inline]
-    fn new(progress: &Progress, index: usize) -> Self {
-        Item { progress, index }
+    fn new(block: &Block, index: usize) -> Self {
+        Item { block, index }
     }
 
     /// Lets the items behind this one be given away. Called before all that may wait, or look for
@@ -96,11 +102,12 @@ impl Item {
     ///
     /// The call for this item has not ended, and the caller runs on its fiber.
     pub(crate) unsafe fn settle(self) -> bool {
-        // SAFETY: null, or the progress of a loop that is in the middle of this item.
-        if let Some(progress) = unsafe { self.progress.as_ref() } {
-            let was_hidden = progress.next.replace(self.index + 1) != self.index + 1;
-            progress.stop.set(self.index + 1);
-            return was_hidden;
+        // SAFETY: null, or the block of a loop that is in the middle of this item.
+        if let Some(block) = unsafe { self.block.as_ref() } {
+            // SAFETY: the part of the loop lies in a frame around the block.
+            let next = unsafe { &*block.next };
+            block.stop.set(self.index + 1);
+            return next.replace(self.index + 1) != self.index + 1;
         }
         false
     }
@@ -133,7 +140,8 @@ where
     B: Fn(&Cx<'db, D>, usize) + Sync,
 {
     fork: Fork,
-    progress: Progress,
+    /// The first index that may be given away.
+    next: Cell<usize>,
     end: Cell<usize>,
     /// What was given away; the last is the leftmost.
     given: RefCell<Vec<Given<Stretch<'b, 'db, D, B>>>>,
@@ -176,10 +184,7 @@ where
         Rest {
             fiber,
             fork: Fork::new(Self::KIND),
-            progress: Progress {
-                next: Cell::new(range.start),
-                stop: Cell::new(range.start),
-            },
+            next: Cell::new(range.start),
             end: Cell::new(range.end),
             given: RefCell::new(Vec::new()),
             failures: RefCell::new(None),
@@ -203,7 +208,7 @@ where
             };
             match given.take(fiber) {
                 Taken::Back(stretch) => {
-                    self.progress.next.set(stretch.range.start);
+                    self.next.set(stretch.range.start);
                     self.end.set(stretch.range.end);
                     fiber.forks.note_work();
                 }
@@ -228,40 +233,41 @@ where
     /// Calls the body with the indices that are left here.
     fn go_through(&self, cx: &Cx<'db, D>, level: usize) {
         while let Err(first) = catch_unwind(AssertUnwindSafe(|| self.call_each(cx, level))) {
-            let next = self.progress.next.get();
+            let next = self.next.get();
             let mut indices = next - 1..next;
             if cx.is_ending() {
                 // What was not begun is not called.
                 indices.end = self.end.get();
-                self.progress.next.set(indices.end);
-                self.progress.stop.set(indices.end);
+                self.next.set(indices.end);
             }
             let indices = vec![indices];
             self.add(Failures { first, indices });
         }
     }
 
-    /// Attention is looked for before each item if few are left, or each is recorded, else once in a thousandth of them.
+    /// Attention is looked for before each item if few are left, or each is recorded, else before each block.
     #[inline]
     fn call_each(&self, cx: &Cx<'db, D>, level: usize) {
-        let Progress { next, stop } = &self.progress;
         let body = self.plan.body;
-        let mut index = next.get();
+        let mut index = self.next.get();
         while index < self.end.get() {
             // The first is ours (fork.md K4).
-            next.set(index + 1);
+            self.next.set(index + 1);
             cx.point_to_end_before();
             let left = self.end.get() - index;
-            let block = if self.plan.is_recorded {
+            let len = if self.plan.is_recorded || left <= SINGLE {
                 1
             } else {
-                left.div_ceil(BLOCKS)
+                left / BLOCKS
             };
             cx.note_branch(level);
-            stop.set(index + block);
-            next.set(stop.get());
-            while index < stop.get() {
-                let item = Item::new(&self.progress, index);
+            let block = Block {
+                next: &raw const self.next,
+                stop: Cell::new(index + len),
+            };
+            self.next.set(index + len);
+            while index < block.stop.get() {
+                let item = Item::new(&block, index);
                 let guard = SettleOnUnwind(item);
                 body(&cx.with_item(item), index);
                 std::mem::forget(guard);
@@ -278,7 +284,7 @@ where
     unsafe fn split(job: NonNull<Job>) -> Option<JobRef> {
         // SAFETY: by contract; the head is the first field of `repr(C)` structs.
         let rest = unsafe { job.cast::<Self>().as_ref() };
-        let (next, end) = (rest.progress.next.get(), rest.end.get());
+        let (next, end) = (rest.next.get(), rest.end.get());
         if next == end {
             return None;
         }
