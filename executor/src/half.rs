@@ -4,6 +4,7 @@
 //! Used by `Cx::join`, and by joins without a context (`raw/join.rs`). What is called how, only their [`Joiner`] knows.
 
 use std::cell::UnsafeCell;
+use std::hint::black_box;
 use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::NonNull;
@@ -154,10 +155,37 @@ where
     // published, until it is popped or closed (`finish_published`): nothing between here and
     // there unwinds. `B` and `RB` are `Send`. The record of a running fiber does not move.
     unsafe { fiber.forks.push(NonNull::from(&half).cast()) };
-    if fiber.has_attention(&raw const half) && joiner.attend_unless_deep_or_ended(&raw const half) {
-        return join_deeper(joiner, a, &half);
+    if fiber.has_attention(&raw const half) {
+        // The cold path gets the address of what it is given. Were that the closure itself and not a copy, the fast path
+        // would write it to memory, too; so the compiler must not see that they are the same.
+        return join_attended(joiner, black_box(a), &half);
     }
     finish(joiner, a, &half)
+}
+
+/// A scheduling point, then as `join`. All of it apart, so that the fast path keeps nothing over a call here.
+#[cold]
+#[inline(never)]
+fn join_attended<J, A, B, RA, RB>(joiner: &J, a: A, half: &Half<J, B, RB>) -> (RA, RB)
+where
+    J: Joiner<B, RB>,
+    A: FnOnce() -> RA,
+{
+    if joiner.attend_unless_deep_or_ended(half) {
+        join_deeper(joiner, a, half)
+    } else {
+        finish_attended(joiner, a, half)
+    }
+}
+
+/// One copy of [`finish`] for all but the fast path.
+#[inline(never)]
+fn finish_attended<J, A, B, RA, RB>(joiner: &J, a: A, half: &Half<J, B, RB>) -> (RA, RB)
+where
+    J: Joiner<B, RB>,
+    A: FnOnce() -> RA,
+{
+    finish(joiner, a, half)
 }
 
 /// Calls `a`, then `b`, unless somebody has taken it.
@@ -184,7 +212,6 @@ where
 /// Little stack is left: goes on on another segment, if there is memory for one; else neither `a`
 /// nor `b` runs.
 #[cold]
-#[inline(never)]
 fn join_deeper<J, A, B, RA, RB>(joiner: &J, a: A, half: &Half<J, B, RB>) -> (RA, RB)
 where
     J: Joiner<B, RB>,
@@ -203,7 +230,7 @@ where
     let on_segment = || {
         // SAFETY: as in `join`; the list has not looked at it yet, so it is still new.
         unsafe { joiner.fiber().forks.push(NonNull::from(half).cast()) };
-        finish(joiner, a, half)
+        finish_attended(joiner, a, half)
     };
     match room::deeper(joiner.fiber(), on_segment) {
         Ok(Ok(both)) => both,
