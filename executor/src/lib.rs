@@ -101,6 +101,7 @@ mod local;
 pub mod locks;
 mod make;
 mod other_database;
+mod pace;
 mod par;
 mod part;
 mod plant;

@@ -11,6 +11,7 @@ use std::ptr::{self, NonNull};
 use crate::cx::Cx;
 use crate::error::{Payload, discard};
 use crate::local::Binding;
+use crate::pace::{Pace, SINGLE};
 use crate::part::{Given, Taken, Work};
 use crate::plant;
 use crate::query::record::Branches;
@@ -18,13 +19,6 @@ use crate::run::Run;
 use crate::sched::fiber::{Deaf, FiberRecord};
 use crate::sched::fork::Fork;
 use crate::sched::job::{Job, JobKind, JobRef};
-
-/// Attention is looked for before each of the last so many items.
-const SINGLE: usize = 1024;
-
-/// And of more before each block: so many in what is left. (With a thousand a loop of cheap items took a twentieth longer on
-/// two workers.)
-const BLOCKS: usize = 256;
 
 /// Calls `body` with each index of `range`, perhaps at the same time. All calls have ended when this
 /// returns.
@@ -250,15 +244,17 @@ where
     fn call_each(&self, cx: &Cx<'db, D>, level: usize) {
         let body = self.plan.body;
         let mut index = self.next.get();
+        let is_long = self.end.get().saturating_sub(index) > SINGLE;
+        let mut pace = Pace::new(is_long && cx.fiber().is_on_worker() && cx.fiber().has_company());
         while index < self.end.get() {
             // The first is ours (fork.md K4).
             self.next.set(index + 1);
             cx.point_to_end_before();
             let left = self.end.get() - index;
-            let len = if self.plan.is_recorded || left <= SINGLE {
+            let len = if self.plan.is_recorded {
                 1
             } else {
-                left / BLOCKS
+                pace.take(left)
             };
             cx.note_branch(level);
             let block = Block {
