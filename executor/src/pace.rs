@@ -57,7 +57,7 @@ impl Pace {
         let now = Instant::now();
         let took = now.duration_since(looked).as_nanos().max(1);
         let in_time = self.taken as u128 * BLOCK_MAX.as_nanos() / took;
-        let doubled = 2 * self.most;
+        let doubled = self.most.saturating_mul(2);
         self.most = usize::try_from(in_time).map_or(doubled, |most| most.clamp(1, doubled));
         self.taken = 0;
         self.looked = Some(now);
