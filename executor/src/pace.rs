@@ -5,8 +5,8 @@
 
 use std::time::{Duration, Instant};
 
-/// Each of the last so many items is taken alone.
-pub(crate) const SINGLE: usize = 256;
+/// Each of the last so many items is taken alone: in loops over no more, nothing is ever hidden from others (fork.md K7).
+pub(crate) const SINGLE: usize = 1024;
 
 /// Of more, at most so large a part of what is left is taken.
 const PART: usize = 64;

@@ -64,7 +64,7 @@ impl<'db, D: 'static> Cx<'db, D> {
     ///
     /// The items are gone through in order; whenever a worker has nothing to do, it gets half of
     /// what is left. While an item waits, all that come after it are given away, so it holds up no
-    /// other. (The exception: in a loop over more than 256 items, a wait inside a
+    /// other. (The exception: in a loop over more than 1,024 items, a wait inside a
     /// [`run`](crate::Executor::run) of *another* executor, which takes no `Cx`, holds up its
     /// neighbours, 1/64 of what is left at most.)
     ///
