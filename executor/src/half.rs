@@ -212,6 +212,7 @@ where
 /// Little stack is left: goes on on another segment, if there is memory for one; else neither `a`
 /// nor `b` runs.
 #[cold]
+#[inline(never)]
 fn join_deeper<J, A, B, RA, RB>(joiner: &J, a: A, half: &Half<J, B, RB>) -> (RA, RB)
 where
     J: Joiner<B, RB>,

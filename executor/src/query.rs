@@ -206,8 +206,7 @@ pub enum Storage<Q> {
     Hashed,
     /// In a table by index: for keys that are numbers and lie close together, such as those of an
     /// [`Interner`](crate::Interner). A hit costs about half as much as a hashed one, a miss a
-    /// third. Memory is taken for neighbours, too: some hundred at a time at first, then as much as the table has
-    /// already, and never much more than a vector by index would take.
+    /// third. Memory is taken for neighbours, too, some hundred at a time.
     ///
     /// An ask for a key whose index is 2^32 or more panics.
     Dense {

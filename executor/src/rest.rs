@@ -262,6 +262,7 @@ where
                 stop: Cell::new(index + len),
             };
             self.next.set(index + len);
+            let start = index;
             while index < block.stop.get() {
                 let item = Item::new(&block, index);
                 let guard = SettleOnUnwind(item);
@@ -269,6 +270,7 @@ where
                 std::mem::forget(guard);
                 index += 1;
             }
+            pace.done(index - start);
         }
     }
 

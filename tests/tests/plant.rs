@@ -15,7 +15,7 @@ unsafe impl Sync for Racy {}
 impl Racy {
     #[inline(never)]
     fn add(&self) {
-        // SAFETY: none: two threads come here at once.
+        // SAFETY: none: two threads come here, and nothing orders them.
         unsafe { *self.0.get() += 1 };
     }
 }

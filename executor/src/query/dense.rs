@@ -3,12 +3,11 @@
 //!
 //! Used by `table.rs`. A slot never moves. Knows no key.
 
-use std::alloc::Layout;
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::{self, NonNull};
 
 use super::pointers::Pointers;
 use super::slot::Slot;
-use super::zeroed;
 use crate::sync::{AtomicPtr, Mutex, Ordering};
 
 /// Slots in a page: what is looked up at once.
@@ -31,7 +30,7 @@ struct Chunk<V> {
 struct Kept<V> {
     chunks: Vec<Chunk<V>>,
     replaced: Vec<Pointers<Slot<V>>>,
-    /// What stands in directories where there is no page: slots that are [absent](Slot::absent).
+    /// What stands in directories where there is no page: slots that are [absent](Slot::is_absent).
     absent: *mut Slot<V>,
 }
 
@@ -66,7 +65,7 @@ impl<V> Dense<V> {
         unsafe { Pointers::from_raw(directory) }
     }
 
-    /// The slot with this index, or, if its page is not there, perhaps one that is [absent](Slot::absent).
+    /// The slot with this index, or, if its page is not there, perhaps one that is [absent](Slot::is_absent).
     #[inline]
     pub(crate) fn find(&self, index: usize) -> Option<&Slot<V>> {
         let directory = self.directory();
@@ -121,12 +120,9 @@ impl<V> Dense<V> {
     fn lengthen(&self, len: usize, kept: &mut Kept<V>) {
         if kept.absent.is_null() {
             kept.absent = allocate(1);
-            for number in 0..PAGE_LEN {
-                // SAFETY: inside the page.
-                let slot = unsafe { kept.absent.add(number) };
-                // SAFETY: ours alone.
-                unsafe { slot.write(Slot::absent()) };
-            }
+            // SAFETY: so many were allocated, and zeroed memory is empty slots.
+            let absent = unsafe { std::slice::from_raw_parts(kept.absent, PAGE_LEN) };
+            absent.iter().for_each(Slot::become_absent);
         }
         let old = self.directory();
         // SAFETY: directories are freed with the table.
@@ -156,15 +152,8 @@ impl<V> Dense<V> {
         // SAFETY: directories are freed with the table.
         let pages = unsafe { self.directory().all() };
         let so_far: usize = kept.chunks.iter().map(|chunk| chunk.pages).sum();
-        // Of large chunks more is touched than what is asked for (`zeroed.rs`): not where few of the pages are there.
-        let is_sparse = so_far < pages.len() / 4;
-        let limit = if is_sparse {
-            Self::SMALL_PAGES
-        } else {
-            CHUNK_PAGES_MAX
-        };
         // A power of two, as is the length of the directory.
-        let count = 1 << so_far.clamp(1, limit.min(pages.len())).ilog2();
+        let count = 1 << so_far.clamp(1, CHUNK_PAGES_MAX.min(pages.len())).ilog2();
         let first_page = page / count * count;
         let start = allocate(count);
         kept.chunks.push(Chunk {
@@ -182,12 +171,6 @@ impl<V> Dense<V> {
             }
         }
     }
-
-    /// The most pages that are no large piece of memory; at least one.
-    const SMALL_PAGES: usize = {
-        let pages = (zeroed::LARGE - 1) / (PAGE_LEN * size_of::<Slot<V>>());
-        if pages == 0 { 1 } else { pages }
-    };
 
     /// Calls `body` with each slot that there is.
     pub(crate) fn for_each(&self, mut body: impl FnMut(&Slot<V>)) {
@@ -263,9 +246,8 @@ impl<V> Drop for Dense<V> {
             .map(|chunk| (chunk.start, chunk.pages));
         for (start, pages) in chunks.chain([absent]) {
             if pages > 0 {
-                let start = NonNull::new(start).expect("pages are somewhere");
                 // SAFETY: allocated by `allocate` with this layout, and freed once.
-                unsafe { zeroed::free(start.cast(), layout_of::<V>(pages)) };
+                unsafe { dealloc(start.cast(), layout_of::<V>(pages)) };
             }
         }
     }
@@ -286,7 +268,13 @@ fn start_of<V>(directory: &[AtomicPtr<Slot<V>>], page: usize) -> *mut Slot<V> {
 
 /// So many pages of empty slots.
 fn allocate<V>(pages: usize) -> *mut Slot<V> {
-    zeroed::allocate(layout_of::<V>(pages)).cast().as_ptr()
+    let layout = layout_of::<V>(pages);
+    // SAFETY: a slot has a size, and there is at least one page.
+    let start = unsafe { alloc_zeroed(layout) }.cast::<Slot<V>>();
+    if start.is_null() {
+        handle_alloc_error(layout);
+    }
+    start
 }
 
 fn layout_of<V>(pages: usize) -> Layout {
@@ -352,14 +340,6 @@ mod tests {
             assert!(chunks < 32, "{chunks} chunks");
             assert!(pages <= 2 * LEN / PAGE_LEN, "{pages} pages");
         }
-    }
-
-    #[test]
-    fn few_indices_far_apart_take_no_large_pieces() {
-        let (count, pages) = chunks((0..64).map(|number| number << 22));
-        assert_eq!(count, 64);
-        assert!(pages * PAGE_LEN * size_of::<Slot<u64>>() < 64 * zeroed::LARGE);
-        const { assert!(Dense::<[u64; 10_000]>::SMALL_PAGES == 1) };
     }
 
     #[test]

@@ -78,11 +78,9 @@ impl<V> Slot<V> {
         slot
     }
 
-    /// What stands where there is no slot yet: nobody can claim it.
-    pub(crate) fn absent() -> Self {
-        let slot = Slot::claimed(std::ptr::null());
-        slot.awaited.list.close(Outcome::ABSENT).wake();
-        slot
+    /// From now on the slot, which is empty, stands for those that are not there yet: nobody can claim it.
+    pub(crate) fn become_absent(&self) {
+        self.awaited.list.close(Outcome::ABSENT).wake();
     }
 
     /// What to wait for.

@@ -113,7 +113,7 @@ impl<Q: Query<D>, D: 'static> Table<Q, D> {
         })
     }
 
-    /// The slot of `key`, if it is there; by index, perhaps another one, which is empty. Runs the key's `Eq`, if it is
+    /// The slot of `key`, if it is there; by index, perhaps one that only stands for those that are not there. Runs the key's `Eq`, if it is
     /// hashed.
     #[inline]
     pub(crate) fn find(&self, place: Place, key: &Q) -> Option<&Slot<Q::Value>> {

@@ -1,7 +1,7 @@
-//! Zeroed memory for tables: small pieces from the allocator, large ones from the system, in huge pages where it
+//! Zeroed memory for hashed tables: small pieces from the allocator, large ones from the system, in huge pages where it
 //! has them. A table is looked at in no order, so with small pages it is the page that takes the time to find.
 //!
-//! Used by `arena.rs`, `dense.rs` and `pointers.rs`. Knows nothing of what lies there.
+//! Used by `arena.rs` and `pointers.rs`. Knows nothing of what lies there.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
@@ -9,7 +9,7 @@ use std::ptr::NonNull;
 use dagwood_fibers::large;
 
 /// A piece is large from here on. Of less no huge page can be made.
-pub(super) const LARGE: usize = 2 << 20;
+const LARGE: usize = 2 << 20;
 
 /// Whether a piece comes from the system.
 fn is_mapped(layout: Layout) -> bool {
