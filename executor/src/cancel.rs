@@ -19,8 +19,8 @@ use crate::sched::wanted::{end_of, told};
 /// runs ([`Cx::cancellable`]). Clones are the same token. Once cancelled it stays so.
 ///
 /// Cancelled work ends at its next scheduling point (a query that is not known yet, a fork, a block of items of a loop, a
-/// wait), or out of its wait: it is unwound, so destructors run, and branches and children end before what forked them. An ask for
-/// a result that is there is no scheduling point: it is served, and checks nothing. What it has computed stays. A query
+/// wait), or out of its wait: it is unwound, so destructors run, and branches and children end before what forked them. An
+/// ask for a result that is there is no scheduling point: it is served, and checks nothing. What it has computed stays. A query
 /// that it was computing is given up, and whoever asks next computes it; unless somebody else, who is not cancelled,
 /// waits for it: then that one is finished first.
 ///

@@ -113,8 +113,8 @@ impl<Q: Query<D>, D: 'static> Table<Q, D> {
         })
     }
 
-    /// The slot of `key`, if it is there; by index, perhaps one that only stands for those that are not there. Runs the key's `Eq`, if it is
-    /// hashed.
+    /// The slot of `key`, if it is there; by index, perhaps one that only stands for those that are not. Runs the key's `Eq`,
+    /// if it is hashed.
     #[inline]
     pub(crate) fn find(&self, place: Place, key: &Q) -> Option<&Slot<Q::Value>> {
         match Q::STORAGE {
