@@ -35,8 +35,9 @@ pub(crate) fn ask<'db, Q: Query<D>, D: 'static>(
         None => ask_first(cx, table, place, key),
         Some(slot) => match slot.ready_if(cx.hit_tag()) {
             Some(ready) => Ok(ready),
-            // By index, a slot is there before it is asked for.
-            None if Table::<Q, D>::IS_DENSE && slot.is_empty() => ask_empty(cx, table, slot, key),
+            None if Table::<Q, D>::IS_CLAIMED_AT_ONCE && slot.is_empty() => {
+                ask_empty(cx, table, slot, key)
+            }
             None => ask_again(cx, table, slot, key),
         },
     };
@@ -70,9 +71,6 @@ fn ask_empty<'db, Q: Query<D>, D: 'static>(
     slot: &'db Slot<Q::Value>,
     key: Q,
 ) -> Result<Ready<'db, Q::Value>, Error> {
-    if Q::FIXPOINT.is_some() {
-        return fixpoint::ask(cx, table, key);
-    }
     if slot.claim(cx.fiber()) {
         compute_claimed(cx, table, slot, &key)
     } else {

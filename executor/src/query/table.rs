@@ -104,6 +104,9 @@ impl<Q: Query<D>, D: 'static> Table<Q, D> {
     /// Whether slots are found by index.
     pub(crate) const IS_DENSE: bool = matches!(Q::STORAGE, Storage::Dense { .. });
 
+    /// Whether an empty slot may be claimed as soon as it is found: by index it is there before it is asked for.
+    pub(crate) const IS_CLAIMED_AT_ONCE: bool = Self::IS_DENSE && Q::FIXPOINT.is_none();
+
     /// Where a key is. Runs the key's `Hash` or the type's own function.
     #[inline]
     pub(crate) fn place(key: &Q) -> Place {
