@@ -39,15 +39,15 @@ pub(crate) type Payload = Box<dyn Any + Send>;
 /// ```
 #[derive(Clone)]
 pub struct Error {
-    cause: Arc<Cause>,
-    /// The failed queries on the way from the cause to here, innermost first.
-    trail: Option<Arc<Trail>>,
+    /// One pointer: a result or an error are then given in registers.
+    trail: Arc<Trail>,
 }
 
-/// A link of the trail: a query that failed because of what is below it.
+/// The way from a failure's cause to here.
 struct Trail {
-    query: String,
-    inner: Option<Arc<Trail>>,
+    cause: Arc<Cause>,
+    /// The query that failed last, and what it failed of.
+    query: Option<(String, Arc<Trail>)>,
 }
 
 enum Cause {
@@ -98,8 +98,10 @@ pub(crate) enum Reason {
 impl Error {
     fn new(cause: Cause) -> Self {
         Error {
-            cause: Arc::new(cause),
-            trail: None,
+            trail: Arc::new(Trail {
+                cause: Arc::new(cause),
+                query: None,
+            }),
         }
     }
 
@@ -201,18 +203,17 @@ impl Error {
     /// The same failure, as that of `query`, which asked for it (or is where it happened).
     pub(crate) fn in_query(&self, query: String) -> Self {
         Error {
-            cause: Arc::clone(&self.cause),
-            trail: Some(Arc::new(Trail {
-                query,
-                inner: self.trail.clone(),
-            })),
+            trail: Arc::new(Trail {
+                cause: Arc::clone(&self.trail.cause),
+                query: Some((query, Arc::clone(&self.trail))),
+            }),
         }
     }
 
     /// Whether the failure is of the moment, and must not be remembered as a query's result.
     pub(crate) fn is_transient(&self) -> bool {
         matches!(
-            *self.cause,
+            *self.trail.cause,
             Cause::Exhausted(_)
                 | Cause::Deadlock(_)
                 | Cause::NoSuspend(_)
@@ -255,13 +256,13 @@ impl Error {
 
     /// Whether the queries ask each other in a circle.
     pub fn is_cycle(&self) -> bool {
-        matches!(*self.cause, Cause::Cycle(_))
+        matches!(*self.trail.cause, Cause::Cycle(_))
     }
 
     /// The queries of the cycle in the order in which they ask each other, beginning with the
     /// smallest (by the name of its type, then by its text); the last asks the first.
     pub fn cycle_members(&self) -> Option<&[String]> {
-        match &*self.cause {
+        match &*self.trail.cause {
             Cause::Cycle(walk) => Some(walk),
             _ => None,
         }
@@ -269,12 +270,12 @@ impl Error {
 
     /// Whether a provider or a task panicked.
     pub fn is_panic(&self) -> bool {
-        matches!(*self.cause, Cause::Panic { .. })
+        matches!(*self.trail.cause, Cause::Panic { .. })
     }
 
     /// The message of the panic, if it was one.
     pub fn panic_message(&self) -> Option<&str> {
-        match &*self.cause {
+        match &*self.trail.cause {
             Cause::Panic { message, .. } => Some(message),
             _ => None,
         }
@@ -282,7 +283,7 @@ impl Error {
 
     /// Takes the payload of the panic. All clones share it, so only one caller gets it.
     pub fn take_payload(&self) -> Option<Box<dyn Any + Send>> {
-        match &*self.cause {
+        match &*self.trail.cause {
             Cause::Panic { payload, .. } => payload.take(),
             _ => None,
         }
@@ -290,49 +291,49 @@ impl Error {
 
     /// Whether it ended work for a query that a cycle had decided: nobody's failure.
     pub(crate) fn is_left_over(&self) -> bool {
-        matches!(*self.cause, Cause::LeftOver)
+        matches!(*self.trail.cause, Cause::LeftOver)
     }
 
     /// Whether it ended a wait that an iteration goes on without.
     pub(crate) fn is_cut(&self) -> bool {
-        matches!(*self.cause, Cause::Cut)
+        matches!(*self.trail.cause, Cause::Cut)
     }
 
     /// Whether queries that ask for a [fixpoint](crate::Fixpoint) came to none in as many rounds as they may have.
     pub fn is_diverged(&self) -> bool {
-        matches!(*self.cause, Cause::Diverged { .. })
+        matches!(*self.trail.cause, Cause::Diverged { .. })
     }
 
     /// Whether both come from the same failure.
     pub(crate) fn has_cause_of(&self, other: &Error) -> bool {
-        Arc::ptr_eq(&self.cause, &other.cause)
+        Arc::ptr_eq(&self.trail.cause, &other.trail.cause)
     }
 
     /// Whether it was a panic that no query or task has made its own: that of a closure itself.
     pub(crate) fn is_plain_panic(&self) -> bool {
-        self.is_panic() && self.trail.is_none()
+        self.is_panic() && self.trail.query.is_none()
     }
 
     /// Whether fibers, or memory for stacks, ran out for now; the same ask may go well later.
     pub fn is_exhausted(&self) -> bool {
-        matches!(*self.cause, Cause::Exhausted(_))
+        matches!(*self.trail.cause, Cause::Exhausted(_))
     }
 
     /// Whether it was asked to stop: by a [`CancelToken`](crate::CancelToken), a deadline, the drop of the last handle of
     /// a [cancellable task](crate::Cx::spawn_cancellable), or [`Executor::shutdown`](crate::Executor::shutdown). Nothing
     /// of it is remembered: another run computes the same query.
     pub fn is_cancelled(&self) -> bool {
-        matches!(*self.cause, Cause::Cancelled(_))
+        matches!(*self.trail.cause, Cause::Cancelled(_))
     }
 
     /// Whether the last handle of the task was dropped: nobody's failure.
     pub(crate) fn is_dropped(&self) -> bool {
-        matches!(*self.cause, Cause::Cancelled(Reason::Dropped))
+        matches!(*self.trail.cause, Cause::Cancelled(Reason::Dropped))
     }
 
     /// Whether the executor shuts down.
     pub(crate) fn is_shutdown(&self) -> bool {
-        matches!(*self.cause, Cause::Cancelled(Reason::Shutdown))
+        matches!(*self.trail.cause, Cause::Cancelled(Reason::Shutdown))
     }
 
     /// Whether it was a wait that nobody can end any more: for a [lock](crate::locks) whose holder waits, in the end, for
@@ -340,23 +341,23 @@ impl Error {
     /// it. (A wait for one's own result is a [cycle](Self::is_cycle).) Which deadlock there is is a matter of the schedule,
     /// so a query that ends with it is not remembered.
     pub fn is_deadlock(&self) -> bool {
-        matches!(*self.cause, Cause::NeverSet(_) | Cause::Deadlock(_))
+        matches!(*self.trail.cause, Cause::NeverSet(_) | Cause::Deadlock(_))
     }
 
     /// Whether it was a wait where [`Cx::no_suspend`](crate::Cx::no_suspend) allows none, or of a key's `Debug` or a destructor
     /// while a failure, or who waits, is reported. Whether one must wait is a matter of the
     /// schedule, so a query that ends with it is not remembered.
     pub fn is_refused(&self) -> bool {
-        matches!(*self.cause, Cause::NoSuspend(_))
+        matches!(*self.trail.cause, Cause::NoSuspend(_))
     }
 
     /// The failed queries from the one where it happened out to the one that was asked.
     pub fn query_stack(&self) -> impl Iterator<Item = &str> {
         let mut queries = Vec::new();
-        let mut next = self.trail.as_deref();
-        while let Some(trail) = next {
-            queries.push(trail.query.as_str());
-            next = trail.inner.as_deref();
+        let mut trail = &self.trail;
+        while let Some((query, inner)) = &trail.query {
+            queries.push(query.as_str());
+            trail = inner;
         }
         queries.into_iter().rev()
     }
@@ -365,9 +366,9 @@ impl Error {
 impl Drop for Trail {
     /// Without recursion: a trail may be as long as the deepest chain of queries.
     fn drop(&mut self) {
-        let mut next = self.inner.take();
-        while let Some(mut trail) = next.and_then(Arc::into_inner) {
-            next = trail.inner.take();
+        let mut query = self.query.take();
+        while let Some(mut trail) = query.and_then(|(_, inner)| Arc::into_inner(inner)) {
+            query = trail.query.take();
         }
     }
 }
@@ -380,7 +381,7 @@ const TRAIL_PRINTED_MAX: usize = 20;
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &*self.cause {
+        match &*self.trail.cause {
             Cause::Cycle(walk) => {
                 let first = walk.first().map_or("", String::as_str);
                 write!(f, "query cycle: {} -> {first}", walk.join(" -> "))?;

@@ -32,11 +32,11 @@ pub(crate) fn ask<'db, Q: Query<D>, D: 'static>(
     let table = cx.database().table::<Q>();
     let place = Table::place(&key);
     let ready = match table.find(place, &key) {
-        None => ask_first(cx, table, place, key),
+        None => compute(cx, table, Start::Absent(place), key),
         Some(slot) => match slot.ready_if(cx.hit_tag()) {
             Some(ready) => Ok(ready),
             None if Table::<Q, D>::IS_CLAIMED_AT_ONCE && slot.is_empty() => {
-                ask_empty(cx, table, slot, key)
+                compute(cx, table, Start::Empty(slot), key)
             }
             None => ask_again(cx, table, slot, key),
         },
@@ -44,38 +44,14 @@ pub(crate) fn ask<'db, Q: Query<D>, D: 'static>(
     ready.map(Ready::value)
 }
 
-/// The ask for a query that has no slot yet.
-#[cold]
-#[inline(never)]
-fn ask_first<'db, Q: Query<D>, D: 'static>(
-    cx: &Cx<'db, D>,
-    table: &'db Table<Q, D>,
-    place: Place,
-    key: Q,
-) -> Result<Ready<'db, Q::Value>, Error> {
-    if Q::FIXPOINT.is_some() {
-        return fixpoint::ask(cx, table, key);
-    }
-    match table.find_or_claim(place, &key, cx.fiber()) {
-        Placed::Claimed(slot) => compute_claimed(cx, table, slot, &key),
-        Placed::Found(slot) => ask_again(cx, table, slot, key),
-    }
-}
-
-/// The ask for a query whose slot is there, and was empty.
-#[cold]
-#[inline(never)]
-fn ask_empty<'db, Q: Query<D>, D: 'static>(
-    cx: &Cx<'db, D>,
-    table: &'db Table<Q, D>,
-    slot: &'db Slot<Q::Value>,
-    key: Q,
-) -> Result<Ready<'db, Q::Value>, Error> {
-    if slot.claim(cx.fiber()) {
-        compute_claimed(cx, table, slot, &key)
-    } else {
-        ask_again(cx, table, slot, key)
-    }
+/// What is known of a slot when its query is to be computed.
+enum Start<'db, V> {
+    /// It is not there yet.
+    Absent(Place),
+    /// It was empty. Of types whose slots are [claimed at once](Table::IS_CLAIMED_AT_ONCE).
+    Empty(&'db Slot<V>),
+    /// The current fiber has claimed it.
+    Claimed(&'db Slot<V>),
 }
 
 /// The ask for a query whose slot is there, but not (as far as the fast path looks) ready. Most often it is, and the hit
@@ -89,7 +65,7 @@ fn ask_again<'db, Q: Query<D>, D: 'static>(
     key: Q,
 ) -> Result<Ready<'db, Q::Value>, Error> {
     if Table::<Q, D>::IS_DENSE && slot.is_absent() {
-        return ask_first(cx, table, Table::place(&key), key);
+        return compute(cx, table, Start::Absent(Table::place(&key)), key);
     }
     match slot.look() {
         Found::Ready(ready) if !cx.run().has_statistics() => {
@@ -110,7 +86,6 @@ fn ask_slowly<'db, Q: Query<D>, D: 'static>(
     slot: &'db Slot<Q::Value>,
     key: Q,
 ) -> Result<Ready<'db, Q::Value>, Error> {
-    let key = &key;
     let mut is_hit = true;
     loop {
         match slot.look() {
@@ -126,13 +101,17 @@ fn ask_slowly<'db, Q: Query<D>, D: 'static>(
                 return Err(error.clone());
             }
             Found::Empty if slot.claim(cx.fiber()) => {
-                return compute_claimed(cx, table, slot, key);
+                return compute(cx, table, Start::Claimed(slot), key);
             }
             Found::Empty => (),
             Found::InProgress => {
                 is_hit = false;
                 cx.settle_item();
-                let asked = Asked { table, slot, key };
+                let asked = Asked {
+                    table,
+                    slot,
+                    key: &key,
+                };
                 let iteration = cx.run().iteration();
                 if let Some(known) = iteration.and_then(|iteration| iteration.known(slot)) {
                     record(cx, table, slot);
@@ -266,24 +245,35 @@ impl<Q: Query<D>, D: 'static> Asked<'_, '_, Q, D> {
     }
 }
 
-/// Computes a slot that the current fiber has claimed.
-#[inline]
-fn compute_claimed<'db, Q: Query<D>, D: 'static>(
-    cx: &Cx<'db, D>,
-    table: &'db Table<Q, D>,
-    slot: &'db Slot<Q::Value>,
-    key: &Q,
-) -> Result<Ready<'db, Q::Value>, Error> {
-    cx.settle_item();
-    compute(cx, &Asked { table, slot, key })
-}
-
-/// Runs the provider of a slot that the current fiber has claimed, and publishes what comes of it.
-#[inline]
+/// Claims the slot, if somebody else is not faster, runs the provider, and publishes what comes of it.
+///
+/// All of it is one function with one frame, and nobody else calls the provider with the same closures. Queries nest deeply,
+/// and where they do processors guess the way back wrongly (they remember some 30 of the last calls) unless each level
+/// returns to the same place: a second frame a level takes longer than all the rest of a miss by index.
+#[cold]
+#[inline(never)]
 fn compute<'db, Q: Query<D>, D: 'static>(
     cx: &Cx<'db, D>,
-    asked: &Asked<'_, 'db, Q, D>,
+    table: &'db Table<Q, D>,
+    start: Start<'db, Q::Value>,
+    key: Q,
 ) -> Result<Ready<'db, Q::Value>, Error> {
+    let slot = match start {
+        Start::Absent(_) if Q::FIXPOINT.is_some() => return fixpoint::ask(cx, table, key),
+        Start::Absent(place) => match table.find_or_claim(place, &key, cx.fiber()) {
+            Placed::Claimed(slot) => slot,
+            Placed::Found(slot) => return ask_again(cx, table, slot, key),
+        },
+        Start::Empty(slot) if slot.claim(cx.fiber()) => slot,
+        Start::Empty(slot) => return ask_again(cx, table, slot, key),
+        Start::Claimed(slot) => slot,
+    };
+    cx.settle_item();
+    let asked = &Asked {
+        table,
+        slot,
+        key: &key,
+    };
     let here = 0_u8;
     if cx.is_deep_or_cancelled(&raw const here) {
         return compute_otherwise(cx, asked);
@@ -335,7 +325,7 @@ fn compute_recorded<'db, Q: Query<D>, D: 'static>(
 ///
 /// `recorder` is a function so that who records and who does not have a copy each, and each copy one caller, into which it
 /// is inlined: one that both call made a miss of `grid-hashed` take half as long again.
-#[inline]
+#[inline(always)]
 fn provide<'r, 'db, Q: Query<D>, D: 'static>(
     cx: &Cx<'db, D>,
     asked: &Asked<'_, 'db, Q, D>,
@@ -352,7 +342,7 @@ fn provide<'r, 'db, Q: Query<D>, D: 'static>(
     })
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn publish<'db, Q: Query<D>, D: 'static>(
     cx: &Cx<'db, D>,
     asked: &Asked<'_, 'db, Q, D>,
@@ -384,7 +374,10 @@ fn compute_otherwise<'db, Q: Query<D>, D: 'static>(
         let error = fail(asked, error.into_payload());
         return Err(told(fiber, error));
     }
-    match room::deeper(fiber, || compute(cx, asked)) {
+    match room::deeper(fiber, || {
+        let Asked { table, slot, key } = *asked;
+        compute(cx, table, Start::Claimed(slot), key.clone())
+    }) {
         Ok(Ok(result)) => result,
         Ok(Err(payload)) => resume_unwind(payload),
         // Nothing has run: the claim is given back.

@@ -52,7 +52,7 @@ pub(crate) struct Slot<V> {
 union Stored<V> {
     nothing: (),
     value: ManuallyDrop<V>,
-    failure: ManuallyDrop<Box<Error>>,
+    failure: ManuallyDrop<Error>,
 }
 
 // SAFETY: values are `Send + Sync` (`Query`), as is `Error`; they are written before the close and
@@ -181,7 +181,7 @@ impl<V> Slot<V> {
     pub(crate) unsafe fn put_failure(&self, error: Error) -> Outcome {
         // SAFETY: as in `complete`.
         let stored = unsafe { &mut *self.result.get() };
-        stored.failure = ManuallyDrop::new(Box::new(error));
+        stored.failure = ManuallyDrop::new(error);
         Outcome::FAILED
     }
 

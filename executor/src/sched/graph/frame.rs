@@ -36,7 +36,7 @@ impl Frame {
     }
 
     /// The same for what has a name.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn enter_as<R>(
         fiber: &FiberRecord,
         awaited: &Awaited,
