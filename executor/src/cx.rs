@@ -133,6 +133,12 @@ impl<'db, D> Cx<'db, D> {
         }
     }
 
+    /// Whether a provider that is not recorded can have this context as it is.
+    #[inline]
+    pub(crate) fn is_bare(&self) -> bool {
+        self.locals.is_null() && self.recorder.is_null()
+    }
+
     /// Runs branches of a fork that is recorded elsewhere, with a recorder of their own if it is; gives what they asked
     /// for, for who forked to put where it belongs.
     pub(crate) fn with_recorder<R>(

@@ -245,11 +245,11 @@ impl<Q: Query<D>, D: 'static> Asked<'_, '_, Q, D> {
     }
 }
 
-/// Claims the slot, if somebody else is not faster, runs the provider, and publishes what comes of it.
+/// Claims the slot, if nobody else is faster, runs the provider, and publishes what comes of it.
 ///
-/// All of it is one function with one frame, and nobody else calls the provider with the same closures. Queries nest deeply,
-/// and where they do processors guess the way back wrongly (they remember some 30 of the last calls) unless each level
-/// returns to the same place: a second frame a level takes longer than all the rest of a miss by index.
+/// All of this is one function, with one small frame. Where queries nest deeply, processors, which remember some 30 returns,
+/// guess the others wrongly unless each goes to the same place: a second function a level makes a miss by index take half as
+/// long again.
 #[cold]
 #[inline(never)]
 fn compute<'db, Q: Query<D>, D: 'static>(
@@ -258,8 +258,15 @@ fn compute<'db, Q: Query<D>, D: 'static>(
     start: Start<'db, Q::Value>,
     key: Q,
 ) -> Result<Ready<'db, Q::Value>, Error> {
+    if let (Some(_), Start::Absent(_)) = (Q::FIXPOINT, &start) {
+        return fixpoint::ask(cx, table, key);
+    }
+    cx.settle_item();
+    let here = 0_u8;
+    if cx.is_deep_or_cancelled(&raw const here) {
+        return compute_otherwise(cx, table, start, key);
+    }
     let slot = match start {
-        Start::Absent(_) if Q::FIXPOINT.is_some() => return fixpoint::ask(cx, table, key),
         Start::Absent(place) => match table.find_or_claim(place, &key, cx.fiber()) {
             Placed::Claimed(slot) => slot,
             Placed::Found(slot) => return ask_again(cx, table, slot, key),
@@ -268,20 +275,15 @@ fn compute<'db, Q: Query<D>, D: 'static>(
         Start::Empty(slot) => return ask_again(cx, table, slot, key),
         Start::Claimed(slot) => slot,
     };
-    cx.settle_item();
     let asked = &Asked {
         table,
         slot,
         key: &key,
     };
-    let here = 0_u8;
-    if cx.is_deep_or_cancelled(&raw const here) {
-        return compute_otherwise(cx, asked);
-    }
-    if cx.hit_tag() != Outcome::READY {
+    if cx.hit_tag() != Outcome::READY || !cx.is_bare() {
         return compute_watched(cx, asked);
     }
-    let (result, cycle) = provide(cx, asked, || None);
+    let (result, cycle) = provide(cx, asked, |key| key.provide(cx));
     publish(cx, asked, result, cycle, || None)
 }
 
@@ -298,7 +300,7 @@ fn compute_watched<'db, Q: Query<D>, D: 'static>(
     if cx.database().is_recording() {
         return compute_recorded(cx, asked);
     }
-    let (result, cycle) = provide(cx, asked, || None);
+    let (result, cycle) = provide(cx, asked, |key| key.provide(&cx.in_provider(None)));
     publish(cx, asked, result, cycle, || None)
 }
 
@@ -310,7 +312,9 @@ fn compute_recorded<'db, Q: Query<D>, D: 'static>(
     asked: &Asked<'_, 'db, Q, D>,
 ) -> Result<Ready<'db, Q::Value>, Error> {
     let recorder = Recorder::new();
-    let (result, cycle) = provide(cx, asked, || Some(&recorder));
+    let (result, cycle) = provide(cx, asked, |key| {
+        key.provide(&cx.in_provider(Some(&recorder)))
+    });
     record(cx, asked.table, asked.slot);
     publish(cx, asked, result, cycle, || {
         let record = recorder.finish();
@@ -323,22 +327,18 @@ fn compute_recorded<'db, Q: Query<D>, D: 'static>(
 
 /// Runs the provider in its frame. Gives what it gave, and the error of the cycle that decided it meanwhile, if one did.
 ///
-/// `recorder` is a function so that who records and who does not have a copy each, and each copy one caller, into which it
-/// is inlined: one that both call made a miss of `grid-hashed` take half as long again.
+/// Always inlined, and `provider` has one caller: see `compute`.
 #[inline(always)]
-fn provide<'r, 'db, Q: Query<D>, D: 'static>(
+fn provide<'db, Q: Query<D>, D: 'static>(
     cx: &Cx<'db, D>,
     asked: &Asked<'_, 'db, Q, D>,
-    recorder: impl FnOnce() -> Option<&'r Recorder>,
+    provider: impl FnOnce(Q) -> Q::Value,
 ) -> (Result<Q::Value, Payload>, Option<Error>) {
     cx.count(|counters| &counters.queries);
     // SAFETY: the kind's functions take a living `Asked` of this type.
     let subject = unsafe { Subject::new(Asked::<Q, D>::KIND, asked) };
     Frame::enter_as(cx.fiber(), asked.slot.awaited(), subject, || {
-        catch_unwind(AssertUnwindSafe(|| {
-            let cx = cx.in_provider(recorder());
-            asked.key.clone().provide(&cx)
-        }))
+        catch_unwind(AssertUnwindSafe(|| provider(asked.key.clone())))
     })
 }
 
@@ -361,27 +361,38 @@ pub(super) fn publish<'db, Q: Query<D>, D: 'static>(
     }
 }
 
-/// Little stack is left: computes on another segment. Or the asker was cancelled: gives the claim back.
+/// Little stack is left: computes on another segment. Or the asker was cancelled: computes nothing.
 #[cold]
 #[inline(never)]
 fn compute_otherwise<'db, Q: Query<D>, D: 'static>(
     cx: &Cx<'db, D>,
-    asked: &Asked<'_, 'db, Q, D>,
+    table: &'db Table<Q, D>,
+    start: Start<'db, Q::Value>,
+    key: Q,
 ) -> Result<Ready<'db, Q::Value>, Error> {
     let fiber = cx.fiber();
+    let claimed = match start {
+        Start::Claimed(slot) => Some(slot),
+        Start::Absent(_) | Start::Empty(_) => None,
+    };
+    // Nothing has run: a claim is given back.
+    let give_back = || {
+        if let Some(slot) = claimed {
+            // SAFETY: the claim is ours.
+            unsafe { slot.abandon() }.wake();
+        }
+    };
     if let Some(error) = end_of(fiber) {
-        // Nothing has run.
-        let error = fail(asked, error.into_payload());
+        give_back();
         return Err(told(fiber, error));
     }
-    match room::deeper(fiber, || {
-        let Asked { table, slot, key } = *asked;
-        compute(cx, table, Start::Claimed(slot), key.clone())
-    }) {
+    match room::deeper(fiber, || compute(cx, table, start, key)) {
         Ok(Ok(result)) => result,
         Ok(Err(payload)) => resume_unwind(payload),
-        // Nothing has run: the claim is given back.
-        Err(error) => Err(fail(asked, error.into_payload())),
+        Err(error) => {
+            give_back();
+            Err(error)
+        }
     }
 }
 
