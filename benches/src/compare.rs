@@ -20,13 +20,13 @@ use crate::mechanisms;
 use crate::other_build;
 use crate::plan::{self, Subject};
 use crate::probe::{self, Errand};
-use crate::rounds::{InProcess, Lane, Runner, interleave};
+use crate::rounds::{Lane, Runner, interleave};
 use crate::served::Served;
 use crate::table;
 use crate::trouble::Trouble;
 use crate::twins;
 use crate::vintage;
-use crate::workload::{Interleaving, Loaded, Setup, Workload};
+use crate::workload::{Loaded, Workload};
 
 /// Compares all named workloads; the exit code says whether the answers agree.
 pub(crate) fn compare(args: &CompareArgs) -> Result<ExitCode, Failure> {
@@ -127,7 +127,7 @@ fn measure(
         .collect();
     let mut able: Vec<(&mut Lane, Box<dyn Runner + '_>)> = Vec::new();
     for lane in lanes.iter_mut().filter(|lane| lane.trouble.is_none()) {
-        match runner(args, workload, loaded, lane.subject) {
+        match runner(args, workload, lane.subject) {
             Ok(runner) => able.push((lane, runner)),
             Err(trouble) => lane.fail(trouble),
         }
@@ -176,7 +176,6 @@ fn limit(args: &CompareArgs, engine: Engine) -> Duration {
 fn runner<'a>(
     args: &'a CompareArgs,
     workload: &'a Workload,
-    loaded: &'a dyn Loaded,
     subject: Subject,
 ) -> Result<Box<dyn Runner + 'a>, Trouble> {
     let limit = limit(args, subject.engine);
@@ -184,17 +183,9 @@ fn runner<'a>(
         let capacity = Capacity::start(workload, &args.scale, subject.workers, limit)?;
         return Ok(Box::new(capacity));
     }
-    if workload.needs_child(subject.engine) || other_build::takes_part(workload) {
-        let served = Served::new(workload, &args.scale, subject, limit);
-        return Ok(Box::new(served));
-    }
-    let setup = Setup {
-        engine: subject.engine,
-        workers: subject.workers,
-        statistics: false,
-        interleaving: Interleaving::Free,
-    };
-    Ok(Box::new(InProcess(loaded.job(setup)?)))
+    let stays = !subject.engine.may_hang() && !other_build::takes_part(workload);
+    let served = Served::new(workload, &args.scale, subject, limit, stays);
+    Ok(Box::new(served))
 }
 
 /// Says what is wrong, if anything is, and returns whether all is well. A peer's failure is said but forgiven.

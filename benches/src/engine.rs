@@ -259,7 +259,7 @@ impl Engine {
         !matches!(self, Engine::Sequential | Engine::SequentialBuild) && self.kind() != Kind::Bare
     }
 
-    /// Whether it is known to hang: then nothing of it runs in the harness's own process.
+    /// Whether it is known to hang.
     pub(crate) fn may_hang(self) -> bool {
         matches!(self, Engine::RayonBlocking | Engine::Forte)
     }

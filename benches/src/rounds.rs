@@ -1,12 +1,12 @@
-//! The timed rounds: every engine once a round, in changing order, in one process.
+//! The timed rounds: every engine once a round, in changing order.
 //!
 //! Used by `compare`. It knows lanes and runners, neither workloads nor tables.
 
-use crate::measure::{Sample, timed};
+use crate::measure::Sample;
 use crate::order::Order;
 use crate::plan::Subject;
 use crate::trouble::Trouble;
-use crate::workload::{Counters, Job};
+use crate::workload::Counters;
 
 /// What runs in a round.
 pub(crate) trait Runner {
@@ -89,20 +89,6 @@ impl Lane {
         self.samples
             .iter()
             .map(|sample| sample.cpu_ns as f64 / self.ops.max(1) as f64)
-    }
-}
-
-/// A job that runs in this process.
-pub(crate) struct InProcess<'a>(pub(crate) Job<'a>);
-
-impl Runner for InProcess<'_> {
-    fn run(&mut self) -> Result<Round, Trouble> {
-        let (sample, answer) = timed(&mut self.0)?;
-        Ok(Round {
-            sample,
-            checksum: answer.checksum(),
-            peak_rss_bytes: None,
-        })
     }
 }
 

@@ -1,9 +1,9 @@
-//! An engine whose timed rounds run in a child process too, because it may hang.
+//! One engine's timed rounds, in a child process of its own.
 //!
-//! Used by the rounds like any other engine. The child starts at the beginning of a turn and is
-//! ended with it, so that no thread of its own runs while another engine has its turn: forte's
-//! heartbeat alone takes a tenth of a core, work or no work. The child takes the time itself: the
-//! way through the pipe is not in it.
+//! Used by the rounds. So an engine can hang or crash without the others, and its time does not depend on which others
+//! there are: what one left in the allocator made another nearly twice as fast. The child stays for all rounds, but where
+//! it would do something between its turns: then it starts with a turn and ends with it (forte's heartbeat alone takes a
+//! tenth of a core, work or no work). The child takes the time itself: the way through the pipe is not in it.
 
 use std::time::Duration;
 
@@ -14,24 +14,25 @@ use crate::rounds::{Round, Runner};
 use crate::trouble::Trouble;
 use crate::workload::Workload;
 
-/// A process that has just started finds neither caches nor memory as it leaves them; the engines
-/// of the harness's own process have run often.
+/// A process that has just started finds neither caches nor memory as it leaves them.
 const RUNS_TO_GET_WARM: u32 = 2;
 
 /// One engine in a process of its own.
 pub(crate) struct Served<'a> {
     errand: Errand<'a>,
     limit: Duration,
+    stays: bool,
     process: Option<Process>,
 }
 
 impl<'a> Served<'a> {
-    /// Nothing runs yet. A child that is silent for longer than `limit` is killed.
+    /// Nothing runs yet. A child that is silent for longer than `limit` is killed; `stays`: it does nothing between turns.
     pub(crate) fn new(
         workload: &'a Workload,
         scale: &'a Scale,
         subject: Subject,
         limit: Duration,
+        stays: bool,
     ) -> Self {
         Served {
             errand: Errand {
@@ -41,6 +42,7 @@ impl<'a> Served<'a> {
                 serve: true,
             },
             limit,
+            stays,
             process: None,
         }
     }
@@ -71,7 +73,9 @@ impl Runner for Served<'_> {
     }
 
     fn rest(&mut self) {
-        self.process = None;
+        if !self.stays {
+            self.process = None;
+        }
     }
 }
 

@@ -37,7 +37,6 @@ const FORKS: Workload = Workload {
         Calls,
         Capacity,
     ],
-    crashes: &[],
     takes_input: false,
     load: fork_join::load,
 };
@@ -319,7 +318,6 @@ pub(crate) static ALL: &[Workload] = &[
         sizes: 8..=1_000_000,
         baseline: Tarjan,
         engines: &[Fibers, Threads, Sequential, Salsa, Tarjan],
-        crashes: &[Salsa],
         load: closure::load,
         ..FORKS
     },
@@ -400,7 +398,6 @@ pub(crate) static ALL: &[Workload] = &[
         size_means: "children of the root; T3 has 2000",
         default_size: 2000,
         sizes: 1..=10_000,
-        crashes: &[Rayon, Chili, Forte],
         load: uts::load_t3,
         ..FORKS
     },

@@ -74,8 +74,6 @@ pub(crate) struct Workload {
     pub(crate) measure: Measure,
     /// The engines that can run it.
     pub(crate) engines: &'static [Engine],
-    /// Those of them that it may crash: nothing of them runs in the harness's own process.
-    pub(crate) crashes: &'static [Engine],
     /// Whether `--input` means anything to it.
     pub(crate) takes_input: bool,
     load: fn(&Request) -> Result<Box<dyn Loaded>, Failure>,
@@ -149,11 +147,6 @@ impl Workload {
             sizes: self.sizes.clone(),
             ..*self
         }
-    }
-
-    /// Whether the engine must not run this in the harness's own process.
-    pub(crate) fn needs_child(&self, engine: Engine) -> bool {
-        engine.may_hang() || self.crashes.contains(&engine)
     }
 
     /// Makes the input ready. `size` is the default one where it is absent.
@@ -249,7 +242,7 @@ mod tests {
             let loaded = workload.load(Some(size), None).unwrap();
             let known = loaded.known_checksum().unwrap();
             for engine in workload.compiled_in() {
-                if engine.kind() == Kind::Machine || workload.needs_child(engine) {
+                if engine.kind() == Kind::Machine || engine.may_hang() {
                     continue;
                 }
                 for workers in [1, 2, 3] {
