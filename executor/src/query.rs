@@ -8,12 +8,12 @@ mod fixpoint;
 mod hashed;
 pub(crate) mod interner;
 pub(crate) mod iteration;
+mod pieces;
 mod pointers;
 pub(crate) mod record;
 mod slot;
 mod table;
 mod types;
-mod zeroed;
 
 use std::fmt::Debug;
 use std::hash::{Hash, Hasher};

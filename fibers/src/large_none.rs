@@ -23,4 +23,11 @@ pub fn map(_bytes: usize) -> io::Result<NonNull<u8>> {
 /// # Safety
 ///
 /// None.
+pub unsafe fn offer(_start: NonNull<u8>, _bytes: usize) {}
+
+/// Never called here, since [`map`] gives nothing.
+///
+/// # Safety
+///
+/// None.
 pub unsafe fn unmap(_start: NonNull<u8>, _bytes: usize) {}

@@ -106,7 +106,7 @@ mod settings;
 
 /// Large pieces of zeroed memory straight from the system.
 pub mod large {
-    pub use crate::mechanism::large::{ALIGN, AVAILABLE, map, unmap};
+    pub use crate::mechanism::large::{ALIGN, AVAILABLE, map, offer, unmap};
 }
 
 pub use fiber::{Fiber, RawSuspender, Resumed, Suspender, leaked};

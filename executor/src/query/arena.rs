@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 
-use super::zeroed;
+use super::pieces;
 use crate::sync::{AtomicPtr, AtomicU32, AtomicUsize, Mutex, Ordering};
 
 /// The places of a block, at least: what is left at a block's end is less than one, and must be little of it.
@@ -22,20 +22,13 @@ const BLOCK_BYTES_MIN: usize = 1024;
 /// Enough for every number of blocks.
 const BUCKETS: usize = (usize::BITS - BLOCK_BYTES_MIN.ilog2()) as usize;
 
-/// From this one on a bucket is allocated with some bytes more than its blocks, to be aligned by us: zeroed memory that
-/// is aligned to more than a few words the allocator does not take as the system gives it, for nothing, but writes.
-const LARGE_BUCKET: usize = 5;
-
-/// What the allocator aligns such a bucket to.
-const ALIGN: usize = align_of::<usize>();
-
 /// So many arenas a thread finds its block of at once.
 const BLOCKS_KEPT: usize = 8;
 
 /// So many more blocks it puts aside for those that were displaced.
 const BLOCKS_ASIDE: usize = 64;
 
-/// Zeroed places for values of one type, handed out one by one and never taken back.
+/// Places for values of one type, handed out one by one and never taken back.
 pub(crate) struct Arena<T> {
     /// A number that no other arena of the process has, ever.
     identity: usize,
@@ -125,11 +118,11 @@ impl<T> Arena<T> {
         let notes = place
             .wrapping_byte_sub(offset)
             .wrapping_byte_add(Self::NOTES);
-        // SAFETY: inside the block, which the place's pointer is good for; zeroed memory is a number.
+        // SAFETY: inside the block, which the place's pointer is good for; zeroed when the block was begun.
         unsafe { &*notes.cast::<AtomicU32>().wrapping_add(number) }
     }
 
-    /// A zeroed place that nobody else has, and that stays until the arena is dropped. `block_begun` hears how many
+    /// A place that nobody else has, whose note is zero, and that stays until the arena is dropped. `block_begun` hears how many
     /// places are in use or kept when a new block is begun.
     ///
     /// No user code runs, and no fiber is switched, while the thread's own block is looked at.
@@ -202,19 +195,22 @@ impl<T> Arena<T> {
         if start.is_null() {
             start = self.add_bucket(bucket);
         }
+        let block = Self::block(start, offset);
+        let notes = block.wrapping_byte_add(Self::NOTES).cast::<u32>();
+        // SAFETY: inside the block, which is this thread's alone.
+        unsafe { notes.write_bytes(0, Self::BLOCK_LEN) };
         self.keep(Kept {
             arena: self.identity,
-            next: Self::block(start, offset).cast(),
+            next: block.cast(),
             left: Self::BLOCK_LEN,
         });
         (index + 1) * Self::BLOCK_LEN
     }
 
-    /// The block with this number in the bucket that was allocated at `start`.
+    /// The block with this number in the bucket that begins at `start`.
     fn block(start: *mut u8, number: usize) -> *mut T {
-        let first = start.map_addr(|address| address.next_multiple_of(Self::BLOCK_BYTES));
         // Wrapping: there are so many (`locate`).
-        first.wrapping_add(number * Self::BLOCK_BYTES).cast()
+        start.wrapping_add(number * Self::BLOCK_BYTES).cast()
     }
 
     #[cold]
@@ -224,7 +220,7 @@ impl<T> Arena<T> {
         if !start.is_null() {
             return start;
         }
-        let start = zeroed::allocate(Self::layout_of(bucket)).as_ptr();
+        let start = pieces::allocate(Self::layout_of(bucket)).as_ptr();
         // Release: pairs with the Acquire in `begin_block`.
         self.buckets[bucket].store(start, Ordering::Release);
         start
@@ -264,12 +260,7 @@ impl<T> Arena<T> {
     }
 
     fn layout_of(bucket: usize) -> Layout {
-        let (more, align) = if bucket < LARGE_BUCKET {
-            (0, Self::BLOCK_BYTES)
-        } else {
-            (Self::BLOCK_BYTES - ALIGN, ALIGN)
-        };
-        Layout::from_size_align((Self::BLOCK_BYTES << bucket) + more, align)
+        Layout::from_size_align(Self::BLOCK_BYTES << bucket, Self::BLOCK_BYTES)
             .expect("blocks were asked for one by one")
     }
 }
@@ -279,7 +270,7 @@ impl<T> Drop for Arena<T> {
         for (bucket, start) in self.buckets.iter().enumerate() {
             if let Some(start) = NonNull::new(start.load(Ordering::Relaxed)) {
                 // SAFETY: allocated by `add_bucket` with this layout, and freed once.
-                unsafe { zeroed::free(start, Self::layout_of(bucket)) };
+                unsafe { pieces::free(start, Self::layout_of(bucket)) };
             }
         }
     }

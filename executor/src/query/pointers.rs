@@ -8,7 +8,7 @@ use std::alloc::Layout;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
-use super::zeroed;
+use super::pieces;
 use crate::sync::AtomicPtr;
 
 /// What lies before the pointers.
@@ -41,7 +41,7 @@ impl<T> Pointers<T> {
     /// So many null pointers.
     pub(super) fn new(len: usize) -> Self {
         let layout = layout_of::<T>(len);
-        let header = zeroed::allocate(layout).cast::<Header>();
+        let header = pieces::allocate_zeroed(layout).cast::<Header>();
         let mask = len.wrapping_sub(1);
         // SAFETY: just allocated, with this at its beginning.
         unsafe { header.write(Header { len, mask }) };
@@ -137,7 +137,7 @@ impl<T> Pointers<T> {
         // SAFETY: by contract.
         let layout = layout_of::<T>(unsafe { self.len() });
         // SAFETY: allocated by `new` with this layout.
-        unsafe { zeroed::free(self.header.cast(), layout) };
+        unsafe { pieces::free(self.header.cast(), layout) };
     }
 }
 

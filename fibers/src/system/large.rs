@@ -47,6 +47,17 @@ pub fn map(bytes: usize) -> io::Result<NonNull<u8>> {
     NonNull::new(start.cast()).ok_or_else(|| io::Error::other("mmap gave the null page"))
 }
 
+/// Tells the system that nothing lies in a piece: until it is written again, the system may take its memory for others who
+/// need it. What is read there is then zero or what was there.
+///
+/// # Safety
+///
+/// [`map`] gave it, for so many bytes, and nobody else uses it.
+pub unsafe fn offer(start: NonNull<u8>, bytes: usize) {
+    // SAFETY: by contract. A kernel that refuses leaves it as it is.
+    let _ = unsafe { libc::madvise(start.as_ptr().cast(), bytes, libc::MADV_FREE) };
+}
+
 /// Gives a piece back.
 ///
 /// # Safety
