@@ -262,8 +262,7 @@ fn compute<'db, Q: Query<D>, D: 'static>(
         return fixpoint::ask(cx, table, key);
     }
     cx.settle_item();
-    let here = 0_u8;
-    if cx.is_deep_or_cancelled(&raw const here) {
+    if cx.is_deep_or_cancelled(&raw const key) {
         return compute_otherwise(cx, table, start, key);
     }
     let slot = match start {
@@ -337,9 +336,12 @@ fn provide<'db, Q: Query<D>, D: 'static>(
     cx.count(|counters| &counters.queries);
     // SAFETY: the kind's functions take a living `Asked` of this type.
     let subject = unsafe { Subject::new(Asked::<Q, D>::KIND, asked) };
-    Frame::enter_as(cx.fiber(), asked.slot.awaited(), subject, || {
-        catch_unwind(AssertUnwindSafe(|| provider(asked.key.clone())))
-    })
+    Frame::enter_as(
+        || cx.fiber(),
+        asked.slot.awaited(),
+        subject,
+        || catch_unwind(AssertUnwindSafe(|| provider(asked.key.clone()))),
+    )
 }
 
 #[inline(always)]

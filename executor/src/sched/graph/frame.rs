@@ -52,7 +52,7 @@ impl Frame {
         };
         fiber.frames.set(&raw const frame);
         let result = body();
-        fiber.frames.set(below);
+        fiber.frames.set(frame.below);
         (result, frame.cycle.into_inner())
     }
 
