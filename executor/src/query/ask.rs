@@ -336,12 +336,9 @@ fn provide<'db, Q: Query<D>, D: 'static>(
     cx.count(|counters| &counters.queries);
     // SAFETY: the kind's functions take a living `Asked` of this type.
     let subject = unsafe { Subject::new(Asked::<Q, D>::KIND, asked) };
-    Frame::enter_as(
-        || cx.fiber(),
-        asked.slot.awaited(),
-        subject,
-        || catch_unwind(AssertUnwindSafe(|| provider(asked.key.clone()))),
-    )
+    Frame::enter_as(cx.fiber(), asked.slot.awaited(), subject, || {
+        catch_unwind(AssertUnwindSafe(|| provider(asked.key.clone())))
+    })
 }
 
 #[inline(always)]

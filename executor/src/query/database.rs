@@ -29,6 +29,9 @@ use crate::sync::{Mutex, ThreadBound};
 /// does anywhere. If a destructor panics, that panic goes on, and what was not dropped yet stays in
 /// memory.
 ///
+/// On Linux large tables of hashed keys leave their memory to those of the process's next databases:
+/// at most 128 MiB (16 MiB with addresses of 32 bits), which the system may take back meanwhile.
+///
 /// # Examples
 ///
 /// ```

@@ -3,7 +3,7 @@
 //!
 //! Used by `table.rs`. A slot never moves. Knows no key.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::{self, NonNull};
 
 use super::pointers::Pointers;
@@ -19,7 +19,7 @@ const CHUNK_PAGES_MAX: usize = 4096;
 /// Indices are smaller: a page number then fits into a directory of 128 MiB, of which only what is used is touched.
 pub(crate) const INDEX_END: u64 = 1 << 32;
 
-/// Pages that were allocated together. (One that was there before is not used of them.)
+/// Memory for pages, allocated together. Which of them are used says the directory.
 struct Chunk<V> {
     first_page: usize,
     pages: usize,
@@ -110,7 +110,16 @@ impl<V> Dense<V> {
         // SAFETY: as above, and long enough now.
         let pages = unsafe { self.directory().all() };
         if start_of(pages, page) == kept.absent {
-            self.add_chunk(page, &mut kept);
+            let start = match kept.memory_of(page) {
+                Some(start) => start,
+                None => kept.add_chunk(page, pages.len()),
+            };
+            if zeroes_pages::<V>() {
+                // SAFETY: a page's memory, which nobody uses yet.
+                unsafe { start.write_bytes(0, PAGE_LEN) };
+            }
+            // Release: pairs with the Acquire in `find`.
+            pages[page].store(displaced(start, page), Ordering::Release);
         }
         drop(kept);
         self.find(index).expect("its page was added")
@@ -120,7 +129,9 @@ impl<V> Dense<V> {
     fn lengthen(&self, len: usize, kept: &mut Kept<V>) {
         if kept.absent.is_null() {
             kept.absent = allocate(1);
-            // SAFETY: so many were allocated, and zeroed memory is empty slots.
+            // SAFETY: so many were allocated, nobody has them, and one is a page.
+            unsafe { kept.absent.write_bytes(0, PAGE_LEN) };
+            // SAFETY: as above, and zeroed memory is empty slots.
             let absent = unsafe { std::slice::from_raw_parts(kept.absent, PAGE_LEN) };
             absent.iter().for_each(Slot::become_absent);
         }
@@ -146,41 +157,22 @@ impl<V> Dense<V> {
             .store(directory.into_raw(), Ordering::Release);
     }
 
-    /// Allocates `page` and those around it that are not there: as many as there are already, so that there are few
-    /// chunks whatever the order of the asks. The lock is held.
-    fn add_chunk(&self, page: usize, kept: &mut Kept<V>) {
-        // SAFETY: directories are freed with the table.
-        let pages = unsafe { self.directory().all() };
-        let so_far: usize = kept.chunks.iter().map(|chunk| chunk.pages).sum();
-        // A power of two, as is the length of the directory.
-        let count = 1 << so_far.clamp(1, CHUNK_PAGES_MAX.min(pages.len())).ilog2();
-        let first_page = page / count * count;
-        let start = allocate(count);
-        kept.chunks.push(Chunk {
-            first_page,
-            pages: count,
-            start,
-        });
-        for number in 0..count {
-            let page = first_page + number;
-            if start_of(pages, page) == kept.absent {
-                // SAFETY: inside the chunk.
-                let start = unsafe { start.add(number * PAGE_LEN) };
-                // Release: pairs with the Acquire in `find`.
-                pages[page].store(displaced(start, page), Ordering::Release);
-            }
+    /// Calls `body` with each slot that there is.
+    pub(crate) fn for_each(&self, mut body: impl FnMut(&Slot<V>)) {
+        for page in self.pages() {
+            // SAFETY: pages are freed with the table, and zeroed memory is empty slots.
+            let slots = unsafe { std::slice::from_raw_parts(page, PAGE_LEN) };
+            slots.iter().for_each(&mut body);
         }
     }
 
-    /// Calls `body` with each slot that there is.
-    pub(crate) fn for_each(&self, mut body: impl FnMut(&Slot<V>)) {
-        let range = |chunk: &Chunk<V>| (chunk.start, chunk.pages * PAGE_LEN);
-        let ranges: Vec<_> = self.kept.lock().chunks.iter().map(range).collect();
-        for (start, len) in ranges {
-            // SAFETY: chunks are freed with the table, and zeroed memory is empty slots.
-            let slots = unsafe { std::slice::from_raw_parts(start, len) };
-            slots.iter().for_each(&mut body);
-        }
+    /// The pages that are there, each by its first slot.
+    fn pages(&self) -> impl Iterator<Item = *mut Slot<V>> {
+        let absent = self.kept.lock().absent;
+        // SAFETY: directories are freed with the table.
+        let directory = unsafe { self.directory().all() };
+        let starts = (0..directory.len()).map(move |page| start_of(directory, page));
+        starts.filter(move |start| *start != absent)
     }
 
     /// The index of a slot of this table.
@@ -217,17 +209,45 @@ impl<V> Dense<V> {
 
     /// Drops what the slots hold.
     pub(crate) fn drop_slots(&mut self) {
-        let range = |chunk: &Chunk<V>| (chunk.start, chunk.pages * PAGE_LEN);
-        // User code runs below: not under the lock.
-        let ranges: Vec<_> = self.kept.lock().chunks.iter().map(range).collect();
-        for (start, len) in ranges {
-            for number in 0..len {
-                // SAFETY: inside the chunk.
-                let slot = unsafe { start.add(number) };
+        for page in self.pages() {
+            for number in 0..PAGE_LEN {
+                // SAFETY: inside the page.
+                let slot = unsafe { page.add(number) };
                 // SAFETY: zeroed or used, ours alone now, and dropped once.
                 unsafe { slot.drop_in_place() };
             }
         }
+    }
+}
+
+impl<V> Kept<V> {
+    /// The memory of a page that is not used yet, if there is some.
+    fn memory_of(&self, page: usize) -> Option<*mut Slot<V>> {
+        let offset = |chunk: &Chunk<V>| page.checked_sub(chunk.first_page);
+        let find = |chunk: &Chunk<V>| {
+            let number = offset(chunk).filter(|number| *number < chunk.pages)?;
+            // SAFETY: inside the chunk.
+            Some(unsafe { chunk.start.add(number * PAGE_LEN) })
+        };
+        // The last one is the largest.
+        self.chunks.iter().rev().find_map(find)
+    }
+
+    /// Allocates memory for `page` and those around it, as many as there is memory for already, so that there are few chunks
+    /// whatever the order of the asks. The directory has `len` pages. Gives that of `page`.
+    fn add_chunk(&mut self, page: usize, len: usize) -> *mut Slot<V> {
+        let so_far: usize = self.chunks.iter().map(|chunk| chunk.pages).sum();
+        // A power of two, as is the length of the directory.
+        let pages = 1 << so_far.clamp(1, CHUNK_PAGES_MAX.min(len)).ilog2();
+        let first_page = page / pages * pages;
+        let start = allocate(pages);
+        self.chunks.push(Chunk {
+            first_page,
+            pages,
+            start,
+        });
+        // SAFETY: inside the chunk.
+        unsafe { start.add((page - first_page) * PAGE_LEN) }
     }
 }
 
@@ -266,11 +286,23 @@ fn start_of<V>(directory: &[AtomicPtr<Slot<V>>], page: usize) -> *mut Slot<V> {
     displaced.wrapping_add(page.wrapping_mul(PAGE_LEN))
 }
 
-/// So many pages of empty slots.
+/// Whether a page is zeroed when it is first used: it then lies in the cache for those who ask for its slots next. Large
+/// ones the system zeroes, as far as they are touched.
+const fn zeroes_pages<V>() -> bool {
+    size_of::<Slot<V>>() <= 64
+}
+
+/// Memory for so many pages: zeroed, if [nobody else](zeroes_pages) does that.
 fn allocate<V>(pages: usize) -> *mut Slot<V> {
     let layout = layout_of::<V>(pages);
-    // SAFETY: a slot has a size, and there is at least one page.
-    let start = unsafe { alloc_zeroed(layout) }.cast::<Slot<V>>();
+    let start = if zeroes_pages::<V>() {
+        // SAFETY: a slot has a size, and there is at least one page.
+        unsafe { alloc(layout) }
+    } else {
+        // SAFETY: as above.
+        unsafe { alloc_zeroed(layout) }
+    };
+    let start = start.cast::<Slot<V>>();
     if start.is_null() {
         handle_alloc_error(layout);
     }
@@ -313,6 +345,20 @@ mod tests {
         assert!(absent.is_absent() && !absent.is_empty());
         assert!(!absent.claim(ptr::null()));
         assert!(!table.reach(0).is_absent() && table.reach(0).claim(ptr::null()));
+    }
+
+    /// Memory that comes from another table has its slots still.
+    #[test]
+    fn pages_are_empty_whatever_lay_there() {
+        for _ in 0..5 {
+            let table = Dense::<u64>::new();
+            for index in (0..100 * PAGE_LEN).step_by(7) {
+                assert!(table.reach(index).claim(ptr::null()), "{index}");
+            }
+            let mut slots = 0;
+            table.for_each(|_| slots += 1);
+            assert_eq!(slots, 100 * PAGE_LEN);
+        }
     }
 
     /// Sums up the chunks of a table that has been asked for these indices: how many, and how many pages.
