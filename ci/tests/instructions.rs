@@ -228,7 +228,7 @@ fn the_parallel_build_costs_no_more_than_the_sequential_one() {
 #[ignore = "needs valgrind, and the harness built with and without schedules"]
 fn a_schedule_that_is_off_costs_nothing() {
     for (workload, size) in [
-        ("fork-join", 24),
+        ("fork-join", 28),
         ("miss-dense", 30_000),
         ("miss-hashed", 30_000),
         ("grid-hashed", 100),
