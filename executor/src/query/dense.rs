@@ -38,6 +38,7 @@ struct Kept<V> {
 unsafe impl<V: Send + Sync> Send for Kept<V> {}
 
 /// The slots of one query type, by index.
+#[repr(C)]
 pub(crate) struct Dense<V> {
     /// Where the pages are, as [`Pointers`]. A longer one takes its place when it becomes too short.
     directory: AtomicPtr<()>,

@@ -31,6 +31,7 @@ pub(crate) struct Entry<Q: Query<D>, D> {
 }
 
 /// The slots of one query type.
+#[repr(C)]
 pub(crate) struct Hashed<Q: Query<D>, D> {
     /// The array: as [`Pointers`] to entries, with some bits of the hash where such a pointer has none; null or
     /// [`frozen`] where there is no entry.

@@ -53,9 +53,10 @@ pub(crate) struct Measured {
 #[repr(C)]
 pub(crate) struct Table<Q: Query<D>, D> {
     pub(super) head: Head,
-    /// The one that the type does not choose stays empty.
-    hashed: Hashed<Q, D>,
+    /// Of these two, the one that the type does not choose stays empty. (In this order the address of either's array or
+    /// directory lies so near the beginning that an instruction has its offset in a byte.)
     dense: Dense<Q::Value>,
+    hashed: Hashed<Q, D>,
     /// Whether slots hold more than values: errors or records, which must be dropped.
     has_boxes: AtomicBool,
 }
