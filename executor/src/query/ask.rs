@@ -262,7 +262,9 @@ fn compute<'db, Q: Query<D>, D: 'static>(
         return fixpoint::ask(cx, table, key);
     }
     cx.settle_item();
-    if cx.is_deep_or_cancelled(&raw const key) {
+    // (The key may lie in the asker's frame, far from here.)
+    let here = 0_u8;
+    if cx.is_deep_or_cancelled(&raw const here) {
         return compute_otherwise(cx, table, start, key);
     }
     let slot = match start {
@@ -385,7 +387,10 @@ fn compute_otherwise<'db, Q: Query<D>, D: 'static>(
         give_back();
         return Err(told(fiber, error));
     }
-    match room::deeper(fiber, || compute(cx, table, start, key)) {
+    // Dropped when the claim is given back: its destructor is the user's.
+    let mut key = Some(key);
+    let mut take_key = || key.take().expect("it is computed once");
+    match room::deeper(fiber, || compute(cx, table, start, take_key())) {
         Ok(Ok(result)) => result,
         Ok(Err(payload)) => resume_unwind(payload),
         Err(error) => {
@@ -399,7 +404,7 @@ fn compute_otherwise<'db, Q: Query<D>, D: 'static>(
 fn fail<Q: Query<D>, D: 'static>(asked: &Asked<'_, '_, Q, D>, payload: Payload) -> Error {
     let error = Error::from_payload(payload);
     if error.is_transient() {
-        // SAFETY: as in `compute`.
+        // SAFETY: as in `publish`.
         unsafe { asked.slot.abandon() }.wake();
         return error;
     }
@@ -408,7 +413,7 @@ fn fail<Q: Query<D>, D: 'static>(asked: &Asked<'_, '_, Q, D>, payload: Payload) 
     } else {
         error.in_query(without_runs(|| name_of(asked.key)).text)
     };
-    // SAFETY: as in `compute`.
+    // SAFETY: as in `publish`.
     unsafe { asked.fail(error.clone()) }.wake();
     error
 }
@@ -422,12 +427,12 @@ fn decided<'db, Q: Query<D>, D: 'static>(
     cycle: Error,
 ) -> Result<Ready<'db, Q::Value>, Error> {
     if cycle.is_cancelled() {
-        // SAFETY: as in `compute`: no cycle has decided the slot.
+        // SAFETY: as in `publish`: no cycle has decided the slot.
         unsafe { asked.slot.abandon() }.wake();
         return Err(cycle);
     }
     if cycle.is_left_over() {
-        // SAFETY: as in `compute`: no cycle has decided the slot.
+        // SAFETY: as in `publish`: no cycle has decided the slot.
         unsafe { asked.slot.abandon() }.wake();
         cycle.raise();
     }

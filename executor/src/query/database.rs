@@ -30,7 +30,8 @@ use crate::sync::{Mutex, ThreadBound};
 /// memory.
 ///
 /// On Linux large tables of hashed keys leave their memory to those of the process's next databases:
-/// at most 128 MiB (16 MiB with addresses of 32 bits), which the system may take back meanwhile.
+/// at most 128 MiB (16 MiB with addresses of 32 bits). The system may take it back when it is short
+/// of memory; it counts where addresses are limited.
 ///
 /// # Examples
 ///
@@ -63,7 +64,7 @@ pub struct QueryMemory {
     /// How many results are ready.
     pub ready: usize,
     /// The bytes that its tables take, with the keys and values in them, places for more, and
-    /// errors and records; without what keys, values and errors own on the heap. (Of places for
+    /// records; without what keys, values and errors own on the heap. (Of places for
     /// more the system gives memory when they are used.)
     pub bytes: usize,
 }

@@ -16,7 +16,7 @@ const PAGE_LEN: usize = 256;
 /// The most pages that are allocated at once.
 const CHUNK_PAGES_MAX: usize = 4096;
 
-/// Indices are smaller: a page number then fits into a directory of 128 MiB, of which only what is used is touched.
+/// Indices are smaller: a page number then fits into a directory of 128 MiB.
 pub(crate) const INDEX_END: u64 = 1 << 32;
 
 /// Memory for pages, allocated together. Which of them are used says the directory.
@@ -76,7 +76,7 @@ impl<V> Dense<V> {
         }
         // SAFETY: as above, and looked at just now.
         let page = unsafe { directory.at(index / PAGE_LEN) };
-        // Acquire: pairs with the Release in `add_chunk`: the page is zeroed.
+        // Acquire: pairs with the Release in `add_page`: the page is zeroed.
         let page = page.load(Ordering::Acquire);
         // Wrapping: inside the page (`displaced`).
         let slot = page.wrapping_add(index);
@@ -169,9 +169,11 @@ impl<V> Dense<V> {
 
     /// The pages that are there, each by its first slot.
     fn pages(&self) -> impl Iterator<Item = *mut Slot<V>> {
-        let absent = self.kept.lock().absent;
+        let kept = self.kept.lock();
+        let absent = kept.absent;
         // SAFETY: directories are freed with the table.
         let directory = unsafe { self.directory().all() };
+        drop(kept);
         let starts = (0..directory.len()).map(move |page| start_of(directory, page));
         starts.filter(move |start| *start != absent)
     }

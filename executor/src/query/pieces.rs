@@ -1,5 +1,5 @@
-//! Memory for hashed tables: small pieces from the allocator, large ones from the system, in huge pages where it has them
-//! (a table is looked at in no order, so with small pages it is the page that takes the time to find). What large pieces a
+//! Memory for tables: small pieces from the allocator, large ones from the system, in huge pages where it has them (a hashed
+//! table is looked at in no order, so with small pages it is the page that takes the time to find). What large pieces a
 //! dropped table had stays for the next one: to get new ones costs more than all that is done in them, above all where the
 //! system under us is a virtual machine that gives free memory back to its host.
 //!
@@ -76,6 +76,10 @@ pub(super) fn allocate_zeroed(layout: Layout) -> NonNull<u8> {
 pub(super) unsafe fn free(piece: NonNull<u8>, layout: Layout) {
     if is_mapped(layout) {
         let bytes = layout.size();
+        if bytes > KEPT_BYTES_MAX {
+            // SAFETY: by contract.
+            return unsafe { large::unmap(piece, bytes) };
+        }
         // SAFETY: by contract.
         unsafe { large::offer(piece, bytes) };
         let mut kept = kept();

@@ -211,15 +211,9 @@ impl<V> Slot<V> {
         unsafe { record.as_ref() }
     }
 
-    /// The memory that its error or its record takes, in bytes.
+    /// The memory that its record takes, in bytes.
     pub(crate) fn extra_bytes(&self) -> usize {
-        let record = self.record();
-        let error = if self.awaited.list.is(Outcome::FAILED) {
-            size_of::<Error>()
-        } else {
-            0
-        };
-        error + record.map_or(0, Record::bytes)
+        self.record().map_or(0, Record::bytes)
     }
 
     /// Whether nobody has begun, or the computation was abandoned.
