@@ -81,8 +81,8 @@ const COMPARE_HELP: &str = "\
 How it measures:
   Every engine first runs once, untimed, in a process of its own: its peak memory, its counters, and the proof
   that it neither crashes nor hangs. Then come the rounds, each engine again in a process of its own, which lasts for all
-  of them (but for peers that may hang: theirs last for one turn): every engine has one turn a round, in an order that
-  changes from round to round and is the same in every comparison. A turn is an untimed run and then a timed one, so
+  of them (for peers that may hang, and where other builds take part, for one turn) and is killed at the time limit:
+  every engine has one turn a round, in an order that changes from round to round and is the same in every comparison. A turn is an untimed run and then a timed one, so
   that each engine finds caches and memory as it leaves them itself.
 
 How to read it:

@@ -343,6 +343,9 @@ fn provide<'db, Q: Query<D>, D: 'static>(
     })
 }
 
+/// Publishes what a provider gave, or what the cycle made of it that decided its query meanwhile.
+///
+/// Always inlined, as `provide`.
 #[inline(always)]
 pub(super) fn publish<'db, Q: Query<D>, D: 'static>(
     cx: &Cx<'db, D>,

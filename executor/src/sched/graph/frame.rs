@@ -36,6 +36,8 @@ impl Frame {
     }
 
     /// The same for what has a name.
+    ///
+    /// Always inlined: a query's call has one frame (`compute` in `query/ask.rs`).
     #[inline(always)]
     pub(crate) fn enter_as<R>(
         fiber: &FiberRecord,
@@ -43,11 +45,10 @@ impl Frame {
         subject: Subject,
         body: impl FnOnce() -> R,
     ) -> (R, Option<Error>) {
-        let below = fiber.frames.get();
         let frame = Frame {
             awaited: NonNull::from(awaited),
             subject,
-            below,
+            below: fiber.frames.get(),
             cycle: UnsafeCell::new(None),
         };
         fiber.frames.set(&raw const frame);
