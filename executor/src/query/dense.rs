@@ -115,10 +115,8 @@ impl<V> Dense<V> {
                 Some(start) => start,
                 None => kept.add_chunk(page, pages.len()),
             };
-            if zeroes_pages::<V>() {
-                // SAFETY: a page's memory, which nobody uses yet.
-                unsafe { start.write_bytes(0, PAGE_LEN) };
-            }
+            // SAFETY: the memory of a page, which nobody uses yet.
+            unsafe { make_empty(start) };
             // Release: pairs with the Acquire in `find`.
             pages[page].store(displaced(start, page), Ordering::Release);
         }
@@ -130,9 +128,9 @@ impl<V> Dense<V> {
     fn lengthen(&self, len: usize, kept: &mut Kept<V>) {
         if kept.absent.is_null() {
             kept.absent = allocate(1);
-            // SAFETY: so many were allocated, nobody has them, and one is a page.
-            unsafe { kept.absent.write_bytes(0, PAGE_LEN) };
-            // SAFETY: as above, and zeroed memory is empty slots.
+            // SAFETY: the memory of a page, just allocated.
+            unsafe { make_empty(kept.absent) };
+            // SAFETY: a page, whose slots are empty.
             let absent = unsafe { std::slice::from_raw_parts(kept.absent, PAGE_LEN) };
             absent.iter().for_each(Slot::become_absent);
         }
@@ -295,7 +293,19 @@ const fn zeroes_pages<V>() -> bool {
     size_of::<Slot<V>>() <= 64
 }
 
-/// Memory for so many pages: zeroed, if [nobody else](zeroes_pages) does that.
+/// Makes the slots of a page empty.
+///
+/// # Safety
+///
+/// It is the memory of one page, from [`allocate`], and nobody has used it.
+unsafe fn make_empty<V>(page: *mut Slot<V>) {
+    if zeroes_pages::<V>() {
+        // SAFETY: by contract. Zeroed memory is empty slots.
+        unsafe { page.write_bytes(0, PAGE_LEN) };
+    }
+}
+
+/// Memory for so many pages: zeroed, unless [`make_empty`] does that.
 fn allocate<V>(pages: usize) -> *mut Slot<V> {
     let layout = layout_of::<V>(pages);
     let start = if zeroes_pages::<V>() {
