@@ -289,6 +289,12 @@ pub(crate) const PLANTS: &[Plant] = &[
             "idle::two_jobs_reach_two_workers",
         ],
     ),
+    // idle.md I10: who is neglected wakes nobody.
+    plant(
+        "idle_neglect",
+        HANG,
+        &["idle::a_sleeper_takes_the_job_of_who_is_neglected"],
+    ),
     // idle.md I7: a worker blocks without a look at its inbox.
     plant(
         "idle_blocked_look",

@@ -115,10 +115,17 @@ impl Idle {
 
     /// A job was pushed where any worker may take it (I1). Whether somebody was woken.
     pub(crate) fn job_posted(&self) -> bool {
+        self.job_posted_by_neglected(|| false)
+    }
+
+    /// The same; `is_neglected`: whether a sleeper is woken though somebody searches (I10).
+    pub(crate) fn job_posted_by_neglected(&self, is_neglected: impl FnOnce() -> bool) -> bool {
         fence(Ordering::SeqCst);
         // Relaxed: ordered by the fence.
         let counts = self.counts.load(Ordering::Relaxed);
-        counts >= SLEEPER && counts.is_multiple_of(SLEEPER) && self.wake_one()
+        let has_sleepers = counts >= SLEEPER;
+        let has_searchers = !counts.is_multiple_of(SLEEPER);
+        has_sleepers && (!has_searchers || is_neglected()) && self.wake_one()
     }
 
     /// A fiber was put into the inbox of `worker` (I4). Whether it was woken.

@@ -81,6 +81,8 @@ pub(crate) struct Seat {
     pub(crate) attention: Attention,
     /// Whether who raised it is content with what there is to show at the next scheduling point.
     pub(crate) is_modestly_asked: AtomicBool,
+    /// Whether somebody has taken a job since the worker last asked (idle.md I10).
+    pub(crate) was_stolen_from: AtomicBool,
     pub(crate) counters: Counters,
     /// A job of this worker: to end what was cancelled.
     sweep: Sweep,
@@ -148,6 +150,7 @@ impl Pool {
             own_jobs: Injector::new(),
             attention: Attention::raised(),
             is_modestly_asked: AtomicBool::new(false),
+            was_stolen_from: AtomicBool::new(false),
             counters: Counters::default(),
             sweep: Sweep::new(),
         };

@@ -9,6 +9,7 @@ mod fibers;
 mod hooked;
 mod linger;
 mod moving;
+mod neglect;
 mod overdue;
 mod points;
 mod records;
@@ -25,6 +26,7 @@ use dagwood_fibers::{Segment, SegmentPool, StackPool};
 
 use self::aside::Aside;
 use self::fibers::WorkerFiber;
+use self::neglect::Neglect;
 use self::overdue::Overdue;
 use self::records::Records;
 use self::search::{Appetite, Patience};
@@ -114,6 +116,7 @@ pub(crate) struct Worker {
     /// When it last raised its own attention word.
     attention_asked: Cell<Option<Instant>>,
     overdue: Overdue,
+    neglect: Neglect,
     patience: Patience,
     appetite: Appetite,
     random: Cell<u32>,
@@ -161,6 +164,7 @@ impl Worker {
             yields: Cell::new(0),
             attention_asked: Cell::new(None),
             overdue: Overdue::new(),
+            neglect: Neglect::new(),
             patience: Patience::new(pool.seeded().is_some()),
             appetite: Appetite::new(),
             random: Cell::new((index as u32).wrapping_mul(0x9E37_79B9) | 1),
@@ -453,9 +457,9 @@ impl Worker {
         }
         let pool = self.pool();
         let push = || self.deque.push(job);
-        let is_woken = pool.posting(Some(self), push, || pool.idle.job_posted());
-        if is_woken {
-            self.count(|counters| &counters.wakes);
+        let wake = || pool.idle.job_posted_by_neglected(|| self.is_neglected());
+        if pool.posting(Some(self), push, wake) {
+            self.relies_on_woken();
         }
     }
 

@@ -104,6 +104,18 @@ fn a_woken_worker_is_counted_before_it_goes_on() {
     });
 }
 
+/// I10: a worker searches, and does not run: the other gets the job.
+#[test]
+fn a_sleeper_takes_the_job_of_who_is_neglected() {
+    explore(|| {
+        let pool = Pool::new(2);
+        pool.idle.start_search();
+        let sleepy = worker(&pool, |pool| pool.search(1));
+        pool.post_neglected();
+        assert_eq!(end(sleepy), Found::Job);
+    });
+}
+
 /// The stop is work for everybody: two workers end, however sleepy.
 #[test]
 fn a_stop_reaches_all_workers() {

@@ -52,11 +52,21 @@ impl Pool {
 
     /// idle.md I1.
     pub(crate) fn post(&self) {
-        let guard = self.jobs_lock.lock();
+        self.push();
+        self.idle.job_posted();
+    }
+
+    /// idle.md I10: who searches has not come for too long.
+    pub(crate) fn post_neglected(&self) {
+        self.push();
+        self.idle
+            .job_posted_by_neglected(|| !is_planted("idle_neglect"));
+    }
+
+    fn push(&self) {
+        let _guard = self.jobs_lock.lock();
         self.jobs
             .store(self.jobs.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-        drop(guard);
-        self.idle.job_posted();
     }
 
     pub(crate) fn has_jobs(&self) -> bool {

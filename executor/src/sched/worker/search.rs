@@ -145,6 +145,7 @@ impl Worker {
     pub(super) fn search(&self, record: &FiberRecord) -> bool {
         let pool = self.pool();
         pool.idle.start_search();
+        self.neglect.forget();
         let mut looks = 0;
         let mut is_stolen = false;
         let job = loop {
@@ -220,6 +221,10 @@ impl Worker {
                 } else {
                     seat.stealer.steal()
                 };
+                // Read first, as in `ask_for_more`.
+                if job.is_some() && !seat.was_stolen_from.load(Ordering::Relaxed) {
+                    seat.was_stolen_from.store(true, Ordering::Relaxed);
+                }
                 // Either it has given its last job, or it has none to see: it should show more.
                 if seat.stealer.is_empty() {
                     self.ask_for_more(seat);
