@@ -200,7 +200,9 @@ where
             let Some(given) = self.given.borrow_mut().pop() else {
                 break;
             };
-            match given.take(fiber) {
+            // Each is half of what was left then: those before it are larger.
+            let leaves_larger = !self.given.borrow().is_empty();
+            match given.take(fiber, leaves_larger) {
                 Taken::Back(stretch) => {
                     self.next.set(stretch.range.start);
                     self.end.set(stretch.range.end);

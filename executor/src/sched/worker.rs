@@ -455,8 +455,13 @@ impl Worker {
             // Who could be woken is this very worker.
             return self.deque.push(job);
         }
+        self.post(|| self.deque.push(job));
+    }
+
+    /// Others may take jobs of the deque, those that `push` puts there too.
+    #[inline]
+    fn post(&self, push: impl FnOnce()) {
         let pool = self.pool();
-        let push = || self.deque.push(job);
         let wake = || pool.idle.job_posted_by_neglected(|| self.is_neglected());
         if pool.posting(Some(self), push, wake) {
             self.relies_on_woken();
@@ -529,27 +534,41 @@ impl Worker {
         true
     }
 
-    /// One job less to see: another should be shown at the next scheduling point, for workers that
+    /// One job less to see, of this size.
+    fn has_taken_back(&self, leaves_larger: bool) {
+        let has_sleepers = self.pool().idle.has_sleepers();
+        let shows_others = self.deque.len() > 0;
+        if !leaves_larger || !shows_others {
+            self.ask_own_attention(has_sleepers);
+        }
+        if has_sleepers && shows_others && !self.has_schedule {
+            // Nobody has come for those so far (idle.md I10).
+            self.post(|| ());
+        }
+    }
+
+    /// Another job should be shown at the next scheduling point, for workers that
     /// sleep, and in case a long leaf comes; but not time and again while jobs come back at once
     /// (who searches asks for itself, idle.md I6).
-    fn ask_own_attention(&self) {
+    fn ask_own_attention(&self, has_sleepers: bool) {
         let now = Instant::now();
         let is_due = |asked: Instant| now.duration_since(asked) >= ATTENTION_PERIOD;
-        if self.pool().idle.has_sleepers() || self.attention_asked.get().is_none_or(is_due) {
+        if has_sleepers || self.attention_asked.get().is_none_or(is_due) {
             self.attention_asked.set(Some(now));
             self.seat().attention.raise();
         }
     }
 
-    /// Takes a published job back, if it is on top of the deque.
-    pub(crate) fn take_back(&self, job: &Job) -> bool {
+    /// Takes a published job back, if it is on top of the deque. `leaves_larger`: whether its giver has shown another, that
+    /// is as large and can be divided, and has not taken it back.
+    pub(crate) fn take_back(&self, job: &Job, leaves_larger: bool) -> bool {
         self.point(Point::TakeBack);
         let Some(top) = self.deque.pop() else {
             return false;
         };
         let is_it = top.is(job);
         if is_it {
-            self.ask_own_attention();
+            self.has_taken_back(leaves_larger);
         } else {
             // Somebody else's: it must not run on this stack (invariant 3).
             self.publish(top);
