@@ -70,40 +70,67 @@ impl Look<'_> {
     }
 }
 
-/// As many fibers as there are workers wait; once all are ready, `busy` runs on each worker.
-fn beside_busy_jobs(bed: &Bed, busy: impl Fn(&Cx<'_, ()>, &Look<'_>) + Sync + Send) {
+/// Who makes the fibers ready, and when.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Waker {
+    /// A job, before it is busy.
+    Job,
+    /// A thread that is no worker, once all jobs are busy.
+    Outside,
+}
+
+/// As many fibers as there are workers wait, and are made ready; `busy` runs on each worker.
+fn beside_busy_jobs(bed: &Bed, waker: Waker, busy: impl Fn(&Cx<'_, ()>, &Look<'_>) + Sync + Send) {
     let executor = bed.executor();
     let count = bed.workers();
     for _ in 0..bed.scaled(20) {
-        let (here, back) = (Back::default(), Back::default());
+        let (here, begun, back) = (Back::default(), Back::default(), Back::default());
         let (all_are_here, ready) = (Event::new(), Event::new());
+        let all_are_busy = OsGate::new();
         let came = WorkerLocal::new(&executor, |_| 0);
         let look = Look {
             back: &back,
             count,
             came: &came,
         };
-        run(&executor, |cx| {
-            let (here, all_are_here, ready, look, busy) =
-                (&here, &all_are_here, &ready, &look, &busy);
-            cx.scope(|cx, scope| {
-                for _ in 0..count {
-                    scope.spawn(cx, move |cx| {
-                        here.add();
-                        if here.is(count) {
-                            let _ = all_are_here.set(());
-                        }
-                        ready.wait(cx);
-                        look.came.with(cx, |came| *came += 1);
-                        look.back.add();
-                    });
-                }
-                all_are_here.wait(cx);
-                for _ in 1..count {
-                    scope.spawn(cx, move |cx| busy(cx, look));
-                }
-                open(ready);
-                busy(cx, look);
+        let busy = |cx: &Cx<'_, ()>| {
+            begun.add();
+            if begun.is(count) {
+                all_are_busy.open();
+            }
+            busy(cx, &look);
+        };
+        let waits = |cx: &Cx<'_, ()>| {
+            here.add();
+            if here.is(count) {
+                let _ = all_are_here.set(());
+            }
+            ready.wait(cx);
+            look.came.with(cx, |came| *came += 1);
+            look.back.add();
+        };
+        let (busy, waits) = (&busy, &waits);
+        std::thread::scope(|threads| {
+            if waker == Waker::Outside {
+                threads.spawn(|| {
+                    all_are_busy.pass();
+                    open(&ready);
+                });
+            }
+            run(&executor, |cx| {
+                cx.scope(|cx, scope| {
+                    for _ in 0..count {
+                        scope.spawn(cx, waits);
+                    }
+                    all_are_here.wait(cx);
+                    for _ in 1..count {
+                        scope.spawn(cx, busy);
+                    }
+                    if waker == Waker::Job {
+                        open(&ready);
+                    }
+                    busy(cx);
+                });
             });
         });
     }
@@ -124,11 +151,13 @@ fn misses_until(cx: &Cx<'_, ()>, next: &AtomicUsize, is_over: &dyn Fn() -> bool)
 }
 
 fn w9_a_job_that_joins_lets_a_ready_fiber_go_first(bed: &Bed) {
-    beside_busy_jobs(bed, |cx, look| joins_until(cx, &|| look.all_are_back()));
+    beside_busy_jobs(bed, Waker::Job, |cx, look| {
+        joins_until(cx, &|| look.all_are_back())
+    });
 }
 
 fn w9_a_loop_lets_a_ready_fiber_go_first(bed: &Bed) {
-    beside_busy_jobs(bed, |cx, look| {
+    beside_busy_jobs(bed, Waker::Job, |cx, look| {
         let is_done = AtomicBool::new(false);
         while !look.all_are_back() {
             cx.par_for_each(0..1000_usize, |_, _| {
@@ -140,7 +169,7 @@ fn w9_a_loop_lets_a_ready_fiber_go_first(bed: &Bed) {
 
 fn w9_misses_let_a_ready_fiber_go_first(bed: &Bed) {
     let next = AtomicUsize::new(0);
-    beside_busy_jobs(bed, |cx, look| {
+    beside_busy_jobs(bed, Waker::Job, |cx, look| {
         misses_until(cx, &next, &|| look.all_are_back());
     });
 }
@@ -150,30 +179,9 @@ fn w9_a_fiber_that_was_woken_from_outside_goes_first(bed: &Bed) {
         // The job would wait for what comes from outside, with the turn.
         return;
     }
-    let executor = bed.executor();
-    for _ in 0..bed.scaled(20) {
-        let (begun, here, ready) = (OsGate::new(), Event::new(), Event::new());
-        let back = AtomicBool::new(false);
-        std::thread::scope(|threads| {
-            threads.spawn(|| {
-                begun.pass();
-                open(&ready);
-            });
-            run(&executor, |cx| {
-                let waits = |cx: &Cx<'_, ()>| {
-                    open(&here);
-                    ready.wait(cx);
-                    back.store(true, Ordering::SeqCst);
-                };
-                let works = |cx: &Cx<'_, ()>| {
-                    here.wait(cx);
-                    begun.open();
-                    joins_until(cx, &|| back.load(Ordering::SeqCst));
-                };
-                cx.join(waits, works);
-            });
-        });
-    }
+    beside_busy_jobs(bed, Waker::Outside, |cx, look| {
+        joins_until(cx, &|| look.all_are_back());
+    });
 }
 
 /// It waits for nothing but its turn.
@@ -233,7 +241,7 @@ fn w9_all_of_many_come_back_beside_jobs_on_all_workers(bed: &Bed) {
 const LONG: Duration = Duration::from_millis(3);
 
 fn w9_who_must_not_wait_lets_nobody_go_first(bed: &Bed) {
-    beside_busy_jobs(bed, |cx, look| {
+    beside_busy_jobs(bed, Waker::Job, |cx, look| {
         let before = look.came_here(cx);
         cx.no_suspend(|cx| {
             let begin = Instant::now();
@@ -245,7 +253,7 @@ fn w9_who_must_not_wait_lets_nobody_go_first(bed: &Bed) {
 
 /// Whoever spawns may hold what must not be held over a wait.
 fn w9_a_spawn_lets_nobody_go_first(bed: &Bed) {
-    beside_busy_jobs(bed, |cx, look| {
+    beside_busy_jobs(bed, Waker::Job, |cx, look| {
         cx.scope(|cx, scope| {
             let (before, begin) = (look.came_here(cx), Instant::now());
             while begin.elapsed() < LONG {
