@@ -241,24 +241,30 @@ where
         }
     }
 
-    /// Attention is looked for before each item if few are left, or each is recorded, else before each block.
     #[inline]
     fn call_each(&self, cx: &Cx<'db, D>, level: usize) {
+        if !self.plan.is_recorded {
+            self.call_blocks(cx);
+        }
+        self.call_singly(cx, level);
+    }
+
+    /// Calls the body with all but the last few indices. Attention is looked for before each block.
+    #[inline]
+    fn call_blocks(&self, cx: &Cx<'db, D>) {
         let body = self.plan.body;
         let mut index = self.next.get();
-        let is_long = self.end.get().saturating_sub(index) > SINGLE;
-        let mut pace = Pace::new(is_long && cx.fiber().is_on_worker() && cx.fiber().has_company());
-        while index < self.end.get() {
+        let left = |index| self.end.get().saturating_sub(index);
+        if left(index) <= SINGLE {
+            return;
+        }
+        let mut pace = Pace::new(cx.fiber().is_on_worker() && cx.fiber().has_company());
+        while left(index) > SINGLE {
             // The first is ours (fork.md K4).
             self.next.set(index + 1);
             cx.point_to_end_before();
-            let left = self.end.get() - index;
-            let len = if self.plan.is_recorded {
-                1
-            } else {
-                pace.take(left)
-            };
-            cx.note_branch(level);
+            // None, if it has given most of them away there.
+            let len = pace.take(left(index));
             let block = Block {
                 next: &raw const self.next,
                 stop: Cell::new(index + len),
@@ -273,6 +279,20 @@ where
                 index += 1;
             }
             pace.done(index - start);
+        }
+    }
+
+    /// Calls the body with what is left. Attention is looked for before each item, and those behind it are always free.
+    #[inline]
+    fn call_singly(&self, cx: &Cx<'db, D>, level: usize) {
+        let cx = &cx.with_item(Item::NONE);
+        let mut index = self.next.get();
+        while index < self.end.get() {
+            self.next.set(index + 1);
+            cx.point_to_end_before();
+            cx.note_branch(level);
+            (self.plan.body)(cx, index);
+            index += 1;
         }
     }
 
