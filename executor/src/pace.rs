@@ -48,7 +48,7 @@ impl Pace {
         }
     }
 
-    /// How many of `left` items come next. It may be none of few, no more than [`SINGLE`]: those are taken one by one.
+    /// How many of `left` items, more than [`SINGLE`], come next.
     #[inline]
     pub(crate) fn take(&mut self, left: usize) -> usize {
         match &mut self.clock {

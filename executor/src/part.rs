@@ -117,7 +117,7 @@ impl<W: Work> Given<W> {
     }
 
     /// Takes it back, or waits until it is done. On the fiber that published it. `leaves_larger`: whether others still see
-    /// work of this giver that is as much, and can be divided. Then what comes back need not be divided for them.
+    /// work of this giver that is as much. Then it is less pressing to divide for them what comes back.
     pub(crate) fn take(self, fiber: &FiberRecord, leaves_larger: bool) -> Taken<W> {
         // SAFETY: alive: freed below only.
         let part = unsafe { self.0.as_ref() };

@@ -200,7 +200,7 @@ where
             let Some(given) = self.given.borrow_mut().pop() else {
                 break;
             };
-            // Each is half of what was left then: those before it are larger.
+            // Each is half of what was left then: none of those before it is smaller.
             let leaves_larger = !self.given.borrow().is_empty();
             match given.take(fiber, leaves_larger) {
                 Taken::Back(stretch) => {
@@ -263,7 +263,11 @@ where
             // The first is ours (fork.md K4).
             self.next.set(index + 1);
             cx.point_to_end_before();
-            // None, if it has given most of them away there.
+            if left(index) <= SINGLE {
+                // It has given others away there.
+                self.next.set(index);
+                break;
+            }
             let len = pace.take(left(index));
             let block = Block {
                 next: &raw const self.next,

@@ -1,8 +1,4 @@
-//! What an allocator that counts says: of `Database::memory`, and of loops that nobody takes a part of.
-
-use std::hint::spin_loop;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+//! `Database::memory` against an allocator that counts.
 
 use dagwood::{Cx, Database, Executor, Query, Storage};
 use dagwood_tests::{Counting, fail_quietly, is_emulated, run_scenario, scaled};
@@ -67,16 +63,9 @@ fn reported_and_counted(executor: &Executor, is_recorded: bool, ask: Ask) -> (us
     (reported, counted)
 }
 
-/// Others beside a test would be counted, too.
-static ALONE: Mutex<()> = Mutex::new(());
-
-fn alone() -> MutexGuard<'static, ()> {
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
+/// One test: others beside it would be counted, too.
 #[test]
 fn memory_is_what_the_allocator_gave() {
-    let _alone = alone();
     for backend in Executor::backends() {
         run_scenario("memory", *backend, &[1, 2], |bed| {
             let executor = bed.executor();
@@ -102,42 +91,5 @@ fn memory_is_what_the_allocator_gave() {
             let (reported, counted) = reported_and_counted(&executor, false, ask);
             assert!(reported < counted, "{reported} {counted}");
         });
-    }
-}
-
-/// Each part of a loop that others may take lies on the heap. All others are in long leaves.
-#[test]
-fn a_loop_that_nobody_takes_a_part_of_is_hardly_divided() {
-    let _alone = alone();
-    for backend in Executor::backends() {
-        run_scenario("divided", *backend, &[4], |bed| {
-            let executor = bed.executor();
-            let others = executor.workers() - 1;
-            let (busy, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
-            let loops = |cx: &Cx<'_, ()>| {
-                until(|| busy.load(Ordering::SeqCst) == others);
-                let before = ALLOCATOR.given();
-                cx.par_for_each(0..scaled(20_000), |_, _| (0..100).for_each(|_| spin_loop()));
-                let given = ALLOCATOR.given() - before;
-                is_over.store(true, Ordering::SeqCst);
-                given
-            };
-            let long_leaf = || {
-                busy.fetch_add(1, Ordering::SeqCst);
-                until(|| is_over.load(Ordering::SeqCst));
-                0
-            };
-            let each = |cx: &Cx<'_, ()>, worker| if worker == 0 { loops(cx) } else { long_leaf() };
-            let run = |cx: &Cx<'_, ()>| cx.broadcast(each);
-            let given = executor.run(&Database::new(()), run).expect("a run");
-            assert!(given[0] < 150, "{} parts", given[0]);
-        });
-    }
-}
-
-/// Without a scheduling point.
-fn until(is_so: impl Fn() -> bool) {
-    while !is_so() {
-        std::thread::yield_now();
     }
 }

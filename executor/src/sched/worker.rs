@@ -3,6 +3,7 @@
 //! How its fibers are made, switched and resumed stands in `worker/fibers.rs`, how it looks for work
 //! elsewhere in `worker/search.rs`. Knows nothing of queries.
 
+mod allowance;
 mod aside;
 mod embedded;
 mod fibers;
@@ -24,6 +25,7 @@ use std::time::{Duration, Instant};
 
 use dagwood_fibers::{Segment, SegmentPool, StackPool};
 
+use self::allowance::Allowance;
 use self::aside::Aside;
 use self::fibers::WorkerFiber;
 use self::neglect::Neglect;
@@ -46,10 +48,6 @@ use crate::sync::Ordering;
 
 /// Every so many jobs a worker looks at the injector first, so that outside jobs do not starve.
 const INJECTOR_PERIOD: u32 = 61;
-
-/// A worker that takes its own jobs back shows others this often. Showing a job and taking it back
-/// costs less than a hundredth of this.
-const ATTENTION_PERIOD: Duration = Duration::from_micros(10);
 
 /// Every so many yields a job is started though fibers are ready, so that fibers that yield until
 /// something is done do not keep it from being begun.
@@ -113,8 +111,8 @@ pub(crate) struct Worker {
     jobs_run: Cell<u32>,
     sweeps_run: Cell<u32>,
     yields: Cell<u32>,
-    /// When it last raised its own attention word.
-    attention_asked: Cell<Option<Instant>>,
+    /// To raise its own attention word.
+    allowance: Allowance,
     overdue: Overdue,
     neglect: Neglect,
     patience: Patience,
@@ -162,7 +160,7 @@ impl Worker {
             jobs_run: Cell::new(0),
             sweeps_run: Cell::new(0),
             yields: Cell::new(0),
-            attention_asked: Cell::new(None),
+            allowance: Allowance::new(),
             overdue: Overdue::new(),
             neglect: Neglect::new(),
             patience: Patience::new(pool.seeded().is_some()),
@@ -534,33 +532,30 @@ impl Worker {
         true
     }
 
-    /// One job less to see, of this size.
-    fn has_taken_back(&self, leaves_larger: bool) {
-        let has_sleepers = self.pool().idle.has_sleepers();
-        let shows_others = self.deque.len() > 0;
-        if !leaves_larger || !shows_others {
-            self.ask_own_attention(has_sleepers);
-        }
-        if has_sleepers && shows_others && !self.has_schedule {
-            // Nobody has come for those so far (idle.md I10).
-            self.post(|| ());
-        }
-    }
-
-    /// Another job should be shown at the next scheduling point, for workers that
+    /// One job less to see: another should be shown at the next scheduling point, for workers that
     /// sleep, and in case a long leaf comes; but not time and again while jobs come back at once
     /// (who searches asks for itself, idle.md I6).
-    fn ask_own_attention(&self, has_sleepers: bool) {
-        let now = Instant::now();
-        let is_due = |asked: Instant| now.duration_since(asked) >= ATTENTION_PERIOD;
-        if has_sleepers || self.attention_asked.get().is_none_or(is_due) {
-            self.attention_asked.set(Some(now));
+    fn has_taken_back(&self, leaves_larger: bool) {
+        let has_sleepers = self.pool().idle.has_sleepers();
+        let shown = self.deque.len();
+        let shows_others = shown > 0;
+        let is_missed = has_sleepers && !(leaves_larger && shows_others);
+        let is_one_for_each = leaves_larger && shown + 1 >= self.workers();
+        if is_missed || !is_one_for_each && self.allowance.takes(Instant::now()) {
             self.seat().attention.raise();
+        }
+        if !has_sleepers || self.has_schedule {
+            self.neglect.forget();
+        } else if shows_others {
+            // Nobody has come for those so far (idle.md I10).
+            self.post(|| ());
+        } else if !self.is_neglected() {
+            self.neglect.forget();
         }
     }
 
     /// Takes a published job back, if it is on top of the deque. `leaves_larger`: whether its giver has shown another, that
-    /// is as large and can be divided, and has not taken it back.
+    /// is as large, and has not taken it back.
     pub(crate) fn take_back(&self, job: &Job, leaves_larger: bool) -> bool {
         self.point(Point::TakeBack);
         let Some(top) = self.deque.pop() else {
