@@ -534,7 +534,7 @@ impl Worker {
 
     /// One job less to see: another should be shown at the next scheduling point, for workers that
     /// sleep, and in case a long leaf comes; but not time and again while jobs come back at once
-    /// (who searches asks for itself, idle.md I6).
+    /// (who searches asks for itself, idle.md I6). `leaves_larger`: see [`take_back`](Self::take_back).
     fn has_taken_back(&self, leaves_larger: bool) {
         let has_sleepers = self.pool().idle.has_sleepers();
         let shown = self.deque.len();

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use super::Worker;
 use crate::sync::Ordering;
 
-/// How long a worker shows jobs while somebody searches and takes none, before another is woken. To be woken and to take a job lasts some 25
-/// microseconds, where there is a processor to run on.
+/// How long a worker shows jobs while somebody searches and takes none, before another is woken. To be woken and to take a
+/// job lasts some 25 microseconds, where there is a processor to run on.
 const LIES_MAX: Duration = Duration::from_micros(50);
 
 /// Since when a worker has relied on others to take what it shows.
