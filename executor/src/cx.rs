@@ -14,7 +14,7 @@ use crate::rest::Item;
 use crate::run::Run;
 use crate::sched::cancel::UNWINDS;
 use crate::sched::fiber::FiberRecord;
-use crate::sched::room;
+use crate::sched::room::{self, Here};
 use crate::sched::stats::{Counter, Counters};
 use crate::sched::wait::Outcome;
 use crate::sched::wanted::{end_of, reason_of, told};
@@ -284,7 +284,7 @@ impl<'db, D> Cx<'db, D> {
     /// A point at which the worker shows jobs to thieves, if they want some.
     #[inline]
     pub(crate) fn scheduling_point(&self) {
-        let here = 0_u8;
+        let here = Here::uninit();
         if self.fiber().has_attention(&raw const here) {
             self.attend(false);
         }
@@ -310,7 +310,7 @@ impl<'db, D> Cx<'db, D> {
     /// sees: that does not count as told (X7).
     #[inline]
     pub(crate) fn point_to_end_before(&self) {
-        let here = 0_u8;
+        let here = Here::uninit();
         if self.fiber().has_attention(&raw const here) {
             self.attend(true);
             self.end_unbegun();
@@ -409,7 +409,7 @@ impl<'db, D> Cx<'db, D> {
     /// Calls `body` here, or on another segment of stack if little is left.
     #[inline]
     pub(crate) fn with_room<R>(&self, body: impl FnOnce() -> R) -> R {
-        let here = 0_u8;
+        let here = Here::uninit();
         if self.is_deep(&raw const here) {
             self.deeper(body)
         } else {

@@ -19,6 +19,7 @@ use crate::run::Run;
 use crate::sched::fiber::{Deaf, FiberRecord};
 use crate::sched::fork::Fork;
 use crate::sched::job::{Job, JobKind, JobRef};
+use crate::sched::room::Here;
 
 /// Calls `body` with each index of `range`, perhaps at the same time. All calls have ended when this
 /// returns.
@@ -34,7 +35,7 @@ pub(crate) fn for_each_index<'db, D, B>(
 where
     B: Fn(&Cx<'db, D>, usize) + Sync,
 {
-    let here = 0_u8;
+    let here = Here::uninit();
     if cx.is_deep(&raw const here) {
         return cx.deeper(|| for_each_index(cx, range, body));
     }
@@ -290,12 +291,13 @@ where
     #[inline]
     fn call_singly(&self, cx: &Cx<'db, D>, level: usize) {
         let cx = &cx.with_item(Item::NONE);
+        let body = self.plan.body;
         let mut index = self.next.get();
         while index < self.end.get() {
             self.next.set(index + 1);
             cx.point_to_end_before();
             cx.note_branch(level);
-            (self.plan.body)(cx, index);
+            body(cx, index);
             index += 1;
         }
     }

@@ -11,6 +11,7 @@ use crate::cx::Cx;
 use crate::error::{Error, discard};
 use crate::sched::fiber::{Deaf, FiberRecord};
 use crate::sched::graph::{self, Frame, Stopped};
+use crate::sched::room::Here;
 use crate::sched::wanted::{end_of, told};
 use crate::spawned::{SendPtr, SpawnedJob, TaskCell, start_or_publish, with_room_to_start};
 
@@ -154,7 +155,7 @@ impl<T: Send + Sync> Task<'_, T> {
         if self.is_done() {
             return self.observe(cx);
         }
-        let here = 0_u8;
+        let here = Here::uninit();
         if cx.is_deep_or_cancelled(&raw const here) {
             if let Some(error) = end_of(cx.fiber()) {
                 return Err(told(cx.fiber(), error));

@@ -14,7 +14,7 @@ use crate::error::{Error, Payload, discard};
 use crate::plant;
 use crate::sched::fiber::without_runs;
 use crate::sched::graph::{self, Decide, Frame, Kind, Name, Role, Stopped, Subject};
-use crate::sched::room;
+use crate::sched::room::{self, Here};
 use crate::sched::wait::{Outcome, Waiters};
 use crate::sched::wanted::{end_of, told};
 
@@ -263,7 +263,7 @@ fn compute<'db, Q: Query<D>, D: 'static>(
     }
     cx.settle_item();
     // (The key may lie in the asker's frame, far from here.)
-    let here = 0_u8;
+    let here = Here::uninit();
     if cx.is_deep_or_cancelled(&raw const here) {
         return compute_otherwise(cx, table, start, key);
     }
