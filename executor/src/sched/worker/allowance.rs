@@ -5,8 +5,8 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-/// So often in the long run. Showing a job and taking it back costs less than a hundredth of this.
-const PERIOD: Duration = Duration::from_micros(10);
+/// So often in the long run. Showing the parts of a loop and taking them back costs about a hundredth of this.
+const PERIOD: Duration = Duration::from_micros(20);
 
 /// So many times at once: a short loop, whose next item may be a long leaf, should show all it has each time.
 const AT_ONCE: u32 = 32;

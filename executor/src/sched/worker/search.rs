@@ -22,8 +22,8 @@ const POLLS_BEFORE_SEARCH: u32 = 32;
 const POLLS: u32 = 2;
 
 /// After this many looks a searcher lets other threads go first each time: there may be more
-/// workers than processors.
-const SPINNING_LOOKS: u32 = 1;
+/// workers than processors. Together they last about as long as that does.
+const SPINNING_LOOKS: u32 = 8;
 
 /// How many looks at every queue a worker takes before it sleeps.
 ///
@@ -144,11 +144,15 @@ impl Worker {
     /// Looks for work until there is some, sleeping in between. `true`: the pool stops.
     pub(super) fn search(&self, record: &FiberRecord) -> bool {
         let pool = self.pool();
-        pool.idle.start_search();
         self.neglect.forget();
         let mut looks = 0;
+        let mut is_counted = false;
         let mut is_stolen = false;
         let job = loop {
+            if !is_counted && self.counts_after(looks) {
+                pool.idle.start_search();
+                is_counted = true;
+            }
             if self.polls_find_ready(POLLS) || pool.is_stopping() || self.is_off_duty() {
                 break None;
             }
@@ -168,6 +172,7 @@ impl Worker {
             looks += 1;
             self.point(Point::Look);
             if self.patience.ends_after(looks) {
+                debug_assert!(is_counted, "it leaves the searchers");
                 looks = 0;
                 let start = Instant::now();
                 pool.sleep(self);
@@ -180,7 +185,9 @@ impl Worker {
                 std::thread::yield_now();
             }
         };
-        pool.end_search(self);
+        if is_counted {
+            pool.end_search(self);
+        }
         if let Some(job) = job {
             let start = Instant::now();
             self.run_job(job, record);
@@ -193,6 +200,11 @@ impl Worker {
             }
         }
         pool.is_stopping() && !self.has_begun_work()
+    }
+
+    /// Whether a searcher is counted as one, after so many looks (idle.md I11).
+    fn counts_after(&self, looks: u32) -> bool {
+        looks >= SPINNING_LOOKS || self.has_schedule || self.pool().idle.has_sleepers()
     }
 
     /// Looks some times whether a fiber of its own was woken.
