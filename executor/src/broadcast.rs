@@ -28,6 +28,7 @@ where
     B: Fn(&Cx<'db, D>, usize) -> R + Sync,
 {
     type Done = (Result<R, Payload>, Branches);
+    const IS_DIVISIBLE: bool = false;
 
     fn run(self, fiber: &FiberRecord) -> Self::Done {
         // SAFETY: the current fiber; run and bindings outlive the broadcast, which waits for us.

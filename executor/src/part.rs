@@ -56,6 +56,9 @@ pub(crate) trait Work {
     /// What comes of it.
     type Done;
 
+    /// Whether who does it can give parts of it away.
+    const IS_DIVISIBLE: bool;
+
     /// Does it on `fiber`, the current one. Never unwinds.
     fn run(self, fiber: &FiberRecord) -> Self::Done;
 }
@@ -133,7 +136,7 @@ impl<W: Work> Given<W> {
 }
 
 impl<W: Work> Part<W> {
-    const KIND: &'static JobKind = &JobKind::whole(Self::start);
+    const KIND: &'static JobKind = &JobKind::part(Self::start, W::IS_DIVISIBLE);
 
     /// What came of it, for `fiber`, the current one. It is closed.
     fn into_done(self, fiber: &FiberRecord) -> W::Done {

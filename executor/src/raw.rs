@@ -247,6 +247,7 @@ struct Call<F> {
 
 impl<F: FnOnce() -> R, R> Work for Call<F> {
     type Done = std::thread::Result<R>;
+    const IS_DIVISIBLE: bool = false;
 
     fn run(self, fiber: &FiberRecord) -> Self::Done {
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(self.body));

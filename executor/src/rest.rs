@@ -157,6 +157,7 @@ where
     B: Fn(&Cx<'db, D>, usize) + Sync,
 {
     type Done = (Result<(), Failures>, Branches);
+    const IS_DIVISIBLE: bool = true;
 
     fn run(self, fiber: &FiberRecord) -> Self::Done {
         // SAFETY: the current fiber; run and bindings outlive the loop, which waits for us.

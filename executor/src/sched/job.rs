@@ -21,6 +21,8 @@ pub(crate) struct JobKind {
     /// Of work that a fiber holds ([`Fork`](super::fork::Fork)): splits a part off, a job of its
     /// own, if there is one. `None`: it is given away as a whole.
     pub(super) split: Option<Split>,
+    /// Whether who has started it can give parts of it away in turn.
+    is_divisible: bool,
     /// Of a fork that its list has not linked yet (fork.md K9): its kind afterwards.
     pub(super) linked: Option<&'static JobKind>,
 }
@@ -34,25 +36,32 @@ impl JobKind {
         JobKind {
             start,
             split: None,
+            is_divisible: false,
             linked: None,
+        }
+    }
+
+    /// The same, for one that can be divided once it has been started, if it `is_divisible`.
+    pub(crate) const fn part(start: Start, is_divisible: bool) -> Self {
+        JobKind {
+            is_divisible,
+            ..Self::whole(start)
         }
     }
 
     /// Of work that only gives parts away.
     pub(crate) const fn divided(split: Split) -> Self {
         JobKind {
-            start: never,
             split: Some(split),
-            linked: None,
+            ..Self::whole(never)
         }
     }
 
     /// Of a new fork that is `linked` as soon as its list looks at it.
     pub(crate) const fn of_fork(linked: &'static JobKind) -> Self {
         JobKind {
-            start: linked.start,
-            split: linked.split,
             linked: Some(linked),
+            ..*linked
         }
     }
 }
@@ -90,6 +99,12 @@ impl JobRef {
     /// Whether this is that job.
     pub(crate) fn is(self, job: &Job) -> bool {
         ptr::eq(self.0.as_ptr(), job)
+    }
+
+    /// Whether who starts it can give parts of it away in turn.
+    pub(crate) fn is_divisible(self) -> bool {
+        // SAFETY: alive and not started (`new`), for who takes it out of a queue or has not put it into one yet.
+        unsafe { self.0.as_ref() }.kind.get().is_divisible
     }
 
     /// Starts the job on `fiber`, the current one.

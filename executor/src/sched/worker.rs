@@ -53,6 +53,11 @@ const INJECTOR_PERIOD: u32 = 61;
 /// something is done do not keep it from being begun.
 const JOB_PERIOD: u32 = 64;
 
+/// So many public jobs that can be divided are enough for any number of workers: each is at least as large as all that its
+/// fiber keeps, and who takes one shows parts of it at once. With one for each of very many workers a fiber would keep single
+/// items, however many there were.
+const PARTS_ENOUGH: usize = 6;
+
 // For `quick_yields`.
 const _: () = assert!(JOB_PERIOD.is_power_of_two());
 
@@ -491,17 +496,18 @@ impl Worker {
         }
     }
 
-    /// Shows the fiber's oldest jobs, until as many are public as there are workers (idle.md I6).
+    /// Shows the fiber's oldest jobs, until enough are public (idle.md I6).
     fn show(&self, fiber: &FiberRecord) {
         let attention = &self.seat().attention;
-        let workers = self.workers();
         // A destructor that forks during an unwind must not wait: its jobs stay where they are. Else
         // one job for each other worker, also for those that are busy now: when they are done, this
         // one may be in a long leaf (idle.md I6).
-        while !std::thread::panicking() && self.publish_until(workers, fiber) {
+        while !std::thread::panicking()
+            && let Some(enough) = self.publish_enough(fiber)
+        {
             // Lowered before the last look: a word that is raised meanwhile stays (attention.md A3).
             attention.lower(fiber.limit());
-            if self.deque.len() >= workers {
+            if self.deque.len() >= enough {
                 return;
             }
         }
@@ -521,15 +527,25 @@ impl Worker {
         }
     }
 
-    /// Shows the fiber's oldest jobs until so many are public. `false`: it has not so many.
-    fn publish_until(&self, wanted: usize, fiber: &FiberRecord) -> bool {
-        while self.deque.len() < wanted {
-            let Some(job) = fiber.forks.take_oldest() else {
-                return false;
-            };
-            self.publish(job);
+    /// Shows the fiber's oldest jobs until as many are public as there are workers, or [`PARTS_ENOUGH`] of which the last can
+    /// be divided. How many are enough; `None`: it has not so many.
+    fn publish_enough(&self, fiber: &FiberRecord) -> Option<usize> {
+        let mut enough = self.workers();
+        while self.deque.len() < enough {
+            enough = enough.min(self.publish_oldest(fiber)?);
         }
-        true
+        Some(enough)
+    }
+
+    /// Shows the fiber's oldest job, if it has one. How many of its kind are enough.
+    fn publish_oldest(&self, fiber: &FiberRecord) -> Option<usize> {
+        let job = fiber.forks.take_oldest()?;
+        let enough = match job.is_divisible() {
+            true => PARTS_ENOUGH,
+            false => usize::MAX,
+        };
+        self.publish(job);
+        Some(enough)
     }
 
     /// One job less to see: another should be shown at the next scheduling point, for workers that
@@ -540,7 +556,7 @@ impl Worker {
         let shown = self.deque.len();
         let shows_others = shown > 0;
         let is_missed = has_sleepers && !(leaves_larger && shows_others);
-        let is_one_for_each = leaves_larger && shown + 1 >= self.workers();
+        let is_one_for_each = leaves_larger && shown + 1 >= self.workers().min(PARTS_ENOUGH);
         if is_missed || !is_one_for_each && self.allowance.takes(Instant::now()) {
             self.seat().attention.raise();
         }

@@ -48,16 +48,15 @@ impl Worker {
             return;
         };
         seeded.point(Point::Attend, self.index, self.pool());
-        let workers = self.workers();
-        if workers == 1 || std::thread::panicking() {
+        if self.workers() == 1 || std::thread::panicking() {
             return;
         }
         let has_ready = may_wait && self.has_ready_fiber() && !plant::is("unlimited_job");
         // The usual first; then nothing, and a ready fiber goes first if there is one; then one job.
         match seeded.way(Point::Share, 3) {
-            0 => self.publish_until(workers, fiber),
+            0 => self.publish_enough(fiber).is_some(),
             1 => has_ready && self.lets_ready_go_first(fiber),
-            _ => self.publish_until(self.deque.len() + 1, fiber),
+            _ => self.publish_oldest(fiber).is_some(),
         };
     }
 
