@@ -123,7 +123,7 @@ impl<'db, D: 'static> Cx<'db, D> {
             Some(_) => discard(payload),
         };
         for call in calls {
-            let Taken::Done((done, branches), cycle) = call.take(self.fiber(), false) else {
+            let Taken::Done((done, branches), cycle) = call.take(self.fiber()) else {
                 unreachable!("a call is never in the deque of who broadcasts");
             };
             self.note_branches(level, branches);

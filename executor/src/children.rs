@@ -345,7 +345,7 @@ impl<'db, D> Children<'db, D> {
     fn take(&self, cx: &Cx<'db, D>, given: Given<Family<'db, D>>) {
         let fiber = cx.fiber();
         let place = self.next_place();
-        match given.take(fiber, false) {
+        match given.take(fiber) {
             Taken::Back(family) => {
                 fiber.forks.note_work();
                 self.rest.borrow_mut().prepend(family.line);

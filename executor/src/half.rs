@@ -277,7 +277,7 @@ where
     joiner.settle();
     // SAFETY: published, since it was not taken back by `remove`.
     let awaited = unsafe { half.fork.awaited() };
-    let (rb, cycle) = match reclaim(joiner.fiber(), half.fork.job(), awaited, false) {
+    let (rb, cycle) = match reclaim(joiner.fiber(), half.fork.job(), awaited) {
         Reclaimed::Back => {
             // SAFETY: just taken back.
             let b = unsafe { half.take_body() };

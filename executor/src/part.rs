@@ -26,16 +26,11 @@ pub(crate) enum Reclaimed {
 }
 
 /// Takes `job`, which was published by `fiber`, the current one, back from its queue, or waits until
-/// it is done (fork.md K8). `leaves_larger`: see [`Given::take`].
-pub(crate) fn reclaim(
-    fiber: &FiberRecord,
-    job: &Job,
-    awaited: &Awaited,
-    leaves_larger: bool,
-) -> Reclaimed {
+/// it is done (fork.md K8).
+pub(crate) fn reclaim(fiber: &FiberRecord, job: &Job, awaited: &Awaited) -> Reclaimed {
     let mut is_done = awaited.list.outcome().is_some();
     let worker = if is_done { None } else { fiber.worker() };
-    if worker.is_some_and(|worker| worker.take_back(job, leaves_larger)) {
+    if worker.is_some_and(|worker| worker.take_back(job)) {
         return Reclaimed::Back;
     }
     let mut probes = 0..PROBES_MAX;
@@ -119,12 +114,11 @@ impl<W: Work> Given<W> {
         (part.into_done(fiber), cycle)
     }
 
-    /// Takes it back, or waits until it is done. On the fiber that published it. `leaves_larger`: whether others still see
-    /// work of this giver that is as much. Then it is less pressing to divide for them what comes back.
-    pub(crate) fn take(self, fiber: &FiberRecord, leaves_larger: bool) -> Taken<W> {
+    /// Takes it back, or waits until it is done. On the fiber that published it.
+    pub(crate) fn take(self, fiber: &FiberRecord) -> Taken<W> {
         // SAFETY: alive: freed below only.
         let part = unsafe { self.0.as_ref() };
-        let reclaimed = reclaim(fiber, &part.job, &part.awaited, leaves_larger);
+        let reclaimed = reclaim(fiber, &part.job, &part.awaited);
         // SAFETY: leaked by `new`; out of the queue and not started, or done, and then whoever did
         // it touches it no more.
         let part = unsafe { Box::from_raw(self.0.as_ptr()) };

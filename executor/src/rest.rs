@@ -202,9 +202,7 @@ where
             let Some(given) = self.given.borrow_mut().pop() else {
                 break;
             };
-            // Each is half of what was left then: none of those before it is smaller.
-            let leaves_larger = !self.given.borrow().is_empty();
-            match given.take(fiber, leaves_larger) {
+            match given.take(fiber) {
                 Taken::Back(stretch) => {
                     self.next.set(stretch.range.start);
                     self.end.set(stretch.range.end);

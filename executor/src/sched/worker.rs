@@ -15,6 +15,7 @@ mod overdue;
 mod points;
 mod records;
 mod search;
+mod show;
 mod stand;
 mod sweep;
 
@@ -34,7 +35,7 @@ use self::records::Records;
 use self::search::{Appetite, Patience};
 use super::fiber::{FiberRecord, Left};
 use super::graph;
-use super::job::{Job, JobRef};
+use super::job::JobRef;
 use super::point::Point;
 use super::pool::{Pool, Seat};
 use super::queue::Deque;
@@ -44,7 +45,6 @@ use super::slab::{Chunk, Slab};
 use super::stats::{Counter, Counters};
 use crate::error::Error;
 use crate::plant;
-use crate::sync::Ordering;
 
 /// Every so many jobs a worker looks at the injector first, so that outside jobs do not starve.
 const INJECTOR_PERIOD: u32 = 61;
@@ -52,11 +52,6 @@ const INJECTOR_PERIOD: u32 = 61;
 /// Every so many yields a job is started though fibers are ready, so that fibers that yield until
 /// something is done do not keep it from being begun.
 const JOB_PERIOD: u32 = 64;
-
-/// So many public jobs that can be divided are enough for any number of workers: each is at least as large as all that its
-/// fiber keeps, and who takes one shows parts of it at once. With one for each of very many workers a fiber would keep single
-/// items, however many there were.
-const PARTS_ENOUGH: usize = 6;
 
 // For `quick_yields`.
 const _: () = assert!(JOB_PERIOD.is_power_of_two());
@@ -452,32 +447,6 @@ impl Worker {
         self.segments.borrow_mut().give(segment);
     }
 
-    /// Puts a job where any worker may take it.
-    pub(crate) fn publish(&self, job: JobRef) {
-        if self.is_alone {
-            // Who could be woken is this very worker.
-            return self.deque.push(job);
-        }
-        self.post(|| self.deque.push(job));
-    }
-
-    /// Others may take jobs of the deque, those that `push` puts there too.
-    #[inline]
-    fn post(&self, push: impl FnOnce()) {
-        let pool = self.pool();
-        let wake = || pool.idle.job_posted_by_neglected(|| self.is_neglected());
-        if pool.posting(Some(self), push, wake) {
-            self.relies_on_woken();
-        }
-    }
-
-    #[inline]
-    fn publish_all(&self, fiber: &FiberRecord) {
-        while let Some(job) = fiber.forks.take_oldest() {
-            self.publish(job);
-        }
-    }
-
     /// A scheduling point with the attention word raised: what others want of the fiber, the current one.
     /// `may_wait`: whether it is one at which a job may wait, so that a ready fiber may go first. Another worker may
     /// run it afterwards, if it may move.
@@ -494,96 +463,5 @@ impl Worker {
         if self.has_ready_fiber() {
             self.attend_ready(fiber, may_wait);
         }
-    }
-
-    /// Shows the fiber's oldest jobs, until enough are public (idle.md I6).
-    fn show(&self, fiber: &FiberRecord) {
-        let attention = &self.seat().attention;
-        // A destructor that forks during an unwind must not wait: its jobs stay where they are. Else
-        // one job for each other worker, also for those that are busy now: when they are done, this
-        // one may be in a long leaf (idle.md I6).
-        while !std::thread::panicking()
-            && let Some(enough) = self.publish_enough(fiber)
-        {
-            // Lowered before the last look: a word that is raised meanwhile stays (attention.md A3).
-            attention.lower(fiber.limit());
-            if self.deque.len() >= enough {
-                return;
-            }
-        }
-        let pool = self.pool();
-        let is_modest =
-            || self.seat().is_modestly_asked.load(Ordering::Relaxed) && !pool.idle.has_sleepers();
-        if is_modest() && !std::thread::panicking() {
-            // Who asked is content with what was shown (idle.md I6), unless another asks, or comes
-            // to sleep, meanwhile.
-            attention.lower(fiber.limit());
-            if is_modest() {
-                return;
-            }
-        }
-        if !attention.is_raised() {
-            attention.raise();
-        }
-    }
-
-    /// Shows the fiber's oldest jobs until as many are public as there are workers, or [`PARTS_ENOUGH`] of which the last can
-    /// be divided. How many are enough; `None`: it has not so many.
-    fn publish_enough(&self, fiber: &FiberRecord) -> Option<usize> {
-        let mut enough = self.workers();
-        while self.deque.len() < enough {
-            enough = enough.min(self.publish_oldest(fiber)?);
-        }
-        Some(enough)
-    }
-
-    /// Shows the fiber's oldest job, if it has one. How many of its kind are enough.
-    fn publish_oldest(&self, fiber: &FiberRecord) -> Option<usize> {
-        let job = fiber.forks.take_oldest()?;
-        let enough = match job.is_divisible() {
-            true => PARTS_ENOUGH,
-            false => usize::MAX,
-        };
-        self.publish(job);
-        Some(enough)
-    }
-
-    /// One job less to see: another should be shown at the next scheduling point, for workers that
-    /// sleep, and in case a long leaf comes; but not time and again while jobs come back at once
-    /// (who searches asks for itself, idle.md I6). `leaves_larger`: see [`take_back`](Self::take_back).
-    fn has_taken_back(&self, leaves_larger: bool) {
-        let has_sleepers = self.pool().idle.has_sleepers();
-        let shown = self.deque.len();
-        let shows_others = shown > 0;
-        let is_missed = has_sleepers && !(leaves_larger && shows_others);
-        let is_one_for_each = leaves_larger && shown + 1 >= self.workers().min(PARTS_ENOUGH);
-        if is_missed || !is_one_for_each && self.allowance.takes(Instant::now()) {
-            self.seat().attention.raise();
-        }
-        if !has_sleepers || self.has_schedule {
-            self.neglect.forget();
-        } else if shows_others {
-            // Nobody has come for those so far (idle.md I10).
-            self.post(|| ());
-        } else if !self.is_neglected() {
-            self.neglect.forget();
-        }
-    }
-
-    /// Takes a published job back, if it is on top of the deque. `leaves_larger`: whether its giver has shown another, that
-    /// is as large, and has not taken it back.
-    pub(crate) fn take_back(&self, job: &Job, leaves_larger: bool) -> bool {
-        self.point(Point::TakeBack);
-        let Some(top) = self.deque.pop() else {
-            return false;
-        };
-        let is_it = top.is(job);
-        if is_it {
-            self.has_taken_back(leaves_larger);
-        } else {
-            // Somebody else's: it must not run on this stack (invariant 3).
-            self.publish(top);
-        }
-        is_it
     }
 }

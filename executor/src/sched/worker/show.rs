@@ -1,0 +1,143 @@
+//! What a worker shows to others, and takes back: jobs that its fibers have forked.
+//!
+//! When a fiber is asked to show some stands in `attention.rs`. Knows nothing of what jobs do.
+
+use std::time::Instant;
+
+use super::Worker;
+use crate::sched::fiber::FiberRecord;
+use crate::sched::job::{Job, JobRef};
+use crate::sched::point::Point;
+use crate::sync::Ordering;
+
+/// So many public jobs are enough for any number of workers, if they can be divided, or are small.
+///
+/// Each part of a loop is at least as large as all that its fiber keeps, and who takes one shows parts of it at once. With one
+/// for each of very many workers a fiber would keep single items, however many there were. And where very many workers make
+/// small jobs public that come back untaken, each costs ten times what it does itself.
+const ENOUGH: usize = 6;
+
+impl Worker {
+    /// Puts a job where any worker may take it.
+    pub(crate) fn publish(&self, job: JobRef) {
+        if self.is_alone {
+            // Who could be woken is this very worker.
+            return self.deque.push(job);
+        }
+        self.post(|| self.deque.push(job));
+    }
+
+    /// Others may take jobs of the deque, those that `push` puts there too.
+    #[inline]
+    fn post(&self, push: impl FnOnce()) {
+        let pool = self.pool();
+        let wake = || pool.idle.job_posted_by_neglected(|| self.is_neglected());
+        if pool.posting(Some(self), push, wake) {
+            self.relies_on_woken();
+        }
+    }
+
+    #[inline]
+    pub(super) fn publish_all(&self, fiber: &FiberRecord) {
+        while let Some(job) = fiber.forks.take_oldest() {
+            self.publish(job);
+        }
+    }
+
+    /// Shows the fiber's oldest jobs, until enough are public (idle.md I6).
+    pub(super) fn show(&self, fiber: &FiberRecord) {
+        let attention = &self.seat().attention;
+        // A destructor that forks during an unwind must not wait: its jobs stay where they are.
+        let may_show = !std::thread::panicking();
+        // Else one job for each other worker, also for those that are busy now: when they are done, this one may be in a
+        // long leaf.
+        while may_show && let Some(enough) = self.publish_enough(fiber) {
+            if self.lowers_word(fiber, || self.deque.len() >= enough) {
+                return;
+            }
+        }
+        // It holds no more. Who asked may be content with what there is.
+        let shows_some = || self.deque.len() >= ENOUGH;
+        if may_show && shows_some() && !self.allowance.takes(Instant::now()) {
+            // It has done this time and again: these jobs are small.
+            if self.lowers_word(fiber, shows_some) {
+                return;
+            }
+        }
+        let is_modest = || {
+            let is_modest = self.seat().is_modestly_asked.load(Ordering::Relaxed);
+            is_modest && !self.pool().idle.has_sleepers()
+        };
+        if may_show && is_modest() && self.lowers_word(fiber, is_modest) {
+            return;
+        }
+        if !attention.is_raised() {
+            attention.raise();
+        }
+    }
+
+    /// Lowers the word. Whether all are content, looked at afterwards: so a wish that comes meanwhile stays (attention.md A3).
+    fn lowers_word(&self, fiber: &FiberRecord, is_content: impl FnOnce() -> bool) -> bool {
+        self.seat().attention.lower(fiber.limit());
+        is_content()
+    }
+
+    /// Shows the fiber's oldest jobs until as many are public as there are workers, or [`ENOUGH`] of which the last can be
+    /// divided. How many are enough; `None`: it has not so many.
+    pub(super) fn publish_enough(&self, fiber: &FiberRecord) -> Option<usize> {
+        let mut enough = self.workers();
+        while self.deque.len() < enough {
+            enough = enough.min(self.publish_oldest(fiber)?);
+        }
+        Some(enough)
+    }
+
+    /// Shows the fiber's oldest job, if it has one. How many of its kind are enough.
+    pub(super) fn publish_oldest(&self, fiber: &FiberRecord) -> Option<usize> {
+        let job = fiber.forks.take_oldest()?;
+        let enough = match job.is_divisible() {
+            true => ENOUGH,
+            false => usize::MAX,
+        };
+        self.publish(job);
+        Some(enough)
+    }
+
+    /// One job less to see: another should be shown at the next scheduling point, unless there is one for each other worker;
+    /// but not time and again while jobs come back at once (idle.md I6).
+    fn has_taken_back(&self) {
+        let has_sleepers = self.pool().idle.has_sleepers();
+        let shown = self.deque.len();
+        let shows_others = shown > 0;
+        // Who searches asks for itself.
+        let is_missed = has_sleepers && !shows_others;
+        let is_one_for_each = shown + 1 >= self.workers().min(ENOUGH);
+        if is_missed || !is_one_for_each && self.allowance.takes(Instant::now()) {
+            self.seat().attention.raise();
+        }
+        if !has_sleepers || self.has_schedule {
+            self.neglect.forget();
+        } else if shows_others {
+            // Nobody has come for those so far (idle.md I10).
+            self.post(|| ());
+        } else if !self.is_neglected() {
+            self.neglect.forget();
+        }
+    }
+
+    /// Takes a published job back, if it is on top of the deque.
+    pub(crate) fn take_back(&self, job: &Job) -> bool {
+        self.point(Point::TakeBack);
+        let Some(top) = self.deque.pop() else {
+            return false;
+        };
+        let is_it = top.is(job);
+        if is_it {
+            self.has_taken_back();
+        } else {
+            // Somebody else's: it must not run on this stack (invariant 3).
+            self.publish(top);
+        }
+        is_it
+    }
+}
