@@ -141,3 +141,68 @@ impl Worker {
         is_it
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::thread;
+
+    use super::ENOUGH;
+    use crate::sched::worker::Worker;
+    use crate::{Cx, Database, Executor};
+
+    const WORKERS: usize = 16;
+
+    /// Runs `body` on one of many workers, while all others are blocked and take nothing.
+    fn alone_among_many<R: Send>(body: impl FnOnce(&Cx<'_, ()>) -> R + Send) -> R {
+        let executor = Executor::builder().workers(WORKERS).build();
+        let executor = executor.expect("an executor");
+        let db = Database::new(());
+        let (are_busy, is_over) = (&Barrier::new(WORKERS), &Barrier::new(WORKERS));
+        let block = |_: &Cx<'_, ()>| {
+            are_busy.wait();
+            is_over.wait();
+        };
+        thread::scope(|scope| {
+            for _ in 1..WORKERS {
+                scope.spawn(|| executor.run(&db, block).expect("it only blocks"));
+            }
+            are_busy.wait();
+            let result = executor.run(&db, body);
+            is_over.wait();
+            result.expect("a run without a failure")
+        })
+    }
+
+    fn worker<'a>(cx: &'a Cx<'_, ()>) -> &'a Worker {
+        cx.fiber().worker().expect("a worker runs it")
+    }
+
+    #[test]
+    fn a_loop_shows_some_parts_to_very_many_workers() {
+        let most = alone_among_many(|cx| {
+            let shown = cx.par_map(0..1 << 14, |cx, _: i32| worker(cx).deque.len());
+            shown.into_iter().max()
+        });
+        let some = ENOUGH..2 * ENOUGH;
+        assert!(most.is_some_and(|most| some.contains(&most)), "{most:?}");
+    }
+
+    /// As many forks lie within each other as are enough, but fewer than there are workers.
+    #[test]
+    fn small_forks_are_not_shown_all_the_time() {
+        const FORKS: usize = 10_000;
+        fn below(cx: &Cx<'_, ()>, depth: usize) -> usize {
+            if depth > 0 {
+                return cx.join(|cx| below(cx, depth - 1), |_| ()).0;
+            }
+            let is_asked = |cx: &Cx<'_, ()>| worker(cx).seat().attention.is_raised();
+            let forks = 0..FORKS;
+            forks
+                .filter(|_| cx.join(|cx| is_asked(cx), |_| ()).0)
+                .count()
+        }
+        let asked = alone_among_many(|cx| below(cx, ENOUGH));
+        assert!(asked < FORKS / 2, "{asked} of {FORKS}");
+    }
+}
