@@ -54,7 +54,8 @@ pub(crate) struct Family<'db, D> {
 
 impl<'db, D> Work for Family<'db, D> {
     type Done = (Option<Error>, Branches);
-    const IS_DIVISIBLE: bool = true;
+    // Its giver may spawn more than it gives.
+    const IS_DIVISIBLE: bool = false;
 
     fn run(self, fiber: &FiberRecord) -> Self::Done {
         // SAFETY: the current fiber; run and bindings outlive the scope, which waits for us.

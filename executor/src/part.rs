@@ -51,7 +51,7 @@ pub(crate) trait Work {
     /// What comes of it.
     type Done;
 
-    /// Whether who does it can give parts of it away.
+    /// Whether it is at least as much as its giver keeps, and who does it can give parts of it away.
     const IS_DIVISIBLE: bool;
 
     /// Does it on `fiber`, the current one. Never unwinds.

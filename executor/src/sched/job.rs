@@ -21,7 +21,7 @@ pub(crate) struct JobKind {
     /// Of work that a fiber holds ([`Fork`](super::fork::Fork)): splits a part off, a job of its
     /// own, if there is one. `None`: it is given away as a whole.
     pub(super) split: Option<Split>,
-    /// Whether who has started it can give parts of it away in turn.
+    /// Whether it is at least as much as who gives it away keeps, and who has started it can give parts of it away in turn.
     is_divisible: bool,
     /// Of a fork that its list has not linked yet (fork.md K9): its kind afterwards.
     pub(super) linked: Option<&'static JobKind>,
@@ -101,7 +101,7 @@ impl JobRef {
         ptr::eq(self.0.as_ptr(), job)
     }
 
-    /// Whether who starts it can give parts of it away in turn.
+    /// Whether it is a part that can be divided in turn.
     pub(crate) fn is_divisible(self) -> bool {
         // SAFETY: alive and not started (`new`), for who takes it out of a queue or has not put it into one yet.
         unsafe { self.0.as_ref() }.kind.get().is_divisible

@@ -10,11 +10,11 @@ use crate::sched::job::{Job, JobRef};
 use crate::sched::point::Point;
 use crate::sync::Ordering;
 
-/// So many public jobs are enough for any number of workers, if they can be divided, or are small.
+/// So many parts of a loop are enough for any number of workers, and so many small jobs.
 ///
-/// Each part of a loop is at least as large as all that its fiber keeps, and who takes one shows parts of it at once. With one
-/// for each of very many workers a fiber would keep single items, however many there were. And where very many workers make
-/// small jobs public that come back untaken, each costs ten times what it does itself.
+/// Each part is at least as large as all that its fiber keeps, and who takes one shows parts of it at once. With one for each of
+/// very many workers a fiber would keep single items, however many there were. And where very many workers make small
+/// jobs public that come back untaken, each costs ten times what it does itself.
 const ENOUGH: usize = 6;
 
 impl Worker {
@@ -51,8 +51,8 @@ impl Worker {
         let may_show = !std::thread::panicking();
         // Else one job for each other worker, also for those that are busy now: when they are done, this one may be in a
         // long leaf.
-        while may_show && let Some(enough) = self.publish_enough(fiber) {
-            if self.lowers_word(fiber, || self.deque.len() >= enough) {
+        while may_show && let Some(left) = self.publish_enough(fiber) {
+            if self.lowers_word(fiber, || self.deque.len() >= left) {
                 return;
             }
         }
@@ -82,36 +82,42 @@ impl Worker {
         is_content()
     }
 
-    /// Shows the fiber's oldest jobs until as many are public as there are workers, or [`ENOUGH`] of which the last can be
-    /// divided. How many are enough; `None`: it has not so many.
+    /// Shows the fiber's oldest jobs until as many are public as there are workers, or [`ENOUGH`] parts of a loop were shown. How
+    /// many of them must be left for all to be content; `None`: it has not so many.
     pub(super) fn publish_enough(&self, fiber: &FiberRecord) -> Option<usize> {
-        let mut enough = self.workers();
-        while self.deque.len() < enough {
-            enough = enough.min(self.publish_oldest(fiber)?);
+        let workers = self.workers();
+        let mut parts = 0;
+        while self.deque.len() < workers {
+            parts += usize::from(self.publish_oldest(fiber)?);
+            if parts == ENOUGH {
+                // Who takes a part shows parts of it.
+                return Some(1);
+            }
         }
-        Some(enough)
+        Some(workers)
     }
 
-    /// Shows the fiber's oldest job, if it has one. How many of its kind are enough.
-    pub(super) fn publish_oldest(&self, fiber: &FiberRecord) -> Option<usize> {
+    /// Shows the fiber's oldest job, if it has one. Whether that can be divided.
+    pub(super) fn publish_oldest(&self, fiber: &FiberRecord) -> Option<bool> {
         let job = fiber.forks.take_oldest()?;
-        let enough = match job.is_divisible() {
-            true => ENOUGH,
-            false => usize::MAX,
-        };
+        let is_divisible = job.is_divisible();
         self.publish(job);
-        Some(enough)
+        Some(is_divisible)
     }
 
     /// One job less to see: another should be shown at the next scheduling point, unless there is one for each other worker;
     /// but not time and again while jobs come back at once (idle.md I6).
-    fn has_taken_back(&self) {
+    fn has_taken_back(&self, job: JobRef) {
         let has_sleepers = self.pool().idle.has_sleepers();
         let shown = self.deque.len();
         let shows_others = shown > 0;
         // Who searches asks for itself.
         let is_missed = has_sleepers && !shows_others;
-        let is_one_for_each = shown + 1 >= self.workers().min(ENOUGH);
+        let enough = match job.is_divisible() {
+            true => self.workers().min(ENOUGH),
+            false => self.workers(),
+        };
+        let is_one_for_each = shown + 1 >= enough;
         if is_missed || !is_one_for_each && self.allowance.takes(Instant::now()) {
             self.seat().attention.raise();
         }
@@ -133,7 +139,7 @@ impl Worker {
         };
         let is_it = top.is(job);
         if is_it {
-            self.has_taken_back();
+            self.has_taken_back(top);
         } else {
             // Somebody else's: it must not run on this stack (invariant 3).
             self.publish(top);
