@@ -132,7 +132,7 @@ impl Worker {
         match self.0 {}
     }
 
-    pub(crate) fn take_back(&self, _: &Job, _: bool) -> bool {
+    pub(crate) fn take_back(&self, _: &Job) -> bool {
         match self.0 {}
     }
 }
