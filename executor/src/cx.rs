@@ -292,7 +292,7 @@ impl<'db, D> Cx<'db, D> {
 
     /// `may_wait`: whether a job may wait at this point.
     #[cold]
-    fn attend(&self, may_wait: bool) {
+    pub(crate) fn attend(&self, may_wait: bool) {
         let fiber = self.fiber();
         if let Some(worker) = fiber.worker()
             && fiber.must_not_suspend().is_none()

@@ -28,6 +28,9 @@ pub(crate) trait Joiner<B, RB> {
     /// left, or [`end`](Self::end) is to tell why it ends.
     fn attend_unless_deep_or_ended<T>(&self, here: *const T) -> bool;
 
+    /// A scheduling point with the attention word raised, at which it does not wait.
+    fn attend(&self);
+
     /// The error to raise if it was cancelled: neither half begins.
     fn end(&self) -> Option<Error>;
 
@@ -202,8 +205,25 @@ where
     if !joiner.fiber().forks.remove(&half.fork) {
         return finish_published(joiner, Ok(ra), half);
     }
+    if joiner.fiber().is_wanted() {
+        return finish_wanted(joiner, ra, half);
+    }
     // The body is taken here and not before: a body whose address the cold path also gets would
     // be copied once more.
+    // SAFETY: nobody else has seen the half.
+    let b = unsafe { half.take_body() };
+    (ra, joiner.call_here(b))
+}
+
+/// Between the halves of a join that others could not see, while somebody wants jobs: shows older forks, since the second half may be
+/// a long leaf. All of it apart, as in [`join_attended`].
+#[cold]
+#[inline(never)]
+fn finish_wanted<J, B, RA, RB>(joiner: &J, ra: RA, half: &Half<J, B, RB>) -> (RA, RB)
+where
+    J: Joiner<B, RB>,
+{
+    joiner.attend();
     // SAFETY: nobody else has seen the half.
     let b = unsafe { half.take_body() };
     (ra, joiner.call_here(b))

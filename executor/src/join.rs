@@ -25,6 +25,10 @@ where
         self.attend_unless_deep_or_ended(here, true)
     }
 
+    fn attend(&self) {
+        self.attend(false);
+    }
+
     fn end(&self) -> Option<Error> {
         self.end()
     }

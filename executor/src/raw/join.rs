@@ -22,7 +22,15 @@ where
     }
 
     fn attend_unless_deep_or_ended<T>(&self, here: *const T) -> bool {
-        attend_unless_deep(self, here)
+        let is_deep = here.addr() < self.limit();
+        if !is_deep {
+            attend(self, true);
+        }
+        is_deep
+    }
+
+    fn attend(&self) {
+        attend(self, false);
     }
 
     fn end(&self) -> Option<Error> {
@@ -149,16 +157,14 @@ impl Drop for Branching<'_> {
     }
 }
 
-/// A scheduling point with the attention word raised. `true`: little stack is left.
+/// A scheduling point with the attention word raised.
 #[cold]
-fn attend_unless_deep<T>(fiber: &FiberRecord, here: *const T) -> bool {
-    let is_deep = here.addr() < fiber.limit();
-    if let (false, Some(worker)) = (is_deep, fiber.worker()) {
-        worker.attend(fiber, true);
+fn attend(fiber: &FiberRecord, may_wait: bool) {
+    if let Some(worker) = fiber.worker() {
+        worker.attend(fiber, may_wait);
         // SAFETY: null, or that of the job that runs here.
         if unsafe { fiber.region().as_ref() }.is_some_and(|region| region.reason().is_some()) {
             fiber.raise_attention();
         }
     }
-    is_deep
 }

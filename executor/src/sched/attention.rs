@@ -30,6 +30,7 @@ impl Attention {
     }
 
     /// Whether somebody wants the fiber to look.
+    #[inline]
     pub(crate) fn is_raised(&self) -> bool {
         self.0.load(Ordering::Relaxed) == RAISED
     }

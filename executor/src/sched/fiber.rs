@@ -326,6 +326,12 @@ impl FiberRecord {
         unsafe { &*self.attention.get() }
     }
 
+    /// Whether somebody wants the fiber to look.
+    #[inline]
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.attention().is_raised()
+    }
+
     /// Whether the fiber, which runs with its stack pointer just below `here`, must look who wants
     /// it, and whether little stack is left: the one compare of a scheduling point.
     #[inline]

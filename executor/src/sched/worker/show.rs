@@ -151,18 +151,26 @@ impl Worker {
 #[cfg(test)]
 mod tests {
     use std::sync::Barrier;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::thread;
+    use std::time::{Duration, Instant};
 
     use super::ENOUGH;
     use crate::sched::worker::Worker;
-    use crate::{Cx, Database, Executor};
+    use crate::{Cx, Database, Executor, Schedule};
 
     const WORKERS: usize = 16;
 
+    /// Whose workers run as the system lets them, whatever the environment says.
+    fn free_executor(workers: usize) -> Executor {
+        let builder = Executor::builder().workers(workers);
+        let executor = builder.schedule(Schedule::Free).build();
+        executor.expect("an executor")
+    }
+
     /// Runs `body` on one of many workers, while all others are blocked and take nothing.
     fn alone_among_many<R: Send>(body: impl FnOnce(&Cx<'_, ()>) -> R + Send) -> R {
-        let executor = Executor::builder().workers(WORKERS).build();
-        let executor = executor.expect("an executor");
+        let executor = free_executor(WORKERS);
         let db = Database::new(());
         let (are_busy, is_over) = (&Barrier::new(WORKERS), &Barrier::new(WORKERS));
         let block = |_: &Cx<'_, ()>| {
@@ -210,5 +218,40 @@ mod tests {
         }
         let asked = alone_among_many(|cx| below(cx, ENOUGH));
         assert!(asked < FORKS / 2, "{asked} of {FORKS}");
+    }
+
+    /// The second halves of joins within each other are long leaves: their fiber looks before each of them.
+    #[test]
+    fn a_long_second_half_hides_no_older_one() {
+        let start = Instant::now();
+        let wait_until = |is_so: &dyn Fn() -> bool| {
+            while !is_so() {
+                assert!(start.elapsed() < Duration::from_secs(60), "nobody comes");
+                thread::yield_now();
+            }
+        };
+        type Body<'a> = &'a (dyn Fn(&Cx<'_, ()>) + Sync);
+        fn chain(cx: &Cx<'_, ()>, depth: usize, end: Body<'_>, leaf: Body<'_>) {
+            match depth {
+                0 => end(cx),
+                _ => drop(cx.join(|cx| chain(cx, depth - 1, end, leaf), leaf)),
+            }
+        }
+        let executor = free_executor(2);
+        let elsewhere = AtomicUsize::new(0);
+        let run = executor.run(&Database::new(()), |cx| {
+            let here = thread::current().id();
+            // The other has taken what was shown, and wants more.
+            let end = |cx: &Cx<'_, ()>| wait_until(&|| worker(cx).seat().attention.is_raised());
+            let leaf = |_: &Cx<'_, ()>| {
+                if thread::current().id() == here {
+                    wait_until(&|| elsewhere.load(Ordering::Relaxed) > 2);
+                } else {
+                    elsewhere.fetch_add(1, Ordering::Relaxed);
+                }
+            };
+            chain(cx, 8, &end, &leaf);
+        });
+        run.expect("a run without a failure");
     }
 }
