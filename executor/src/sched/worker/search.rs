@@ -25,6 +25,9 @@ const POLLS: u32 = 2;
 /// workers than processors. With few workers they last about as long as that does.
 const SPINNING_LOOKS: u32 = 8;
 
+// Who sleeps was counted before (idle.md I11).
+const _: () = assert!(SPINNING_LOOKS < Patience::LEAST);
+
 /// How many looks at every queue a worker takes before it sleeps.
 ///
 /// Waking it costs some tens of microseconds, and so should the search: the most looks are a few
