@@ -205,7 +205,7 @@ where
     if !joiner.fiber().forks.remove(&half.fork) {
         return finish_published(joiner, Ok(ra), half);
     }
-    if joiner.fiber().is_wanted() {
+    if joiner.fiber().must_attend() {
         return finish_wanted(joiner, ra, half);
     }
     // The body is taken here and not before: a body whose address the cold path also gets would

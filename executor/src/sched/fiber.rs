@@ -328,7 +328,7 @@ impl FiberRecord {
 
     /// Whether somebody wants the fiber to look.
     #[inline]
-    pub(crate) fn is_wanted(&self) -> bool {
+    pub(crate) fn must_attend(&self) -> bool {
         self.attention().is_raised()
     }
 

@@ -44,36 +44,35 @@ impl Worker {
         }
     }
 
-    /// Shows the fiber's oldest jobs, until enough are public (idle.md I6).
+    /// Shows the fiber's oldest jobs, until enough are public (idle.md I6). If not, the word stays raised.
     pub(super) fn show(&self, fiber: &FiberRecord) {
-        let attention = &self.seat().attention;
         // A destructor that forks during an unwind must not wait: its jobs stay where they are.
-        let may_show = !std::thread::panicking();
-        // Else one job for each other worker, also for those that are busy now: when they are done, this one may be in a
-        // long leaf.
-        while may_show && let Some(left) = self.publish_enough(fiber) {
+        let is_done = !std::thread::panicking() && self.shows_enough(fiber);
+        let attention = &self.seat().attention;
+        if !is_done && !attention.is_raised() {
+            attention.raise();
+        }
+    }
+
+    /// Whether all are content with what it shows now.
+    fn shows_enough(&self, fiber: &FiberRecord) -> bool {
+        // One job for each other worker, also for those that are busy now: when they are done, this one may be in a long leaf.
+        while let Some(left) = self.publish_enough(fiber) {
             if self.lowers_word(fiber, || self.deque.len() >= left) {
-                return;
+                return true;
             }
         }
-        // It holds no more. Who asked may be content with what there is.
+        // It holds no more. Where it has shown jobs time and again, these are small.
         let shows_some = || self.deque.len() >= ENOUGH;
-        if may_show && shows_some() && !self.allowance.takes(Instant::now()) {
-            // It has done this time and again: these jobs are small.
-            if self.lowers_word(fiber, shows_some) {
-                return;
-            }
+        let is_small = || shows_some() && !self.allowance.takes(Instant::now());
+        if is_small() && self.lowers_word(fiber, shows_some) {
+            return true;
         }
         let is_modest = || {
             let is_modest = self.seat().is_modestly_asked.load(Ordering::Relaxed);
             is_modest && !self.pool().idle.has_sleepers()
         };
-        if may_show && is_modest() && self.lowers_word(fiber, is_modest) {
-            return;
-        }
-        if !attention.is_raised() {
-            attention.raise();
-        }
+        is_modest() && self.lowers_word(fiber, is_modest)
     }
 
     /// Lowers the word. Whether all are content, looked at afterwards: so a wish that comes meanwhile stays (attention.md A3).
