@@ -85,6 +85,7 @@ fn help_and_list_name_everything() {
         "context-mxcsr",
         "fibers-on-context",
         "wake",
+        "wake-late",
         "cache-line",
         "park",
         "trickle-100",

@@ -13,9 +13,6 @@ use crate::sched::wait::Outcome;
 /// What came of a branch, with the error that has marked its frame meanwhile, if one has.
 pub(crate) type Marked<R> = (R, Option<Error>);
 
-/// How often to look for a job to be done before suspending: well under a microsecond.
-const PROBES_MAX: u32 = 64;
-
 /// What has become of a published job.
 #[must_use = "a job that came back has not run"]
 pub(crate) enum Reclaimed {
@@ -28,22 +25,13 @@ pub(crate) enum Reclaimed {
 /// Takes `job`, which was published by `fiber`, the current one, back from its queue, or waits until
 /// it is done (fork.md K8).
 pub(crate) fn reclaim(fiber: &FiberRecord, job: &Job, awaited: &Awaited) -> Reclaimed {
-    let mut is_done = awaited.list.outcome().is_some();
-    let worker = if is_done { None } else { fiber.worker() };
-    if worker.is_some_and(|worker| worker.take_back(job)) {
+    if awaited.list.outcome().is_some() {
+        return Reclaimed::Done(None);
+    }
+    if fiber.worker().is_some_and(|worker| worker.take_back(job)) {
         return Reclaimed::Back;
     }
-    let mut probes = 0..PROBES_MAX;
-    while !is_done && probes.next().is_some() {
-        std::hint::spin_loop();
-        is_done = awaited.list.outcome().is_some();
-    }
-    let cycle = if is_done {
-        None
-    } else {
-        graph::wait_for_child(fiber, awaited)
-    };
-    Reclaimed::Done(cycle)
+    Reclaimed::Done(graph::wait_for_child(fiber, awaited))
 }
 
 /// What can be given away.

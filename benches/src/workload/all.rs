@@ -506,7 +506,7 @@ pub(crate) static ALL: &[Workload] = &[
     },
     Workload {
         name: "wake",
-        about: "two fibers of two workers take turns: what it costs to make one ready on a worker that spins",
+        about: "two fibers of two workers take turns: what it costs to let one go on while its worker spins",
         unit: "round trip",
         size_means: "round trips",
         default_size: 20_000,
@@ -514,6 +514,18 @@ pub(crate) static ALL: &[Workload] = &[
         baseline: CacheLine,
         engines: &[Fibers, MovingFibers, Threads, CacheLine, Park],
         load: wake::load,
+        ..FORKS
+    },
+    Workload {
+        name: "wake-late",
+        about: "the same with turns of 5 us, so that who waits is suspended: what it costs to resume it, beside the baseline",
+        unit: "round trip",
+        size_means: "round trips",
+        default_size: 4_000,
+        sizes: 1..=1_000_000,
+        baseline: CacheLine,
+        engines: &[Fibers, MovingFibers, Threads, CacheLine, Park],
+        load: wake::load_late,
         ..FORKS
     },
     Workload {

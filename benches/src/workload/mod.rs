@@ -213,6 +213,7 @@ mod tests {
         ("depth", 30),
         ("switch", 100),
         ("wake", 20),
+        ("wake-late", 20),
         ("lock", 1_000),
         ("pipeline", 1_000),
         ("starve", 3),

@@ -141,13 +141,19 @@ impl ForkList {
     /// Takes the oldest work, for others to see: a fork, or a part of one.
     #[inline]
     pub(crate) fn take_oldest(&self) -> Option<JobRef> {
-        if !self.has_new() && !self.has_work.get() {
+        if !self.may_have_work() {
             return None;
         }
         self.link_new();
         let oldest = self.find_oldest();
         self.has_work.set(oldest.is_some());
         oldest
+    }
+
+    /// Whether there may be anything to take.
+    #[inline]
+    pub(crate) fn may_have_work(&self) -> bool {
+        self.has_new() || self.has_work.get()
     }
 
     /// Whether anything was pushed since the last look, and is still here.

@@ -124,6 +124,10 @@ impl Worker {
         match self.0 {}
     }
 
+    pub(crate) fn sees_end(&self, _: &FiberRecord, _: impl Fn() -> bool) -> bool {
+        match self.0 {}
+    }
+
     pub(crate) fn yield_to_work(&self, _: &FiberRecord, _: bool) -> bool {
         match self.0 {}
     }

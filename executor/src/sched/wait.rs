@@ -214,8 +214,11 @@ impl WaitList {
             }
             let before = newest_of(head);
             link(fiber, before);
-            // Relaxed: read under the lock.
-            fiber.owner.store(owner(head).cast_mut(), Ordering::Relaxed);
+            // Relaxed: read under the lock. Written only where it changes, as the link: it lies beside what wakers read.
+            let owner = owner(head).cast_mut();
+            if fiber.owner.load(Ordering::Relaxed) != owner {
+                fiber.owner.store(owner, Ordering::Relaxed);
+            }
             let listed = ptr::from_ref(fiber).cast_mut();
             // Release: the closer's AcqRel swap sees the link. Acquire: as in `outcome`.
             match self

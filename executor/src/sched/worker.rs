@@ -13,11 +13,14 @@ mod moving;
 mod neglect;
 mod overdue;
 mod points;
+mod probe;
 mod records;
 mod search;
 mod show;
 mod stand;
 mod sweep;
+#[cfg(test)]
+mod testing;
 
 use std::cell::{Cell, RefCell};
 use std::ptr::{self, NonNull};
@@ -226,7 +229,7 @@ impl Worker {
             self.rest_off_duty(record);
         } else if let Some(job) = self.take_job() {
             self.run_job(job, record);
-        } else if !self.awaits_ready() {
+        } else {
             return self.search(record);
         }
         false

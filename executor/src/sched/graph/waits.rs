@@ -103,6 +103,9 @@ pub(crate) fn wait_without_edge(
         check_unwinding()?;
         check_allowed(fiber, what)?;
         check_cancelled(fiber)?;
+        if sees_end(fiber, awaited) {
+            break;
+        }
         point_before_wait(fiber);
         // SAFETY: the current fiber, which suspends if it was listed; its record outlives it.
         if let Ok(before) = unsafe { awaited.list.list(fiber) } {
@@ -111,6 +114,13 @@ pub(crate) fn wait_without_edge(
         }
     }
     Ok(())
+}
+
+/// Whether `awaited` is closed in the next moment (wait.md W9).
+fn sees_end(fiber: &FiberRecord, awaited: &Awaited) -> bool {
+    let is_over = || awaited.list.outcome().is_some();
+    let worker = fiber.worker();
+    worker.is_some_and(|worker| worker.sees_end(fiber, is_over))
 }
 
 /// A point for a schedule, which the closer may use to come first.
@@ -126,6 +136,9 @@ fn wait_on_edge(
     what: Subject,
     kind: WaitKind,
 ) -> Result<(), Error> {
+    if sees_end(fiber, awaited) {
+        return Ok(());
+    }
     let mut ask = Ask::new(fiber, awaited, what, kind);
     point_before_wait(fiber);
     // SAFETY: the current fiber, which suspends below if it was listed; its record outlives it.

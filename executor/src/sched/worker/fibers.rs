@@ -83,7 +83,10 @@ impl Worker {
             self.last_resumed.set(Some(fiber));
             self.change_stack(worker_fiber.record.limit());
             let successor = self.ready.first().expose_provenance();
-            worker_fiber.record.successor.set(successor);
+            // Read first: it lies beside what wakers read.
+            if worker_fiber.record.successor.get() != successor {
+                worker_fiber.record.successor.set(successor);
+            }
             // For a fiber on this thread; one on a thread of its own has said so there.
             current.set(&raw const worker_fiber.record);
             match unfinished

@@ -1,4 +1,4 @@
-//! A worker without work: it waits a moment for its own fibers, searches, steals, and sleeps.
+//! A worker without work: it searches, steals, and sleeps.
 //!
 //! Whom to wake, and why nothing is overlooked, is `idle.rs`'s business.
 
@@ -12,11 +12,6 @@ use crate::sched::job::JobRef;
 use crate::sched::point::Point;
 use crate::sched::pool::Seat;
 use crate::sync::Ordering;
-
-/// Looks at its own inbox before a worker with waiting fibers begins to search: less than a
-/// microsecond. What two workers hand to and fro comes sooner, and searchers are counted in a word
-/// that all workers write.
-const POLLS_BEFORE_SEARCH: u32 = 32;
 
 /// Looks at its own inbox before each look at the queues of the others.
 const POLLS: u32 = 2;
@@ -138,12 +133,6 @@ impl Appetite {
 }
 
 impl Worker {
-    /// Whether one of its waiting fibers is woken in the next moment. It is not counted as a
-    /// searcher meanwhile.
-    pub(super) fn awaits_ready(&self) -> bool {
-        self.suspended.get() > 0 && self.waiting() > 0 && self.polls_find_ready(POLLS_BEFORE_SEARCH)
-    }
-
     /// Looks for work until there is some, sleeping in between. `true`: the pool stops.
     pub(super) fn search(&self, record: &FiberRecord) -> bool {
         let pool = self.pool();

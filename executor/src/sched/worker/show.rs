@@ -149,51 +149,19 @@ impl Worker {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Barrier;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::thread;
     use std::time::{Duration, Instant};
 
     use super::ENOUGH;
-    use crate::sched::worker::Worker;
-    use crate::{Cx, Database, Executor, Schedule};
+    use crate::sched::worker::testing::{alone_among, free_executor, worker};
+    use crate::{Cx, Database};
 
     const WORKERS: usize = 16;
 
-    /// Whose workers run as the system lets them, whatever the environment says.
-    fn free_executor(workers: usize) -> Executor {
-        let builder = Executor::builder().workers(workers);
-        let executor = builder.schedule(Schedule::Free).build();
-        executor.expect("an executor")
-    }
-
-    /// Runs `body` on one of many workers, while all others are blocked and take nothing.
-    fn alone_among_many<R: Send>(body: impl FnOnce(&Cx<'_, ()>) -> R + Send) -> R {
-        let executor = free_executor(WORKERS);
-        let db = Database::new(());
-        let (are_busy, is_over) = (&Barrier::new(WORKERS), &Barrier::new(WORKERS));
-        let block = |_: &Cx<'_, ()>| {
-            are_busy.wait();
-            is_over.wait();
-        };
-        thread::scope(|scope| {
-            for _ in 1..WORKERS {
-                scope.spawn(|| executor.run(&db, block).expect("it only blocks"));
-            }
-            are_busy.wait();
-            let result = executor.run(&db, body);
-            is_over.wait();
-            result.expect("a run without a failure")
-        })
-    }
-
-    fn worker<'a>(cx: &'a Cx<'_, ()>) -> &'a Worker {
-        cx.fiber().worker().expect("a worker runs it")
-    }
-
     #[test]
     fn a_loop_shows_some_parts_to_very_many_workers() {
-        let most = alone_among_many(|cx| {
+        let most = alone_among(WORKERS, |cx| {
             let shown = cx.par_map(0..1 << 14, |cx, _: i32| worker(cx).deque.len());
             shown.into_iter().max()
         });
@@ -216,7 +184,7 @@ mod tests {
                 .count()
         }
         let start = Instant::now();
-        let asked = alone_among_many(|cx| below(cx, ENOUGH));
+        let asked = alone_among(WORKERS, |cx| below(cx, ENOUGH));
         // Where a fork takes as long as the allowance needs to come back, it may ask at each.
         let is_slow = start.elapsed() > Duration::from_micros(5) * FORKS as u32;
         assert!(is_slow || asked < FORKS / 2, "{asked} of {FORKS}");
