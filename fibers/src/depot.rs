@@ -221,11 +221,10 @@ impl Depot {
         let room = WARM_MAX.saturating_sub(kept.warm.len());
         kept.warm.extend(tops.by_ref().take(room));
         drop(kept);
-        let mut cold = Vec::with_capacity(tops.len());
-        for top in tops {
+        let mut cold: Vec<NonZeroUsize> = tops.collect();
+        if !cold.is_empty() {
             // SAFETY: given to us and not listed yet (D1).
-            unsafe { region::discard(top, self.layout) };
-            cold.push(top);
+            unsafe { region::discard(&cold, self.layout) };
         }
         let mut kept = self.lock();
         kept.cold.append(&mut cold);

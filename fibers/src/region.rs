@@ -191,16 +191,29 @@ fn start_of(top: NonZeroUsize, layout: Layout) -> NonNull<u8> {
     NonNull::new(std::ptr::with_exposed_provenance_mut(start)).expect("a slot is not at zero")
 }
 
-/// Gives the memory of an unused slot back; its guard stays.
+/// Gives the memory of unused slots back; their guards stay.
 ///
 /// # Safety
 ///
-/// The slot is the caller's, and nothing lies in it.
-pub(crate) unsafe fn discard(top: NonZeroUsize, layout: Layout) {
-    let stack = top.get() - layout.stack_bytes();
-    let stack = NonNull::new(std::ptr::with_exposed_provenance_mut(stack));
-    // SAFETY: by contract: whole pages of an unused slot.
-    unsafe { memory::discard(stack.expect("not at zero"), layout.stack_bytes()) };
+/// The slots are the caller's, and nothing lies in them.
+pub(crate) unsafe fn discard(tops: &[NonZeroUsize], layout: Layout) {
+    let part = |top: &NonZeroUsize| {
+        let start = top.get() - layout.stack_bytes();
+        let start = NonNull::new(std::ptr::with_exposed_provenance_mut(start));
+        Part {
+            start: start.expect("not at zero"),
+            bytes: layout.stack_bytes(),
+        }
+    };
+    let parts: Vec<Part> = tops.iter().map(part).collect();
+    // SAFETY: by contract: whole pages of unused slots.
+    if unsafe { memory::discard_all(&parts) }.is_ok() {
+        return;
+    }
+    for part in parts {
+        // SAFETY: as above.
+        unsafe { memory::discard(part.start, part.bytes) };
+    }
 }
 
 impl Region {

@@ -131,6 +131,17 @@ pub(crate) unsafe fn discard(start: NonNull<u8>, bytes: usize) {
     debug_assert_eq!(code, 0, "{}", io::Error::last_os_error());
 }
 
+/// The same for several parts in one call, so that other cores are told once. An error, as for [`install_guards`]: nothing
+/// may have been done then, or a part.
+///
+/// # Safety
+///
+/// Each as for [`discard`].
+pub(crate) unsafe fn discard_all(parts: &[Part]) -> io::Result<()> {
+    // SAFETY: by contract.
+    unsafe { advise(parts, libc::MADV_DONTNEED) }
+}
+
 fn result(code: libc::c_int) -> io::Result<()> {
     if code == 0 {
         Ok(())
