@@ -195,7 +195,8 @@ fn statistics_count_queries_and_hits(bed: &Bed) {
     assert_eq!((statistics.queries, statistics.hits), (50, 100));
     assert_eq!(statistics.sleeps_with_work, 0);
     if !bed.is_sequential() {
-        assert!(statistics.waits >= 3 * 49, "{statistics:?}");
-        assert!(statistics.suspended_peak >= 49, "{statistics:?}");
+        // On each worker one may see the end in time, and not wait.
+        assert!(statistics.waits >= 3 * 45, "{statistics:?}");
+        assert!(statistics.suspended_peak >= 45, "{statistics:?}");
     }
 }

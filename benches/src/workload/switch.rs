@@ -119,19 +119,17 @@ fn take_turns(cx: &Cx<'_, ()>, turns: u64) -> u64 {
 
 /// Takes every other turn, beginning with turn `first`, and gives their number.
 fn side(cx: &Cx<'_, ()>, turn: &AtomicU64, first: u64, turns: u64) -> u64 {
-    let mut taken = 0;
-    let mut vain_yields = 0;
-    loop {
+    let mut next = first;
+    let (mut vain_at, mut vain_yields) = (first, 0);
+    while next < turns {
         // Relaxed: both sides run on one thread.
-        let now = turn.load(Ordering::Relaxed);
-        if now >= turns {
-            return taken;
-        }
-        if now % 2 == first {
-            turn.store(now + 1, Ordering::Relaxed);
-            taken += 1;
-            vain_yields = 0;
+        if turn.load(Ordering::Relaxed) == next {
+            turn.store(next + 1, Ordering::Relaxed);
+            next += 2;
         } else {
+            if vain_at != next {
+                (vain_at, vain_yields) = (next, 0);
+            }
             vain_yields += 1;
             assert!(
                 vain_yields < VAIN_YIELDS_MAX,
@@ -140,4 +138,5 @@ fn side(cx: &Cx<'_, ()>, turn: &AtomicU64, first: u64, turns: u64) -> u64 {
         }
         cx.yield_now();
     }
+    (next - first) / 2
 }

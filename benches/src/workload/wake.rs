@@ -9,7 +9,7 @@
 //! In `wake-late` each side is busy before it answers, for so long that the other is suspended, and
 //! its worker searches: what more it takes than its baseline is the price of two such wakes.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -119,13 +119,17 @@ impl Loaded for Wake {
                 }))
             }
             Engine::CacheLine => {
-                let pair = Rc::new(Cell::new(None));
+                let pair = Rc::new(RefCell::new(None::<Pair>));
                 let next = Rc::clone(&pair);
                 let job = Job::other(move || {
-                    let pair: Pair = pair.take().expect("made before each run");
-                    answer(pair.trips(trips as u64))
+                    let pair = pair.borrow();
+                    let pair = pair.as_ref().expect("made before each run");
+                    let sum = pair.trips(trips as u64);
+                    pair.dismiss();
+                    answer(sum)
                 });
-                Ok(job.prepared_by(move || next.set(Some(Pair::new(is_late)))))
+                // The one before ends meanwhile.
+                Ok(job.prepared_by(move || *next.borrow_mut() = Some(Pair::new(is_late))))
             }
             Engine::Park => Ok(Job::other(move || answer(park(trips as u64, is_late)))),
             other => Err(cannot_run(other)),
@@ -242,11 +246,16 @@ impl Pair {
         }
         sum
     }
+
+    /// The other ends.
+    fn dismiss(&self) {
+        self.shared.line.set(Self::OVER);
+    }
 }
 
 impl Drop for Pair {
     fn drop(&mut self) {
-        self.shared.line.set(Self::OVER);
+        self.dismiss();
         let ended = self.other.take().map(JoinHandle::join);
         ended.expect("joined once").expect("it answers only");
     }

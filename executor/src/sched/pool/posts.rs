@@ -95,6 +95,11 @@ impl Pool {
         }
     }
 
+    /// Whether there is a job from outside.
+    pub(in crate::sched) fn has_injected(&self) -> bool {
+        !self.injected.is_empty()
+    }
+
     /// Whether there is a job that any worker may start, or a fiber that any may resume.
     pub(crate) fn has_jobs(&self) -> bool {
         self.has_unbegun() || self.has_shared_fibers()
@@ -102,7 +107,7 @@ impl Pool {
 
     /// Whether there is a job that any worker may start.
     pub(super) fn has_unbegun(&self) -> bool {
-        !self.injected.is_empty() || self.seats.iter().any(|seat| !seat.stealer.is_empty())
+        self.has_injected() || self.seats.iter().any(|seat| !seat.stealer.is_empty())
     }
 
     /// Whether there is a fiber that any worker may resume.

@@ -1,18 +1,19 @@
 //! A short look before a wait: what comes in the next moment needs no suspension. Rules: wait.md W9.
 //!
-//! Used by all waits of fibers that say what they wait for. Knows nothing of how they wait.
+//! Used by the waits of `graph/waits.rs`. Knows nothing of how they wait.
 
 use super::Worker;
 use crate::sched::fiber::FiberRecord;
 
-/// How often it looks: for less than a microsecond, which is what a wait costs with the way to the waker and back.
+/// How often it looks: for a microsecond at most, or so, which is what a wait costs with the way to the waker and back.
 const PROBES: u32 = 32;
 
 impl Worker {
     /// Whether `is_over` in the next moment, for which `fiber`, the current one, is about to wait; looked at as long as there is
     /// nothing else to do here.
     pub(crate) fn sees_end(&self, fiber: &FiberRecord, is_over: impl Fn() -> bool) -> bool {
-        if !self.has_company() || self.deque.len() > 0 || fiber.forks.may_have_work() {
+        let has_jobs = || self.deque.len() > 0 || fiber.forks.may_have_work();
+        if !self.has_company() || has_jobs() || self.pool().has_injected() {
             return false;
         }
         for _ in 0..PROBES {
@@ -31,10 +32,12 @@ impl Worker {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::thread;
 
     use super::PROBES;
     use crate::Cx;
-    use crate::sched::worker::testing::{alone_among, worker};
+    use crate::Database;
+    use crate::sched::worker::testing::{alone_among, alone_on, free_executor, worker};
 
     /// Whether it saw the end, and how often it looked: of what is over at the look of this number.
     fn probes(cx: &Cx<'_, ()>, over_at: u32) -> (bool, u32) {
@@ -76,6 +79,20 @@ mod tests {
         });
         let alone = alone_among(1, |cx| probes(cx, 1));
         assert_eq!(alone, (false, 0), "nobody else could end it");
+    }
+
+    #[test]
+    fn two_that_answer_each_other_keep_nobody_outside_waiting() {
+        let executor = &free_executor(2);
+        thread::scope(|outside| {
+            alone_on(executor, 2, |cx| {
+                outside.spawn(|| executor.run(&Database::new(()), |_| ()));
+                while !worker(cx).pool().has_injected() {
+                    thread::yield_now();
+                }
+                assert_eq!(probes(cx, 1), (false, 0));
+            });
+        });
     }
 
     #[test]

@@ -19,7 +19,15 @@ pub(super) fn alone_among<R: Send>(
     workers: usize,
     body: impl FnOnce(&Cx<'_, ()>) -> R + Send,
 ) -> R {
-    let executor = free_executor(workers);
+    alone_on(&free_executor(workers), workers, body)
+}
+
+/// The same on an executor of so many workers.
+pub(super) fn alone_on<R: Send>(
+    executor: &Executor,
+    workers: usize,
+    body: impl FnOnce(&Cx<'_, ()>) -> R + Send,
+) -> R {
     let db = Database::new(());
     let (are_busy, is_over) = (&Barrier::new(workers), &Barrier::new(workers));
     let block = |_: &Cx<'_, ()>| {
