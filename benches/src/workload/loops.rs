@@ -40,8 +40,9 @@ fn mix(x: u32) -> u32 {
     (x ^ x >> 13).wrapping_mul(0xc2b2_ae35)
 }
 
-/// A heavy tail: one item in 2^k takes 2^k steps, up to 2^16.
-#[inline]
+/// A heavy tail: one item in 2^k takes 2^k steps, up to 2^16. One function for all engines: the loops around it are compared, and
+/// not how the compiler puts it into each.
+#[inline(never)]
 fn uneven(item: u32) -> u32 {
     let steps = 1 << (mix(item) >> 16).trailing_zeros().min(16);
     (0..steps).fold(item, |x, _: u32| mix(x))
