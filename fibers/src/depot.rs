@@ -221,7 +221,7 @@ impl Depot {
         let room = WARM_MAX.saturating_sub(kept.warm.len());
         kept.warm.extend(tops.by_ref().take(room));
         drop(kept);
-        let mut cold: Vec<NonZeroUsize> = tops.collect();
+        let mut cold: Vec<_> = tops.collect();
         if !cold.is_empty() {
             // SAFETY: given to us and not listed yet (D1).
             unsafe { region::discard(&cold, self.layout) };

@@ -109,10 +109,7 @@ impl GuardCall {
     ) -> io::Result<usize> {
         let top = |index: usize| first.saturating_add(index * layout.slot_bytes);
         if self == GuardCall::Install && slots > 1 {
-            let part = |index| Part {
-                start: start_of(top(index), layout),
-                bytes: layout.guard_bytes,
-            };
+            let part = |index| guard_part(top(index), layout);
             let parts: Vec<Part> = (0..slots).map(part).collect();
             // SAFETY: by contract, as in `guard`.
             if unsafe { memory::install_guards(&parts) }.is_ok() {
@@ -137,12 +134,12 @@ impl GuardCall {
     ///
     /// The slot lies in a region of the caller's, and nothing lies in it.
     unsafe fn guard(self, top: NonZeroUsize, layout: Layout) -> io::Result<()> {
-        let start = start_of(top, layout);
+        let Part { start, bytes } = guard_part(top, layout);
         match self {
             // SAFETY: by contract: whole pages (`Layout::new`) of an unused slot.
-            GuardCall::Install => unsafe { memory::install_guard(start, layout.guard_bytes) },
+            GuardCall::Install => unsafe { memory::install_guard(start, bytes) },
             // SAFETY: as above.
-            GuardCall::Forbid => unsafe { memory::forbid(start, layout.guard_bytes) },
+            GuardCall::Forbid => unsafe { memory::forbid(start, bytes) },
         }
     }
 }
@@ -150,14 +147,7 @@ impl GuardCall {
 /// Commits the page that each of these stacks begins with: they are about to be used.
 fn commit_tops(first: NonZeroUsize, slots: usize, layout: Layout) {
     let bytes = memory::page_bytes();
-    let part = |index| {
-        let start = first.get() + index * layout.slot_bytes - bytes;
-        let start = NonNull::new(std::ptr::with_exposed_provenance_mut(start));
-        Part {
-            start: start.expect("a slot is not at zero"),
-            bytes,
-        }
-    };
+    let part = |index| part_at(first.get() + index * layout.slot_bytes - bytes, bytes);
     let parts: Vec<Part> = (0..slots).map(part).collect();
     let _ = memory::commit(&parts);
 }
@@ -186,9 +176,23 @@ fn probe() -> io::Result<()> {
     code.map_or(Ok(()), |code| Err(io::Error::from_raw_os_error(code)))
 }
 
-fn start_of(top: NonZeroUsize, layout: Layout) -> NonNull<u8> {
-    let start = top.get() - layout.slot_bytes;
-    NonNull::new(std::ptr::with_exposed_provenance_mut(start)).expect("a slot is not at zero")
+/// The guard of the slot with this top.
+fn guard_part(top: NonZeroUsize, layout: Layout) -> Part {
+    part_at(top.get() - layout.slot_bytes, layout.guard_bytes)
+}
+
+/// The stack of the slot with this top.
+fn stack_part(top: NonZeroUsize, layout: Layout) -> Part {
+    part_at(top.get() - layout.stack_bytes(), layout.stack_bytes())
+}
+
+/// Part of a region: from this address on.
+fn part_at(start: usize, bytes: usize) -> Part {
+    let start = NonNull::new(std::ptr::with_exposed_provenance_mut(start));
+    Part {
+        start: start.expect("a slot is not at zero"),
+        bytes,
+    }
 }
 
 /// Gives the memory of unused slots back; their guards stay.
@@ -197,22 +201,14 @@ fn start_of(top: NonZeroUsize, layout: Layout) -> NonNull<u8> {
 ///
 /// The slots are the caller's, and nothing lies in them.
 pub(crate) unsafe fn discard(tops: &[NonZeroUsize], layout: Layout) {
-    let part = |top: &NonZeroUsize| {
-        let start = top.get() - layout.stack_bytes();
-        let start = NonNull::new(std::ptr::with_exposed_provenance_mut(start));
-        Part {
-            start: start.expect("not at zero"),
-            bytes: layout.stack_bytes(),
-        }
-    };
-    let parts: Vec<Part> = tops.iter().map(part).collect();
+    let parts = tops.iter().map(|&top| stack_part(top, layout));
+    let parts: Vec<Part> = parts.collect();
     // SAFETY: by contract: whole pages of unused slots.
-    if unsafe { memory::discard_all(&parts) }.is_ok() {
-        return;
-    }
-    for part in parts {
-        // SAFETY: as above.
-        unsafe { memory::discard(part.start, part.bytes) };
+    if unsafe { memory::discard_all(&parts) }.is_err() {
+        for part in parts {
+            // SAFETY: as above.
+            unsafe { memory::discard(part.start, part.bytes) };
+        }
     }
 }
 

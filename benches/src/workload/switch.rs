@@ -120,22 +120,19 @@ fn take_turns(cx: &Cx<'_, ()>, turns: u64) -> u64 {
 /// Takes every other turn, beginning with turn `first`, and gives their number.
 fn side(cx: &Cx<'_, ()>, turn: &AtomicU64, first: u64, turns: u64) -> u64 {
     let mut next = first;
-    let (mut vain_at, mut vain_yields) = (first, 0);
     while next < turns {
+        let mut vain_yields = 0;
         // Relaxed: both sides run on one thread.
-        if turn.load(Ordering::Relaxed) == next {
-            turn.store(next + 1, Ordering::Relaxed);
-            next += 2;
-        } else {
-            if vain_at != next {
-                (vain_at, vain_yields) = (next, 0);
-            }
+        while turn.load(Ordering::Relaxed) != next {
             vain_yields += 1;
             assert!(
                 vain_yields < VAIN_YIELDS_MAX,
                 "a yield lets nobody else run"
             );
+            cx.yield_now();
         }
+        turn.store(next + 1, Ordering::Relaxed);
+        next += 2;
         cx.yield_now();
     }
     (next - first) / 2

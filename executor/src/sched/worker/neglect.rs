@@ -83,8 +83,8 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::{LIES_MAX, Neglect};
-    use crate::sched::worker::Worker;
-    use crate::{Cx, Database, Executor};
+    use crate::sched::worker::testing::{free_executor, worker};
+    use crate::{Cx, Database};
 
     #[test]
     fn the_time_begins_anew_when_somebody_came() {
@@ -109,7 +109,7 @@ mod tests {
     /// Without the rule nobody wakes the other worker.
     #[test]
     fn a_sleeper_comes_though_a_searcher_does_not_run() {
-        let executor = Executor::builder().workers(2).build().expect("an executor");
+        let executor = free_executor(2);
         let db = Database::new(());
         let thread = || std::thread::current().id();
         let forks_until_another_comes = |cx: &Cx<'_, ()>| {
@@ -124,8 +124,7 @@ mod tests {
             }
         };
         let run = executor.run(&db, |cx| {
-            let worker: &Worker = cx.fiber().worker().expect("a worker runs it");
-            let idle = &worker.pool().idle;
+            let idle = &worker(cx).pool().idle;
             while !idle.has_sleepers() {
                 std::thread::yield_now();
             }

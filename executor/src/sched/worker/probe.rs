@@ -35,9 +35,8 @@ mod tests {
     use std::thread;
 
     use super::PROBES;
-    use crate::Cx;
-    use crate::Database;
     use crate::sched::worker::testing::{alone_among, alone_on, free_executor, worker};
+    use crate::{Cx, Database};
 
     /// Whether it saw the end, and how often it looked: of what is over at the look of this number.
     fn probes(cx: &Cx<'_, ()>, over_at: u32) -> (bool, u32) {
@@ -85,7 +84,7 @@ mod tests {
     fn two_that_answer_each_other_keep_nobody_outside_waiting() {
         let executor = &free_executor(2);
         thread::scope(|outside| {
-            alone_on(executor, 2, |cx| {
+            alone_on(executor, |cx| {
                 outside.spawn(|| executor.run(&Database::new(()), |_| ()));
                 while !worker(cx).pool().has_injected() {
                     thread::yield_now();

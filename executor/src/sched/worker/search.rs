@@ -145,7 +145,7 @@ impl Worker {
                 pool.idle.start_search();
                 is_counted = true;
             }
-            if self.polls_find_ready(POLLS) || pool.is_stopping() || self.is_off_duty() {
+            if self.polls_find_ready() || pool.is_stopping() || self.is_off_duty() {
                 break None;
             }
             let outside = || self.take_own_job().or_else(|| pool.take_injected());
@@ -200,8 +200,8 @@ impl Worker {
     }
 
     /// Looks some times whether a fiber of its own was woken.
-    fn polls_find_ready(&self, polls: u32) -> bool {
-        (0..polls).any(|poll| {
+    fn polls_find_ready(&self) -> bool {
+        (0..POLLS).any(|poll| {
             if poll > 0 {
                 std::hint::spin_loop();
             }

@@ -19,15 +19,15 @@ pub(super) fn alone_among<R: Send>(
     workers: usize,
     body: impl FnOnce(&Cx<'_, ()>) -> R + Send,
 ) -> R {
-    alone_on(&free_executor(workers), workers, body)
+    alone_on(&free_executor(workers), body)
 }
 
-/// The same on an executor of so many workers.
+/// The same on one of the workers of `executor`.
 pub(super) fn alone_on<R: Send>(
     executor: &Executor,
-    workers: usize,
     body: impl FnOnce(&Cx<'_, ()>) -> R + Send,
 ) -> R {
+    let workers = executor.workers();
     let db = Database::new(());
     let (are_busy, is_over) = (&Barrier::new(workers), &Barrier::new(workers));
     let block = |_: &Cx<'_, ()>| {
