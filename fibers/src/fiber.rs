@@ -44,6 +44,8 @@ pub struct Fiber {
     not_send: PhantomData<*mut ()>,
 }
 
+// One byte says which, and in an `Option` also that there is none: who resumes fibers looks once.
+#[repr(u8)]
 enum Kind {
     Switch(switch::Fiber),
     Thread(threads::Fiber),

@@ -3,13 +3,14 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use dagwood::{Cx, Database, Event, Query};
+use dagwood::{Cx, Database, Event, Executor, Query};
 use dagwood_tests::{Bed, OsGate, fail_quietly, open, scenarios};
 
 scenarios! {
     pools [1, 2, 8]: w4_a_polling_branch_lets_the_other_run;
     pools [1, 2, 8]: w4_polling_everywhere;
     pools [1, 2, 8]: w4_two_that_yield_do_not_starve_a_job;
+    pools [1, 2, 8]: w4_two_that_yield_with_hooks_do_not_starve_a_job;
     pools [1, 2, 8]: w4_two_that_yield_do_not_starve_another_run;
     pools [1, 2, 8]: w4_two_that_yield_do_not_starve_who_was_woken;
     pools [1, 2]: w3_many_that_yield;
@@ -81,12 +82,12 @@ fn w4_polling_everywhere(bed: &Bed) {
 }
 
 /// Two branches poll, on all workers but one at least, until `body` has set the flag.
-fn beside_pollers(bed: &Bed, body: impl Fn(&Cx<'_, ()>, &Flag) + Send + Sync) {
-    let executor = bed.executor();
+fn beside_pollers(executor: &Executor, body: impl Fn(&Cx<'_, ()>, &Flag) + Send + Sync) {
+    let workers = executor.workers();
     let flag = Flag::default();
     let run = executor.run(&Database::new(()), |cx| {
         cx.join(
-            |cx| cx.par_for_each(0..2 * bed.workers(), |cx, _| flag.poll(cx)),
+            |cx| cx.par_for_each(0..2 * workers, |cx, _| flag.poll(cx)),
             |cx| body(cx, &flag),
         );
     });
@@ -95,23 +96,33 @@ fn beside_pollers(bed: &Bed, body: impl Fn(&Cx<'_, ()>, &Flag) + Send + Sync) {
 
 /// The job is not known to anybody before the pollers poll.
 fn w4_two_that_yield_do_not_starve_a_job(bed: &Bed) {
+    let executor = &bed.executor();
     let items = bed.at_most_seeded(10, 50);
-    beside_pollers(bed, |cx, flag| {
+    beside_pollers(executor, |cx, flag| {
         cx.join(|cx| flag.poll(cx), |_| flag.set());
     });
-    beside_pollers(bed, |cx, flag| {
+    beside_pollers(executor, |cx, flag| {
         cx.scope(|cx, scope| {
             scope.spawn(cx, |_| flag.set());
             flag.poll(cx);
         });
     });
-    beside_pollers(bed, |cx, flag| {
+    beside_pollers(executor, |cx, flag| {
         cx.par_for_each(0..items, |cx, i| {
             if i == items - 1 {
                 flag.set();
             }
             flag.poll(cx);
         });
+    });
+}
+
+/// Around each switch something is done: no yield is a quick one.
+fn w4_two_that_yield_with_hooks_do_not_starve_a_job(bed: &Bed) {
+    let hooked = bed.builder().suspend_hooks(|| (), |()| ());
+    let executor = hooked.build().expect("an executor can be made");
+    beside_pollers(&executor, |cx, flag| {
+        cx.join(|cx| flag.poll(cx), |_| flag.set());
     });
 }
 
@@ -142,7 +153,7 @@ fn w4_two_that_yield_do_not_starve_who_was_woken(bed: &Bed) {
             waiting.pass();
             open(&event);
         });
-        beside_pollers(bed, |cx, flag| {
+        beside_pollers(&bed.executor(), |cx, flag| {
             waiting.open();
             event.wait(cx);
             flag.set();

@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::half::{self, Joiner};
 use crate::query::record::{Branches, Recorder};
 use crate::sched::fiber::FiberRecord;
+use crate::sched::wanted::reason_of;
 use crate::sync::Mutex;
 
 /// What is called is told whether it is called elsewhere. There is nothing to cancel.
@@ -162,8 +163,7 @@ impl Drop for Branching<'_> {
 fn attend(fiber: &FiberRecord, may_wait: bool) {
     if let Some(worker) = fiber.worker() {
         worker.attend(fiber, may_wait);
-        // SAFETY: null, or that of the job that runs here.
-        if unsafe { fiber.region().as_ref() }.is_some_and(|region| region.reason().is_some()) {
+        if reason_of(fiber).is_some() {
             fiber.raise_attention();
         }
     }

@@ -158,6 +158,12 @@ impl Shut {
     }
 }
 
+/// The brake of what nothing stops.
+pub(crate) static NEVER: AtomicU8 = AtomicU8::new(0);
+
+/// The brake of what may be stopped by several.
+static PERHAPS: AtomicU8 = AtomicU8::new(1);
+
 /// Work that is cancelled as a whole: a run, or a part of one. It lies in the frame of a call that outlives the work.
 pub(crate) struct Region {
     /// What it is part of, or null.
@@ -167,8 +173,9 @@ pub(crate) struct Region {
     signal: Option<Arc<Signal>>,
     /// Whether the executor shuts down; null if it is a part.
     shut: *const Shut,
-    /// Whether nothing but that can stop it. Each yield looks, mostly in such a run.
-    has_shut_alone: bool,
+    /// Points to a byte that is zero as long as it certainly goes on, and outlives it: where nothing but a shutdown can stop
+    /// it, that one's own, which is what most yields look at.
+    brake: *const AtomicU8,
     /// Whether nobody raises the attention word of who runs it: it is raised all the time then (X5).
     is_polled: bool,
     /// Of the whole run.
@@ -194,7 +201,12 @@ impl Region {
             priority,
             around: ptr::null(),
             outer,
-            has_shut_alone: signal.is_none() && outer.is_null(),
+            brake: if signal.is_none() && outer.is_null() {
+                // SAFETY: by contract.
+                unsafe { &raw const (*shut).signal.reason }
+            } else {
+                &raw const PERHAPS
+            },
             signal,
             shut,
             is_polled,
@@ -214,7 +226,7 @@ impl Region {
             outer: ptr::null(),
             signal: Some(signal),
             shut: ptr::null(),
-            has_shut_alone: false,
+            brake: &raw const PERHAPS,
             is_polled: self.is_polled,
             is_stuck: AtomicBool::new(false),
         }
@@ -245,7 +257,7 @@ impl Region {
             outer: ptr::null(),
             signal: None,
             shut: ptr::null(),
-            has_shut_alone: false,
+            brake: self.brake,
             is_polled: true,
             is_stuck: AtomicBool::new(false),
         }
@@ -286,20 +298,15 @@ impl Region {
         tokens
     }
 
-    /// Why its work is to stop, if it is. Once there is a reason it stays.
-    #[inline]
-    pub(crate) fn reason(&self) -> Option<Reason> {
-        if self.has_shut_alone {
-            // SAFETY: outlives this (`of_run`, the one to set the flag).
-            let shut = unsafe { &*self.shut };
-            shut.is_set().then_some(Reason::Shutdown)
-        } else {
-            self.reason_here_or_around()
-        }
+    /// A byte that is zero as long as it certainly goes on, and outlives it.
+    pub(crate) fn brake(&self) -> *const AtomicU8 {
+        self.brake
     }
 
+    /// Why its work is to stop, if it is. Once there is a reason it stays. (None while its [`brake`](Self::brake) is zero:
+    /// who asks often looks at that first.)
     #[cold]
-    fn reason_here_or_around(&self) -> Option<Reason> {
+    pub(crate) fn reason(&self) -> Option<Reason> {
         self.own_reason()
             .or_else(|| self.around().and_then(Region::reason))
             .or_else(|| self.outer().and_then(Region::reason))

@@ -14,6 +14,7 @@ mod shares;
 use std::cell::{Cell, UnsafeCell};
 use std::panic::Location;
 use std::ptr;
+use std::sync::atomic::AtomicU8;
 
 use dagwood_fibers::RawSuspender;
 
@@ -23,7 +24,7 @@ pub(crate) use self::current::{current, set_current, without_runs};
 pub(crate) use self::deaf::Deaf;
 use self::shares::Shares;
 use super::attention::Attention;
-use super::cancel::Region;
+use super::cancel::{NEVER, Region};
 use super::fork::ForkList;
 use super::graph::{Ask, Awaited, Frame, GivenUpFor, WaitKind, settle};
 use super::latch::Latch;
@@ -40,10 +41,10 @@ pub(crate) type Lent = *const ();
 
 /// How a fiber is resumed.
 pub(crate) enum Wake {
-    /// By its owner, from the ready queue. The worker outlives its fibers.
-    Worker(*const Worker),
+    /// By its owner, from the ready queue.
+    Worker,
     /// The same; any worker of the pool may become its owner while it is ready (moving.md).
-    Movable(AtomicPtr<Worker>),
+    Movable,
     /// It is an OS thread that parks.
     Thread(Latch),
     /// It is a sequential run inside a job of another executor: with that job's fiber, which
@@ -76,6 +77,9 @@ struct LineStart;
 pub(crate) struct FiberRecord {
     // What wakers read, apart from what the fiber itself writes all the time.
     wake: Wake,
+    /// The worker that owns it, which outlives its fibers; null if none does. Beside `wake`, and not in it: who yields asks,
+    /// and what it is would be one more question.
+    worker: AtomicPtr<Worker>,
     /// Link of the list that the fiber is on: of those who wait for the same thing, or of the ready
     /// ones of its owner.
     pub(crate) next: Cell<*const FiberRecord>,
@@ -91,6 +95,9 @@ pub(crate) struct FiberRecord {
     /// Here, since each load on the way from one fiber to the next waits for the one before, and the queue is one further
     /// away.
     pub(super) successor: Cell<usize>,
+    /// Changes with `region`: points to a byte that is zero as long as that is certainly not to stop. Read by the fiber itself,
+    /// or under the graph's lock while it waits. Here, since a yield has this line at hand.
+    brake: Cell<*const AtomicU8>,
     /// The locks that it holds, and others may hold with it. Its own, and here since there is room.
     shares: Shares,
     /// What the fiber itself writes begins on another cache line.
@@ -103,7 +110,8 @@ pub(crate) struct FiberRecord {
     pub(crate) edge: Cell<*const Awaited>,
     /// What that wait is.
     pub(super) wait_kind: Cell<WaitKind>,
-    /// For its worker: why it went back to the base.
+    /// For its worker: why it went back to the base. `Waiting` while it runs, and looked at where it has not said who goes
+    /// next.
     pub(super) left: Cell<Left>,
     /// Whether only its owner resumes it from this wait (moving.md M7).
     pub(super) is_bound: Cell<bool>,
@@ -164,11 +172,14 @@ impl FiberRecord {
         is_movable: bool,
     ) -> Self {
         let wake = if is_movable {
-            Wake::Movable(AtomicPtr::new(worker.cast_mut()))
+            Wake::Movable
         } else {
-            Wake::Worker(worker)
+            Wake::Worker
         };
-        Self::new(wake, executor, attention, segment_bytes)
+        FiberRecord {
+            worker: AtomicPtr::new(worker.cast_mut()),
+            ..Self::new(wake, executor, attention, segment_bytes)
+        }
     }
 
     /// The record of the calling OS thread, which runs no jobs.
@@ -194,6 +205,7 @@ impl FiberRecord {
     fn new(wake: Wake, executor: usize, attention: *const Attention, segment_bytes: usize) -> Self {
         FiberRecord {
             wake,
+            worker: AtomicPtr::new(ptr::null_mut()),
             executor,
             attention: Cell::new(attention),
             suspender: Cell::new(None),
@@ -212,6 +224,7 @@ impl FiberRecord {
             given_up: Cell::new(GivenUpFor::Nothing),
             rest: Rest::new(),
             region: AtomicPtr::new(ptr::null_mut()),
+            brake: Cell::new(&raw const NEVER),
             is_inner: Cell::new(false),
             inner: AtomicPtr::new(ptr::null_mut()),
             refuses_runs: Cell::new(false),
@@ -232,14 +245,10 @@ impl FiberRecord {
     // Always: who yields asks, and a call there costs more than what it does (see `Cx::yield_now`).
     #[inline(always)]
     pub(crate) fn worker(&self) -> Option<&Worker> {
-        let worker = match &self.wake {
-            Wake::Worker(worker) => *worker,
-            // Relaxed: written before it is made to run there. Others ask only what is the same for all of a pool.
-            Wake::Movable(worker) => worker.load(Ordering::Relaxed).cast_const(),
-            Wake::Thread(_) | Wake::Outer(_) => return None,
-        };
-        // SAFETY: a worker outlives its fibers, and those that wait on it (it ends them before it ends).
-        Some(unsafe { &*worker })
+        // Relaxed: written before it is made to run there. Others ask only what is the same for all of a pool.
+        let worker = self.worker.load(Ordering::Relaxed);
+        // SAFETY: null, or a worker, which outlives its fibers, and those that wait on it (it ends them before it ends).
+        unsafe { worker.as_ref() }
     }
 
     /// How urgent the run is that it works for. Asked by itself, or by who has made it ready and resumes it, or hands it on.
@@ -250,19 +259,19 @@ impl FiberRecord {
     /// Whether it is a worker's.
     #[inline]
     pub(crate) fn has_worker(&self) -> bool {
-        matches!(self.wake, Wake::Worker(_) | Wake::Movable(_))
+        self.worker().is_some()
     }
 
     /// Whether any worker of its pool may resume it.
     pub(super) fn is_movable(&self) -> bool {
-        matches!(self.wake, Wake::Movable(_))
+        matches!(self.wake, Wake::Movable)
     }
 
     /// `worker`, whose attention word that is, owns it from now on. Called by whoever resumes it, or hands it on.
     pub(super) fn move_to(&self, worker: *const Worker, attention: *const Attention) {
-        if let Wake::Movable(owner) = &self.wake {
+        if self.is_movable() {
             // Relaxed: as in `worker`.
-            owner.store(worker.cast_mut(), Ordering::Relaxed);
+            self.worker.store(worker.cast_mut(), Ordering::Relaxed);
             self.attention.set(attention);
         }
     }
@@ -367,8 +376,8 @@ impl FiberRecord {
     /// listed (wait.md W2).
     pub(crate) fn suspend(&self) {
         match &self.wake {
-            Wake::Worker(_) => self.worker().expect("checked by the match").suspend(self),
-            Wake::Movable(_) => Worker::suspend_movable(self),
+            Wake::Worker => self.worker().expect("a worker's fiber").suspend(self),
+            Wake::Movable => Worker::suspend_movable(self),
             Wake::Outer(_) => {
                 self.outermost().suspend();
                 set_current(self);
@@ -387,9 +396,11 @@ impl FiberRecord {
         // SAFETY: alive, since it waits for this very call.
         let record = unsafe { &*fiber };
         match &record.wake {
-            // SAFETY: a worker outlives its fibers.
-            Wake::Worker(worker) => unsafe { &**worker }.make_ready(record),
-            Wake::Movable(_) => Worker::wake_movable(record),
+            Wake::Worker => {
+                let worker = record.worker().expect("a worker's fiber");
+                worker.make_ready(record);
+            }
+            Wake::Movable => Worker::wake_movable(record),
             // SAFETY: it waits with us, so it is woken once, too.
             Wake::Outer(outer) => unsafe { FiberRecord::wake(*outer) },
             // SAFETY: alive, and set once for this wait, by us. The record may be gone afterwards

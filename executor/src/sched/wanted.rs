@@ -59,6 +59,9 @@ fn can_want(fiber: &FiberRecord) -> bool {
 /// Why the region that `fiber` works for is to stop, if it is. The fiber is the current one, or suspended in a wait.
 #[inline]
 pub(crate) fn reason_of(fiber: &FiberRecord) -> Option<Reason> {
+    if !fiber.may_be_stopped() {
+        return None;
+    }
     // SAFETY: null, or the region of the job that runs on the fiber, which it outlives.
     unsafe { fiber.region().as_ref() }.and_then(Region::reason)
 }

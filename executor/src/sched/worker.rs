@@ -54,10 +54,7 @@ const INJECTOR_PERIOD: u32 = 61;
 
 /// Every so many yields a job is started though fibers are ready, so that fibers that yield until
 /// something is done do not keep it from being begun.
-const JOB_PERIOD: u32 = 64;
-
-// For `quick_yields`.
-const _: () = assert!(JOB_PERIOD.is_power_of_two());
+const JOB_PERIOD: i32 = 64;
 
 /// One worker. Its fibers use it one at a time; other threads read `pool` and `index` only.
 #[repr(C)]
@@ -89,9 +86,6 @@ pub(crate) struct Worker {
     stores_limits: Cell<bool>,
     /// Whether a schedule says who runs. Here for the same reason.
     has_schedule: bool,
-    /// The bits of the count of yields one of which must be set for a quick yield, which looks at no job. None, if there are
-    /// hooks: so a worker without does not look for them.
-    quick_yields: u32,
     /// Whether it does what it holds before the jobs that are for it alone.
     posts_last: bool,
     /// Whether it shows a part of what it has stolen at once, however small jobs are: where a leaf may last until others
@@ -113,7 +107,11 @@ pub(crate) struct Worker {
     /// How many jobs it has run, and how many of these were sweeps.
     jobs_run: Cell<u32>,
     sweeps_run: Cell<u32>,
-    yields: Cell<u32>,
+    /// How many yields may come before one that looks for a job though fibers are ready; less by the period, and so always below
+    /// zero, if there are hooks: its sign says whether a yield has anything to look at.
+    quick_yields: Cell<i32>,
+    /// Whether something is done around each switch away.
+    has_hooks: bool,
     /// To raise its own attention word.
     allowance: Allowance,
     overdue: Overdue,
@@ -145,10 +143,7 @@ impl Worker {
             segments: RefCell::new(SegmentPool::new(segment_bytes)),
             slab: Slab::new(),
             has_schedule: pool.seeded().is_some(),
-            quick_yields: match pool.hooks().is_empty() {
-                true => JOB_PERIOD - 1,
-                false => 0,
-            },
+            has_hooks: !pool.hooks().is_empty(),
             posts_last: false,
             shares_stolen: false,
             is_leaving: Cell::new(false),
@@ -162,7 +157,10 @@ impl Worker {
             jobs_taken: Cell::new(0),
             jobs_run: Cell::new(0),
             sweeps_run: Cell::new(0),
-            yields: Cell::new(0),
+            quick_yields: Cell::new(match pool.hooks().is_empty() {
+                true => JOB_PERIOD - 1,
+                false => -1,
+            }),
             allowance: Allowance::new(),
             overdue: Overdue::new(),
             neglect: Neglect::new(),
@@ -337,10 +335,20 @@ impl Worker {
     /// Whether a ready fiber goes on when the current fiber yields, and there is nothing else to look at.
     #[inline]
     fn has_quick_successor(&self) -> bool {
-        let yields = self.yields.get().wrapping_add(1);
-        self.yields.set(yields);
-        let is_quick = || yields & self.quick_yields != 0 || plant::is("starved_job");
-        self.has_ready_fiber() && is_quick()
+        let remaining = self.quick_yields.get().wrapping_sub(1);
+        self.quick_yields.set(remaining);
+        (remaining >= 0 || plant::is("starved_job")) && self.has_ready_fiber()
+    }
+
+    /// Whether a yield is one that looks for a job though fibers are ready: then the next is so after a period. Called once for
+    /// each that was not quick.
+    fn ends_period(&self) -> bool {
+        let remaining = self.quick_yields.get();
+        let is_over = (remaining + 1) % JOB_PERIOD == 0;
+        if is_over {
+            self.quick_yields.set(remaining + JOB_PERIOD);
+        }
+        is_over
     }
 
     /// Whether a fiber is ready here, or was woken for it.
@@ -353,8 +361,9 @@ impl Worker {
     /// Whether another goes on when the current fiber yields: a ready fiber, or, if there is none
     /// and every so often, a job that has not started.
     fn has_successor(&self) -> bool {
+        let looks = self.ends_period();
         let has_ready = self.has_ready_fiber();
-        if has_ready && !self.yields.get().is_multiple_of(JOB_PERIOD) {
+        if has_ready && !looks {
             return true;
         }
         let has_job = self.find_job_for_other_fiber();
@@ -363,7 +372,7 @@ impl Worker {
 
     /// Whether something is done around each switch away.
     fn has_hooks(&self) -> bool {
-        self.quick_yields == 0 && !plant::is("unhooked")
+        self.has_hooks && !plant::is("unhooked")
     }
 
     fn find_job_for_other_fiber(&self) -> bool {

@@ -4,11 +4,13 @@
 
 use std::ptr;
 use std::sync::Arc;
+use std::sync::atomic;
 
 use super::{CALM, FiberRecord};
 use crate::priority::Priority;
-use crate::sched::cancel::{Interrupt, Region, Signal, Watch};
+use crate::sched::cancel::{Interrupt, NEVER, Region, Signal, Watch};
 use crate::sched::pool::Worker;
+use crate::sched::wanted::reason_of;
 use crate::sync::Ordering;
 
 /// How often a fiber is told that the executor shuts down, until it counts as one that refuses to end.
@@ -22,15 +24,27 @@ impl FiberRecord {
         self.region.load(Ordering::Relaxed)
     }
 
+    /// Whether what it works for may be stopped: if not, [`Region::reason`] would give nothing. Asked by the fiber itself,
+    /// or under the graph's lock while it waits.
+    #[inline]
+    pub(in crate::sched) fn may_be_stopped(&self) -> bool {
+        // SAFETY: static, or outlives the region, which outlives what works for it.
+        let brake = unsafe { &*self.brake.get() };
+        // Relaxed: zero leads to nothing, and who looks further loads the reason itself.
+        brake.load(atomic::Ordering::Relaxed) != 0
+    }
+
     /// It works for `region` from now on. Gives what it worked for.
     pub(crate) fn enter_region(&self, region: *const Region) -> *const Region {
         let before = self.region();
         self.region.store(region.cast_mut(), Ordering::Relaxed);
         // SAFETY: null, or that of a job that is about to run here, or goes on.
         let entered = unsafe { region.as_ref() };
+        self.brake
+            .set(entered.map_or(&raw const NEVER, Region::brake));
         self.priority
             .set(entered.map_or(Priority::Normal, Region::priority));
-        let is_due = entered.is_some_and(|region| region.is_polled() || region.reason().is_some());
+        let is_due = entered.is_some_and(Region::is_polled) || reason_of(self).is_some();
         if is_due {
             self.raise_attention();
         } else if !self.has_worker() && !ptr::eq(self.attention.get(), &raw const CALM) {
@@ -43,6 +57,7 @@ impl FiberRecord {
     /// Its job has ended: what that worked for may be gone.
     pub(in crate::sched) fn leave_region(&self) {
         self.region.store(ptr::null_mut(), Ordering::Relaxed);
+        self.brake.set(&raw const NEVER);
         self.refusals.set(0);
     }
 

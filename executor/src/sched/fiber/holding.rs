@@ -2,8 +2,11 @@
 //!
 //! Used by locks, and by who frees records. Knows no lock.
 
+use std::ptr;
+
 use super::{FiberRecord, Wake};
 use crate::sched::latch::Latch;
+use crate::sync::Ordering;
 
 impl FiberRecord {
     /// A lock's word is about to name it. It is the current fiber, or around it, or the OS thread's own.
@@ -33,7 +36,10 @@ impl FiberRecord {
     pub(in crate::sched) unsafe fn become_nobody(record: *mut FiberRecord) {
         // SAFETY: by contract.
         let wake = unsafe { &raw mut (*record).wake };
-        // SAFETY: as above. What was there needs no drop: a worker's address.
+        // SAFETY: as above. What was there needs no drop.
         unsafe { wake.write(Wake::Thread(Latch::here())) };
+        // SAFETY: as above.
+        let worker = unsafe { &(*record).worker };
+        worker.store(ptr::null_mut(), Ordering::Relaxed);
     }
 }

@@ -39,7 +39,7 @@ impl FiberRecord {
         match self.wake {
             // SAFETY: the outer fiber runs us, so it is alive.
             Wake::Outer(outer) => unsafe { &*outer }.outermost(),
-            Wake::Worker(_) | Wake::Movable(_) | Wake::Thread(_) => self,
+            Wake::Worker | Wake::Movable | Wake::Thread(_) => self,
         }
     }
 

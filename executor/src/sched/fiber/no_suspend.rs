@@ -43,7 +43,7 @@ impl FiberRecord {
         match self.wake {
             // SAFETY: the outer fiber runs us, so it is alive.
             Wake::Outer(outer) => unsafe { &*outer }.must_not_suspend(),
-            Wake::Worker(_) | Wake::Movable(_) | Wake::Thread(_) => None,
+            Wake::Worker | Wake::Movable | Wake::Thread(_) => None,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a worker does for who embeds the scheduler (`raw.rs`) and not for a `Cx`: it may be a guest on a thread that
 //! does other things in between, and it yields for jobs that have not started.
 
-use super::{JOB_PERIOD, Worker};
+use super::Worker;
 use crate::error::Error;
 use crate::sched::fiber::{FiberRecord, Left};
 use crate::sched::job::JobRef;
@@ -44,10 +44,9 @@ impl Worker {
     pub(crate) fn yield_to_work(&self, record: &FiberRecord, is_everywhere: bool) -> bool {
         // What it waits for may be a job that it holds.
         self.publish_all(record);
-        let yields = self.yields.get().wrapping_add(1);
-        self.yields.set(yields);
-        let has_ready = self.has_ready_fiber();
-        let looks = !has_ready || yields.is_multiple_of(JOB_PERIOD);
+        let is_quick = self.has_quick_successor();
+        let has_ready = is_quick || self.has_ready_fiber();
+        let looks = !is_quick && (self.ends_period() || !has_ready);
         // It must not run on this stack (invariant 3).
         if looks && self.has_spare_or_makes_one() {
             self.next_job.set(if is_everywhere {

@@ -7,6 +7,7 @@
 use std::cell::UnsafeCell;
 use std::num::NonZero;
 use std::ptr::{self, NonNull};
+use std::thread;
 
 use dagwood_fibers::{Fiber, Resumed, Suspender, watch_own_stack};
 
@@ -72,14 +73,13 @@ impl Worker {
         let current = current_place();
         // SAFETY: this thread's own, and used on it only.
         let current = unsafe { current.as_ref() };
-        let mut said = None;
-        while let Some(fiber) = self.next_fiber(said).or_else(|| self.find_fiber()) {
-            said = None;
+        let find_next = || self.next_fiber().or_else(|| self.find_fiber());
+        let Some(mut fiber) = find_next() else {
+            return;
+        };
+        loop {
             // SAFETY: on the ready queue or spare: suspended, alive, and nobody else resumes it.
             let worker_fiber = unsafe { fiber.as_ref() };
-            // SAFETY: only the base touches the field, and the base is here.
-            let handle = unsafe { &mut *worker_fiber.fiber.get() };
-            let unfinished = handle.as_mut();
             self.last_resumed.set(Some(fiber));
             self.change_stack(worker_fiber.record.limit());
             let successor = self.ready.first().expose_provenance();
@@ -89,42 +89,67 @@ impl Worker {
             }
             // For a fiber on this thread; one on a thread of its own has said so there.
             current.set(&raw const worker_fiber.record);
+            // SAFETY: only the base touches the field, and the base is here.
+            let handle = unsafe { &mut *worker_fiber.fiber.get() };
+            let unfinished = handle.as_mut();
             match unfinished
                 .expect("an unfinished fiber has its handle")
                 .resume()
             {
                 Resumed::Suspended(word) => {
-                    said = NonZero::new(word);
+                    // Who says who goes next waits here.
+                    if let Some(said) = NonZero::new(word) {
+                        fiber = self.said_fiber(said);
+                        continue;
+                    }
                     let waits_here = worker_fiber.record.left.get() == Left::Waiting;
                     if !waits_here && self.arrived(fiber, current) {
                         return;
                     }
                 }
                 Resumed::Finished(result) => {
-                    result.expect("jobs carry their panics as values");
                     current.set(ptr::null());
-                    self.last_resumed.set(None);
-                    let done = handle.take().expect("just resumed");
-                    done.recycle(&mut self.stacks.borrow_mut());
-                    self.made.set(self.made.get() - 1);
-                    self.forget(fiber);
-                    if self.pool().has_statistics() {
-                        self.counters().fibers.sub();
-                    }
+                    self.bury(fiber, result);
                 }
+            }
+            match find_next() {
+                Some(next) => fiber = next,
+                None => return,
             }
         }
     }
 
-    /// `said`: the address of the first ready fiber, if the last one to run said that it goes next.
-    #[inline]
-    pub(super) fn next_fiber(&self, said: Option<NonZero<usize>>) -> Option<NonNull<WorkerFiber>> {
-        self.collect_ready();
-        if let Some(said) = said {
-            let first = NonNull::with_exposed_provenance(said);
-            self.ready.take_off(first);
-            return Some(WorkerFiber::of(first));
+    /// A fiber has ended: another may have its stack.
+    #[cold]
+    fn bury(&self, fiber: NonNull<WorkerFiber>, result: thread::Result<()>) {
+        result.expect("jobs carry their panics as values");
+        self.last_resumed.set(None);
+        // SAFETY: alive: it is freed below.
+        let handle = unsafe { fiber.as_ref() }.fiber.get();
+        // SAFETY: only the base touches the field, and the base is here.
+        let done = unsafe { (*handle).take() }.expect("just resumed");
+        done.recycle(&mut self.stacks.borrow_mut());
+        self.made.set(self.made.get() - 1);
+        self.forget(fiber);
+        if self.pool().has_statistics() {
+            self.counters().fibers.sub();
         }
+    }
+
+    /// The first ready fiber, of which the last one to run has said that it goes next: its address.
+    #[inline]
+    fn said_fiber(&self, said: NonZero<usize>) -> NonNull<WorkerFiber> {
+        self.collect_ready();
+        let first = NonNull::with_exposed_provenance(said);
+        self.ready.take_off(first);
+        WorkerFiber::of(first)
+    }
+
+    /// Who goes next where nobody was said to: a spare one for the job that a yield has found, or by level, or who has been
+    /// ready longest, or a spare one.
+    #[inline]
+    pub(super) fn next_fiber(&self) -> Option<NonNull<WorkerFiber>> {
+        self.collect_ready();
         if self.has_next_job()
             && let Some(spare) = self.spares.borrow_mut().pop()
         {
@@ -218,16 +243,22 @@ impl Worker {
 
     #[inline(always)]
     pub(super) fn switch_to_base(&self, fiber: &FiberRecord, left: Left) {
-        fiber.left.set(left);
-        // Said here, so that the base need not look first: who goes next.
+        let is_waiting = left == Left::Waiting;
+        if !is_waiting {
+            fiber.left.set(left);
+        }
+        // Said here, so that the base need not look first: who goes next. (Then it does not look at `left` either.)
         let next = match fiber.successor.get() {
-            _ if self.is_diverted.get() => 0,
+            _ if !is_waiting || self.is_diverted.get() => 0,
             0 => self.ready.first().expose_provenance(),
             known => known,
         };
         let suspender = fiber.suspender.get().expect("set when the body began");
         // SAFETY: the body of this very fiber is running, and nobody else has its suspender.
         unsafe { suspender.suspend(next) };
+        if !is_waiting {
+            fiber.left.set(Left::Waiting);
+        }
     }
 
     /// What is left of a yield that is not quick. One call: each that may happen in a yield makes all of them longer.

@@ -15,7 +15,7 @@ impl Worker {
     /// A fiber to resume, when there was none (S1). `None`: the pool stops.
     pub(super) fn find_fiber(&self) -> Option<NonNull<WorkerFiber>> {
         while self.has_fibers_begun() {
-            let fiber = self.next_fiber(None);
+            let fiber = self.next_fiber();
             if fiber.is_some() {
                 return fiber;
             }
