@@ -234,9 +234,10 @@ pub(crate) fn asan() -> Vec<Line> {
 }
 
 /// The suite on threads under ThreadSanitizer, of which fibers know nothing; then a race between two halves of a join.
-/// (An overflow's signal is not for the sanitizer, and a limited address space is too small for it.)
+/// (An overflow's signal is not for the sanitizer, and a limited address space is too small for it. Under a schedule one thread
+/// goes at a time: there is no race to be found.)
 pub(crate) fn tsan() -> Vec<Line> {
-    let suite = format!("{SUITE} -- --skip f6_ --skip f7_no_memory");
+    let suite = format!("{SUITE} -- --skip f6_ --skip f7_no_memory --skip under_seeds");
     let packages = "test -p dagwood-tests --no-default-features --features all,threads";
     let with_tsan = |rest: &str| cargo_for(Machine::ThreadSanitizer, &format!("{packages} {rest}"));
     let mut planted = with_tsan("--test plant");
@@ -474,7 +475,7 @@ pub(crate) fn instructions() -> Vec<Line> {
         ("RUSTFLAGS", "--cfg no_schedule"),
         ("CARGO_TARGET_DIR", "target/no-schedule"),
     ];
-    vec![
+    let mut lines = vec![
         cargo("build --release -p dagwood-bench"),
         without,
         cargo(
@@ -484,5 +485,13 @@ pub(crate) fn instructions() -> Vec<Line> {
             Machine::Valgrind,
             "test -p dagwood-ci --test instructions -- --ignored --nocapture --test-threads 1",
         ),
-    ]
+    ];
+    // As Cargo.toml has them, whatever the gate says for quick builds.
+    for line in &mut lines {
+        line.environment.extend([
+            ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1"),
+            ("CARGO_PROFILE_RELEASE_LTO", "false"),
+        ]);
+    }
+    lines
 }
