@@ -109,7 +109,8 @@ pub(crate) fn abort() -> Vec<Line> {
     vec![line]
 }
 
-/// Save that with both, which the step `test` has; nor the scenarios on threads alone, which `tsan` has.
+/// Save that with both, which the step `test` has; nor the scenarios on threads alone, which `tsan` has (and `foreign`, with the
+/// overflows that are not for the sanitizer; under seeds they run where fibers are built, too).
 pub(crate) fn features() -> Vec<Line> {
     let sets = FEATURE_SETS.iter().filter(|set| !set.contains(','));
     let tested = |set: &&str| {

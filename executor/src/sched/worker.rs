@@ -127,6 +127,7 @@ impl Worker {
     /// A worker of `pool`, to be [`run`](Self::run) on its own thread.
     pub(crate) fn new(pool: &Arc<Pool>, index: usize, deque: Deque, stacks: StackPool) -> Worker {
         let segment_bytes = room::segment_bytes(stacks.stack_bytes());
+        let has_hooks = !pool.hooks().is_empty();
         Worker {
             pool: NonNull::new(Arc::as_ptr(pool).cast_mut()).expect("an Arc is not null"),
             index,
@@ -143,7 +144,7 @@ impl Worker {
             segments: RefCell::new(SegmentPool::new(segment_bytes)),
             slab: Slab::new(),
             has_schedule: pool.seeded().is_some(),
-            has_hooks: !pool.hooks().is_empty(),
+            has_hooks,
             posts_last: false,
             shares_stolen: false,
             is_leaving: Cell::new(false),
@@ -157,9 +158,9 @@ impl Worker {
             jobs_taken: Cell::new(0),
             jobs_run: Cell::new(0),
             sweeps_run: Cell::new(0),
-            quick_yields: Cell::new(match pool.hooks().is_empty() {
-                true => JOB_PERIOD - 1,
-                false => -1,
+            quick_yields: Cell::new(match has_hooks {
+                true => -1,
+                false => JOB_PERIOD - 1,
             }),
             allowance: Allowance::new(),
             overdue: Overdue::new(),
