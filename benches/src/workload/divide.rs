@@ -11,15 +11,15 @@ use super::job::cannot_run;
 use super::{Answer, Job, Setup};
 use crate::engine::Engine;
 
-/// How parts of a problem are divided.
-pub(super) trait Divide: Sync {
+/// How parts of a problem are divided. Goes along by value, so that a problem that has no data costs a join nothing.
+pub(super) trait Divide: Copy + Send {
     /// A part of the problem, or all of it.
     type Part: Send;
     /// What comes of a part.
     type Out: Send;
 
     /// Solves a part: alone, or by handing two smaller ones to `join`.
-    fn solve<J>(&self, part: Self::Part, join: J) -> Self::Out
+    fn solve<J>(self, part: Self::Part, join: J) -> Self::Out
     where
         J: FnOnce(Self::Part, Self::Part) -> (Self::Out, Self::Out);
 }
@@ -36,7 +36,7 @@ pub(super) trait Work: Sync {
 /// An engine's way of solving a problem.
 pub(super) trait Solver {
     /// Solves all of a problem.
-    fn solve<P: Divide>(&mut self, problem: &P, whole: P::Part) -> P::Out;
+    fn solve<P: Divide>(&mut self, problem: P, whole: P::Part) -> P::Out;
 }
 
 /// The job that does `work` on the engine of `setup`.
@@ -125,58 +125,64 @@ pub(super) fn forte_pool(setup: Setup) -> &'static forte::ThreadPool {
 struct Ours<'a, 'db>(&'a Cx<'db, ()>);
 
 impl Solver for Ours<'_, '_> {
-    fn solve<P: Divide>(&mut self, problem: &P, whole: P::Part) -> P::Out {
+    fn solve<P: Divide>(&mut self, problem: P, whole: P::Part) -> P::Out {
         ours(self.0, problem, whole)
     }
 }
 
-fn ours<P: Divide>(cx: &Cx<'_, ()>, problem: &P, part: P::Part) -> P::Out {
+fn ours<P: Divide>(cx: &Cx<'_, ()>, problem: P, part: P::Part) -> P::Out {
     problem.solve(part, |a, b| {
-        cx.join(|cx| ours(cx, problem, a), |cx| ours(cx, problem, b))
+        cx.join(
+            move |cx| ours(cx, problem, a),
+            move |cx| ours(cx, problem, b),
+        )
     })
 }
 
 struct Rayon;
 
 impl Solver for Rayon {
-    fn solve<P: Divide>(&mut self, problem: &P, whole: P::Part) -> P::Out {
+    fn solve<P: Divide>(&mut self, problem: P, whole: P::Part) -> P::Out {
         rayon(problem, whole)
     }
 }
 
-fn rayon<P: Divide>(problem: &P, part: P::Part) -> P::Out {
+fn rayon<P: Divide>(problem: P, part: P::Part) -> P::Out {
     problem.solve(part, |a, b| {
-        rayon_core::join(|| rayon(problem, a), || rayon(problem, b))
+        rayon_core::join(move || rayon(problem, a), move || rayon(problem, b))
     })
 }
 
 struct DagwoodRayon;
 
 impl Solver for DagwoodRayon {
-    fn solve<P: Divide>(&mut self, problem: &P, whole: P::Part) -> P::Out {
+    fn solve<P: Divide>(&mut self, problem: P, whole: P::Part) -> P::Out {
         dagwood_rayon(problem, whole)
     }
 }
 
-fn dagwood_rayon<P: Divide>(problem: &P, part: P::Part) -> P::Out {
+fn dagwood_rayon<P: Divide>(problem: P, part: P::Part) -> P::Out {
     problem.solve(part, |a, b| {
-        dagwood_rayon_core::join(|| dagwood_rayon(problem, a), || dagwood_rayon(problem, b))
+        dagwood_rayon_core::join(
+            move || dagwood_rayon(problem, a),
+            move || dagwood_rayon(problem, b),
+        )
     })
 }
 
 struct Chili<'a, 's>(&'a mut chili::Scope<'s>);
 
 impl Solver for Chili<'_, '_> {
-    fn solve<P: Divide>(&mut self, problem: &P, whole: P::Part) -> P::Out {
+    fn solve<P: Divide>(&mut self, problem: P, whole: P::Part) -> P::Out {
         chili(self.0, problem, whole)
     }
 }
 
-fn chili<P: Divide>(scope: &mut chili::Scope<'_>, problem: &P, part: P::Part) -> P::Out {
+fn chili<P: Divide>(scope: &mut chili::Scope<'_>, problem: P, part: P::Part) -> P::Out {
     problem.solve(part, |a, b| {
         scope.join(
-            |scope| chili(scope, problem, a),
-            |scope| chili(scope, problem, b),
+            move |scope| chili(scope, problem, a),
+            move |scope| chili(scope, problem, b),
         )
     })
 }
@@ -184,16 +190,16 @@ fn chili<P: Divide>(scope: &mut chili::Scope<'_>, problem: &P, part: P::Part) ->
 struct Forte<'a>(&'a forte::Worker);
 
 impl Solver for Forte<'_> {
-    fn solve<P: Divide>(&mut self, problem: &P, whole: P::Part) -> P::Out {
+    fn solve<P: Divide>(&mut self, problem: P, whole: P::Part) -> P::Out {
         forte(self.0, problem, whole)
     }
 }
 
-fn forte<P: Divide>(worker: &forte::Worker, problem: &P, part: P::Part) -> P::Out {
+fn forte<P: Divide>(worker: &forte::Worker, problem: P, part: P::Part) -> P::Out {
     problem.solve(part, |a, b| {
         worker.join(
-            |worker| forte(worker, problem, a),
-            |worker| forte(worker, problem, b),
+            move |worker| forte(worker, problem, a),
+            move |worker| forte(worker, problem, b),
         )
     })
 }
@@ -201,7 +207,7 @@ fn forte<P: Divide>(worker: &forte::Worker, problem: &P, part: P::Part) -> P::Ou
 struct Calls;
 
 impl Solver for Calls {
-    fn solve<P: Divide>(&mut self, problem: &P, whole: P::Part) -> P::Out {
+    fn solve<P: Divide>(&mut self, problem: P, whole: P::Part) -> P::Out {
         calls(problem, whole)
     }
 }
@@ -209,26 +215,26 @@ impl Solver for Calls {
 /// The baseline: two real calls for every join. The twin keeps the compiler from turning one of them into a loop, as it
 /// does where a function calls itself.
 #[inline(never)]
-fn calls<P: Divide>(problem: &P, part: P::Part) -> P::Out {
+fn calls<P: Divide>(problem: P, part: P::Part) -> P::Out {
     problem.solve(part, |a, b| {
         (calls_twin(problem, a), calls_twin(problem, b))
     })
 }
 
 #[inline(never)]
-fn calls_twin<P: Divide>(problem: &P, part: P::Part) -> P::Out {
+fn calls_twin<P: Divide>(problem: P, part: P::Part) -> P::Out {
     problem.solve(part, |a, b| (calls(problem, a), calls(problem, b)))
 }
 
 struct Counting(u64);
 
 impl Solver for Counting {
-    fn solve<P: Divide>(&mut self, problem: &P, whole: P::Part) -> P::Out {
+    fn solve<P: Divide>(&mut self, problem: P, whole: P::Part) -> P::Out {
         count(&mut self.0, problem, whole)
     }
 }
 
-fn count<P: Divide>(joins: &mut u64, problem: &P, part: P::Part) -> P::Out {
+fn count<P: Divide>(joins: &mut u64, problem: P, part: P::Part) -> P::Out {
     problem.solve(part, |a, b| {
         *joins += 1;
         (count(joins, problem, a), count(joins, problem, b))

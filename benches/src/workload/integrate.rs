@@ -90,13 +90,14 @@ impl Work for Integrate {
         };
         Area {
             end: self.end,
-            area: solver.solve(&Quadrature, whole),
+            area: solver.solve(Quadrature, whole),
             closed_form: self.closed_form(),
             tolerance: (self.joins + 1) as f64 * STEP_ERROR + self.closed_form() * ROUNDING,
         }
     }
 }
 
+#[derive(Clone, Copy)]
 struct Quadrature;
 
 /// What is under the curve between two of its points, and the area as a trapezium.
@@ -111,7 +112,7 @@ impl Divide for Quadrature {
     type Out = f64;
 
     #[inline]
-    fn solve<J>(&self, strip: Strip, join: J) -> f64
+    fn solve<J>(self, strip: Strip, join: J) -> f64
     where
         J: FnOnce(Strip, Strip) -> (f64, f64),
     {

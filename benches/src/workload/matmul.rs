@@ -70,7 +70,7 @@ impl Work for Matmul {
         let n = self.factors.n;
         let mut entries = vec![0.0; n * n];
         let whole = Block::whole(n, &mut entries);
-        solver.solve(&Multiply(&self.factors), whole);
+        solver.solve(Multiply(&self.factors), whole);
         Product { n, entries }
     }
 }
@@ -164,6 +164,7 @@ impl<'a> Block<'a> {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Multiply<'a>(&'a Factors);
 
 impl<'a> Divide for Multiply<'a> {
@@ -171,7 +172,7 @@ impl<'a> Divide for Multiply<'a> {
     type Out = ();
 
     #[inline]
-    fn solve<J>(&self, block: Block<'a>, join: J)
+    fn solve<J>(self, block: Block<'a>, join: J)
     where
         J: FnOnce(Block<'a>, Block<'a>) -> ((), ()),
     {

@@ -54,12 +54,13 @@ impl Work for Queens {
         };
         Number {
             label: format!("ways to place {} queens", self.n),
-            value: solver.solve(&Board { all }, empty),
+            value: solver.solve(Board { all }, empty),
         }
     }
 }
 
 /// A board, by the bits of all of its columns.
+#[derive(Clone, Copy)]
 struct Board {
     all: u32,
 }
@@ -78,7 +79,7 @@ impl Divide for Board {
     type Out = u64;
 
     #[inline]
-    fn solve<J>(&self, mut row: Row, join: J) -> u64
+    fn solve<J>(self, mut row: Row, join: J) -> u64
     where
         J: FnOnce(Row, Row) -> (u64, u64),
     {

@@ -52,11 +52,12 @@ impl Work for Skynet {
         };
         Number {
             label: format!("sum over {} leaves", self.leaves()),
-            value: solver.solve(&Sum, root),
+            value: solver.solve(Sum, root),
         }
     }
 }
 
+#[derive(Clone, Copy)]
 struct Sum;
 
 /// Nodes side by side under one parent.
@@ -72,7 +73,7 @@ impl Divide for Sum {
     type Out = u64;
 
     #[inline]
-    fn solve<J>(&self, mut nodes: Siblings, join: J) -> u64
+    fn solve<J>(self, mut nodes: Siblings, join: J) -> u64
     where
         J: FnOnce(Siblings, Siblings) -> (u64, u64),
     {

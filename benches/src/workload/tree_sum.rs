@@ -29,8 +29,9 @@ pub(super) fn load(request: &Request) -> Result<Box<dyn Loaded>, Failure> {
     }))
 }
 
-/// A tree of that many nodes, numbered from 1 level by level and laid out in that order: an order that goes down one side
-/// first would favour the engines that begin with that branch (chili begins with the second).
+/// A tree of that many nodes, numbered from 1 in the order of their places in memory: level by level, every other level
+/// backwards. So no engine is favoured by which branch it begins with (chili begins with the second): in one direction all
+/// the way, plain calls take a sixteenth longer one way than the other.
 fn balanced(nodes: u64) -> Option<Box<Node>> {
     let alone = |value| Node {
         value,
@@ -38,6 +39,13 @@ fn balanced(nodes: u64) -> Option<Box<Node>> {
         right: None,
     };
     let mut nodes: Vec<_> = (1..=nodes).map(|value| Box::new(alone(value))).collect();
+    // Below the root, then two levels further down each time.
+    let mut from = 1;
+    while from < nodes.len() {
+        let to = (2 * from + 1).min(nodes.len());
+        nodes[from..to].reverse();
+        from = 4 * from + 3;
+    }
     while nodes.len() > 1 {
         let child = nodes.pop();
         let at = nodes.len();
@@ -83,7 +91,7 @@ impl Work for TreeSum {
     fn run<S: Solver>(&self, solver: &mut S) -> Number {
         let value = (0..self.rounds())
             // Opaque, so that no sum is taken out of the loop.
-            .map(|_| solver.solve(&Sum(PhantomData), black_box(self.root.as_deref())))
+            .map(|_| solver.solve(Sum(PhantomData), black_box(self.root.as_deref())))
             .sum();
         Number {
             label: format!("sum over {} nodes, {} times", self.nodes, self.rounds()),
@@ -92,6 +100,7 @@ impl Work for TreeSum {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Sum<'a>(PhantomData<&'a Node>);
 
 impl<'a> Divide for Sum<'a> {
@@ -99,7 +108,7 @@ impl<'a> Divide for Sum<'a> {
     type Out = u64;
 
     #[inline]
-    fn solve<J>(&self, node: Option<&'a Node>, join: J) -> u64
+    fn solve<J>(self, node: Option<&'a Node>, join: J) -> u64
     where
         J: FnOnce(Option<&'a Node>, Option<&'a Node>) -> (u64, u64),
     {

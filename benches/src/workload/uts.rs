@@ -188,12 +188,12 @@ impl Tree {
     }
 }
 
-impl Divide for Tree {
+impl Divide for &Tree {
     type Part = Siblings;
     type Out = u64;
 
     #[inline]
-    fn solve<J>(&self, mut nodes: Siblings, join: J) -> u64
+    fn solve<J>(self, mut nodes: Siblings, join: J) -> u64
     where
         J: FnOnce(Siblings, Siblings) -> (u64, u64),
     {
