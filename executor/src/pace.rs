@@ -18,9 +18,6 @@ const UNTIMED_PART: usize = 1024;
 /// No more are taken than take about so long, if they are like those before. Little, since dear items may follow cheap ones.
 const BLOCK_MAX: Duration = Duration::from_micros(10);
 
-/// After so many items the clock is read at the latest. (It costs as much as a hundred of the cheapest.)
-const UNTIMED_MAX: usize = 4096;
-
 /// What is known of the items that one fiber has done.
 pub(crate) struct Pace {
     /// `None` where nobody waits for a part of the loop, or a schedule says who runs.
@@ -29,7 +26,8 @@ pub(crate) struct Pace {
 
 struct Clock {
     /// The most items at once: as many as take [`BLOCK_MAX`], as far as is known. Doubled at most from one look to the next,
-    /// so that where all take as long nobody waits longer than the loop has run.
+    /// so that where all take as long nobody waits longer than the loop has run. After so many the clock is read again. (It costs
+    /// as much as a hundred of the cheapest.)
     most: usize,
     /// Since the last look.
     done: usize,
@@ -69,7 +67,7 @@ impl Pace {
 impl Clock {
     #[inline]
     fn most(&mut self) -> usize {
-        if self.done >= self.most.min(UNTIMED_MAX) {
+        if self.done >= self.most {
             self.look();
         }
         self.most
@@ -136,7 +134,7 @@ mod tests {
             pace.take(1 << 20);
             pace.done(1);
             let clock = pace.clock.as_ref().expect("it is timed");
-            assert!(clock.done <= clock.most.min(UNTIMED_MAX));
+            assert!(clock.done <= clock.most);
         }
     }
 }
