@@ -148,6 +148,9 @@ pub use task::Task;
 pub use waiters::{Holder, SilentWorker, WaitReport, Waiter};
 pub use worker_local::WorkerLocal;
 
+#[cfg(any(feature = "fibers", feature = "threads"))]
+use dagwood_fibers::processor;
+
 /// The README's example, kept running.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

@@ -42,6 +42,8 @@ pub(crate) mod wanted;
 pub(crate) mod witness;
 
 #[cfg(any(feature = "fibers", feature = "threads"))]
+mod bed;
+#[cfg(any(feature = "fibers", feature = "threads"))]
 mod idle;
 #[cfg(any(feature = "fibers", feature = "threads"))]
 mod keeper;

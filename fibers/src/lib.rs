@@ -61,6 +61,11 @@
 //! [`large`] has zeroed memory in huge pages, for whoever looks at much memory in no order: it is here since this is the
 //! crate that talks to the system. On Linux; elsewhere [`large::AVAILABLE`] is `false`.
 //!
+//! # Processors
+//!
+//! [`processor`] says where a thread runs, and keeps one that is to be woken off the waker's processor: for whoever wakes a
+//! worker and goes on itself. On Linux; elsewhere it does nothing.
+//!
 //! # Floating point
 //!
 //! Values live over a switch. The control state (rounding, masks) is Rust's default whenever Rust code runs, so a body
@@ -107,6 +112,11 @@ mod settings;
 /// Large pieces of zeroed memory straight from the system.
 pub mod large {
     pub use crate::mechanism::large::{ALIGN, AVAILABLE, map, offer, unmap};
+}
+
+/// Where threads run.
+pub mod processor {
+    pub use crate::mechanism::processor::{Processor, Processors, Thread};
 }
 
 pub use fiber::{Fiber, RawSuspender, Resumed, Suspender, leaked};

@@ -6,7 +6,7 @@
 //! corosensei and `context.rs`; a build has one of them. `segment.rs` finds here how to call on another stack,
 //! whatever features are on: by corosensei where the build has it, else by psm.
 //!
-//! Stacks of our own making, words for an overflow, and large pieces of memory exist on Linux; elsewhere stand their twins.
+//! Stacks of our own making, words for an overflow, large pieces of memory, and where threads run are for Linux; elsewhere stand their twins.
 
 cfg_select! {
     // Chosen by a feature, where both crates have a switch; the same words as in Cargo.toml (tests/table.rs compares them).
@@ -124,7 +124,7 @@ cfg_select! {
         #[path = "system/mod.rs"]
         #[allow(dead_code, reason = "fibers that are threads need a part only, the sequential build less")]
         pub(crate) mod system;
-        pub(crate) use system::large;
+        pub(crate) use system::{large, processor};
         #[path = "region.rs"]
         #[allow(dead_code, reason = "as above")]
         pub(crate) mod region;
@@ -135,6 +135,8 @@ cfg_select! {
     _ => {
         #[path = "large_none.rs"]
         pub(crate) mod large;
+        #[path = "processor_none.rs"]
+        pub(crate) mod processor;
         #[path = "overflow_none.rs"]
         pub(crate) mod overflow;
     }

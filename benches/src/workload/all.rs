@@ -430,6 +430,15 @@ pub(crate) static ALL: &[Workload] = &[
         ..LOOPS
     },
     Workload {
+        name: "loop-rested",
+        about: "a short loop over cheap items after a pause of 2 ms: how soon other workers come",
+        size_means: "items",
+        default_size: 300_000,
+        sizes: 1..=1_000_000_000,
+        load: loops::load_rested,
+        ..LOOPS
+    },
+    Workload {
         name: "spawn",
         about: "tasks that do next to nothing, all in one scope: what one task costs",
         unit: "task",

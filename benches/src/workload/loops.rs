@@ -1,4 +1,8 @@
 //! `loop-cheap` and `loop-uneven`: one parallel loop over many items, with next to no work in each, or with most of it in few.
+//! `loop-rested`: a short one of the first kind, each time after a pause.
+
+use std::thread;
+use std::time::Duration;
 
 use dagwood::{Database, Enumerate};
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
@@ -10,28 +14,42 @@ use super::{Job, Loaded, Request, Setup};
 use crate::engine::Engine;
 use crate::failure::Failure;
 
+/// Between two short loops: longer than workers and processors wait before they rest.
+const PAUSE: Duration = Duration::from_millis(2);
+
 struct Loop<F> {
     items: u32,
     body: F,
+    is_rested: bool,
 }
 
 /// A loop whose items all cost the same, a few instructions.
 pub(super) fn load_cheap(request: &Request) -> Result<Box<dyn Loaded>, Failure> {
-    load(request, mix)
+    load(request, mix, false)
 }
 
 /// A loop in which every other item costs twice as much as half of the rest, and so on.
 pub(super) fn load_uneven(request: &Request) -> Result<Box<dyn Loaded>, Failure> {
-    load(request, uneven)
+    load(request, uneven, false)
+}
+
+/// Cheap items, after a pause.
+pub(super) fn load_rested(request: &Request) -> Result<Box<dyn Loaded>, Failure> {
+    load(request, mix, true)
 }
 
 fn load<F: Fn(u32) -> u32 + Copy + Sync + 'static>(
     request: &Request,
     body: F,
+    is_rested: bool,
 ) -> Result<Box<dyn Loaded>, Failure> {
     let items = u32::try_from(request.size)
         .map_err(|_| Failure::Usage(format!("--size {} is too large", request.size)))?;
-    Ok(Box::new(Loop { items, body }))
+    Ok(Box::new(Loop {
+        items,
+        body,
+        is_rested,
+    }))
 }
 
 #[inline]
@@ -65,7 +83,7 @@ impl<F: Fn(u32) -> u32 + Copy + Sync> Loaded for Loop<F> {
     fn job(&self, setup: Setup) -> Result<Job<'_>, String> {
         let body = self.body;
         let mut slots = Slots::new(self.items as usize);
-        match setup.engine {
+        let job = match setup.engine {
             Engine::Fibers | Engine::Threads | Engine::Sequential => {
                 Job::on_executor(setup, None, move |executor| {
                     let db = Database::new(());
@@ -94,7 +112,12 @@ impl<F: Fn(u32) -> u32 + Copy + Sync> Loaded for Loop<F> {
                 slots.filled()
             })),
             other => Err(cannot_run(other)),
-        }
+        }?;
+        Ok(if self.is_rested {
+            job.prepared_by(|| thread::sleep(PAUSE))
+        } else {
+            job
+        })
     }
 }
 

@@ -206,6 +206,7 @@ mod tests {
         ("matmul", 75),
         ("loop-cheap", 100),
         ("loop-uneven", 100),
+        ("loop-rested", 100),
         ("spawn", 30),
         ("wavefront", 5),
         ("wavefront-asked", 5),

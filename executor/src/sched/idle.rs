@@ -3,6 +3,9 @@
 //! Used by the workers. Knows nothing of jobs and fibers: who looks for work passes the look as a
 //! closure.
 
+use std::mem;
+
+use super::bed::{Bed, Stacking};
 use crate::sync::{AtomicUsize, Condvar, Mutex, Ordering, fence};
 
 /// One sleeper in the count; searchers are counted below it.
@@ -25,13 +28,23 @@ pub(crate) struct Idle {
     /// Searchers, plus `SLEEPER` times sleepers.
     counts: AtomicUsize,
     sleepers: Box<[Sleeper]>,
+    stacking: Stacking,
+}
+
+/// What becomes of who wakes a worker.
+#[derive(Copy, Clone, PartialEq, Eq)]
+enum Waker {
+    /// It goes on, and so needs its processor itself (I12).
+    GoesOn,
+    /// Perhaps it is about to sleep.
+    Any,
 }
 
 /// Where one worker sleeps. The state is changed by compare-and-swap only, save by its worker while
 /// awake.
 struct Sleeper {
     state: AtomicUsize,
-    lock: Mutex<()>,
+    lock: Mutex<Bed>,
     wake: Condvar,
 }
 
@@ -45,19 +58,27 @@ impl Sleeper {
 }
 
 impl Sleeper {
-    fn notify(&self) {
+    /// `parts`: whether it is to run elsewhere than who calls, by what was seen of the system.
+    fn notify(&self, parts: Option<&Stacking>) {
         // The lock: the sleeper is either before its check of the state or inside the wait.
-        drop(self.lock.lock());
+        let mut bed = self.lock.lock();
+        if let Some(stacking) = parts {
+            bed.part(stacking);
+        }
+        drop(bed);
         self.wake.notify_one();
     }
 
     /// Blocks until the worker is notified.
-    fn wait(&self, mut wait: impl FnMut(&Condvar, &mut SleepGuard<'_>)) {
+    fn wait(&self, stacking: &Stacking, mut wait: impl FnMut(&Condvar, &mut SleepGuard<'_>)) {
         let mut guard = self.lock.lock();
+        guard.lie_down();
         while self.state.load(Ordering::SeqCst) != State::Notified as usize {
             wait(&self.wake, &mut guard);
         }
+        let bed = mem::take(&mut *guard);
         drop(guard);
+        bed.get_up(stacking);
         self.state.store(State::Awake as usize, Ordering::SeqCst);
     }
 }
@@ -66,12 +87,13 @@ impl Idle {
     pub(crate) fn new(workers: usize) -> Self {
         let sleeper = |_| Sleeper {
             state: AtomicUsize::new(State::Awake as usize),
-            lock: Mutex::new(()),
+            lock: Mutex::new(Bed::default()),
             wake: Condvar::new(),
         };
         Idle {
             counts: AtomicUsize::new(0),
             sleepers: (0..workers).map(sleeper).collect(),
+            stacking: Stacking::default(),
         }
     }
 
@@ -110,28 +132,32 @@ impl Idle {
             return false;
         }
         fence(Ordering::SeqCst);
-        is_work_left() && self.wake_one()
+        is_work_left() && self.wake_one(Waker::GoesOn)
     }
 
     /// A job was pushed where any worker may take it (I1). Whether somebody was woken.
     pub(crate) fn job_posted(&self) -> bool {
-        self.job_posted_by_neglected(|| false)
+        self.posted(|| false, Waker::Any)
     }
 
-    /// The same; `is_neglected`: whether a sleeper is woken though somebody searches (I10).
-    pub(crate) fn job_posted_by_neglected(&self, is_neglected: impl FnOnce() -> bool) -> bool {
+    /// The same by a worker that goes on (I12); `is_neglected`: whether a sleeper is woken though somebody searches (I10).
+    pub(crate) fn job_posted_by_worker(&self, is_neglected: impl FnOnce() -> bool) -> bool {
+        self.posted(is_neglected, Waker::GoesOn)
+    }
+
+    fn posted(&self, is_neglected: impl FnOnce() -> bool, waker: Waker) -> bool {
         fence(Ordering::SeqCst);
         // Relaxed: ordered by the fence.
         let counts = self.counts.load(Ordering::Relaxed);
         let has_sleepers = counts >= SLEEPER;
         let has_searchers = !counts.is_multiple_of(SLEEPER);
-        has_sleepers && (!has_searchers || is_neglected()) && self.wake_one()
+        has_sleepers && (!has_searchers || is_neglected()) && self.wake_one(waker)
     }
 
     /// A fiber was put into the inbox of `worker` (I4). Whether it was woken.
     pub(crate) fn fiber_posted(&self, worker: usize) -> bool {
         fence(Ordering::SeqCst);
-        self.wake(worker) || self.unblock(worker)
+        self.wake(worker, Waker::Any) || self.unblock(worker)
     }
 
     /// Something has changed that `worker` looks at before it sleeps or blocks (I4, I9). Whether it was woken.
@@ -146,12 +172,12 @@ impl Idle {
         }
     }
 
-    fn wake_one(&self) -> bool {
-        (0..self.sleepers.len()).any(|worker| self.wake(worker))
+    fn wake_one(&self, waker: Waker) -> bool {
+        (0..self.sleepers.len()).any(|worker| self.wake(worker, waker))
     }
 
     /// Wakes `worker` if it sleeps (I3).
-    fn wake(&self, worker: usize) -> bool {
+    fn wake(&self, worker: usize, waker: Waker) -> bool {
         let sleeper = &self.sleepers[worker];
         // Relaxed: a look; the compare-and-swap decides.
         if sleeper.state.load(Ordering::Relaxed) != State::Sleeping as usize {
@@ -166,7 +192,7 @@ impl Idle {
         sleeper
             .state
             .store(State::Notified as usize, Ordering::SeqCst);
-        sleeper.notify();
+        sleeper.notify((waker == Waker::GoesOn).then_some(&self.stacking));
         true
     }
 
@@ -179,7 +205,7 @@ impl Idle {
         }
         let is_ours = sleeper.swap_state(State::Blocked, State::Notified);
         if is_ours {
-            sleeper.notify();
+            sleeper.notify(None);
         }
         is_ours
     }
@@ -200,7 +226,7 @@ impl Idle {
         if is_ready() && sleeper.swap_state(State::Blocked, State::Awake) {
             return;
         }
-        sleeper.wait(wait);
+        sleeper.wait(&self.stacking, wait);
     }
 
     /// `worker`, a searcher, sleeps until it is woken, unless `is_work_there` finds something (I2).
@@ -222,9 +248,9 @@ impl Idle {
             self.counts.fetch_sub(SLEEPER - 1, Ordering::SeqCst);
             return;
         }
-        sleeper.wait(wait);
+        sleeper.wait(&self.stacking, wait);
     }
 }
 
 /// The guard of a sleeping worker's lock.
-pub(crate) type SleepGuard<'a> = crate::sync::MutexGuard<'a, ()>;
+pub(crate) type SleepGuard<'a> = crate::sync::MutexGuard<'a, Bed>;

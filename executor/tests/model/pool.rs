@@ -60,7 +60,7 @@ impl Pool {
     pub(crate) fn post_neglected(&self) {
         self.push();
         self.idle
-            .job_posted_by_neglected(|| !is_planted("idle_neglect"));
+            .job_posted_by_worker(|| !is_planted("idle_neglect"));
     }
 
     fn push(&self) {

@@ -2,6 +2,8 @@
 
 #[path = "../../src/sched/attention.rs"]
 pub(crate) mod attention;
+#[path = "bed.rs"]
+pub(crate) mod bed;
 #[path = "fiber.rs"]
 pub(crate) mod fiber;
 #[path = "../../src/sched/idle.rs"]

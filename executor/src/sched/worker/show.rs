@@ -31,7 +31,7 @@ impl Worker {
     #[inline]
     fn post(&self, push: impl FnOnce()) {
         let pool = self.pool();
-        let wake = || pool.idle.job_posted_by_neglected(|| self.is_neglected());
+        let wake = || pool.idle.job_posted_by_worker(|| self.is_neglected());
         if pool.posting(Some(self), push, wake) {
             self.relies_on_woken();
         }

@@ -1,0 +1,39 @@
+//! The twin of `system/processor.rs` for systems other than Linux: it says nothing, and changes nothing.
+
+/// A processor: none here.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Processor {}
+
+/// A thread, of which nothing is known.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Thread;
+
+/// The processors on which a thread may run: never known here.
+#[derive(Copy, Clone)]
+pub enum Processors {}
+
+impl Processor {
+    /// Gives none here.
+    pub fn current() -> Option<Self> {
+        None
+    }
+}
+
+impl Thread {
+    /// The calling thread.
+    pub fn current() -> Self {
+        Thread
+    }
+
+    /// Never called here, since there is no [`Processor`].
+    pub fn keep_off(self, processor: Processor) -> Option<Processors> {
+        match processor {}
+    }
+}
+
+impl Processors {
+    /// Never called here, since [`keep_off`](Thread::keep_off) gives none.
+    pub fn put_back(self) {
+        match self {}
+    }
+}
