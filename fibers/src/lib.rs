@@ -116,7 +116,7 @@ pub mod large {
 
 /// Where threads run.
 pub mod processor {
-    pub use crate::mechanism::processor::{Processor, Processors, Thread};
+    pub use crate::mechanism::processor::{Processor, Processors, Thread, is_free};
 }
 
 pub use fiber::{Fiber, RawSuspender, Resumed, Suspender, leaked};

@@ -12,6 +12,11 @@ pub struct Thread;
 #[derive(Copy, Clone)]
 pub enum Processors {}
 
+/// Whether the calling thread may change where threads run: not here.
+pub fn is_free() -> bool {
+    false
+}
+
 impl Processor {
     /// Gives none here.
     pub fn current() -> Option<Self> {
@@ -25,15 +30,25 @@ impl Thread {
         Thread
     }
 
+    /// Gives none here.
+    pub fn processors(self) -> Option<Processors> {
+        None
+    }
+
     /// Never called here, since there is no [`Processor`].
     pub fn keep_off(self, processor: Processor) -> Option<Processors> {
         match processor {}
     }
+
+    /// Never called here, since nothing is known to put back.
+    pub fn put_back(self, before: Processors) {
+        match before {}
+    }
 }
 
 impl Processors {
-    /// Never called here, since [`keep_off`](Thread::keep_off) gives none.
-    pub fn put_back(self) {
-        match self {}
+    /// Never called here, since there are none.
+    pub fn count(&self) -> usize {
+        match *self {}
     }
 }

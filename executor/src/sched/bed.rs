@@ -2,117 +2,165 @@
 //!
 //! Used by `idle.rs`. Knows nothing of why somebody sleeps.
 
-// Of the real kind in models, too: a hint orders nothing.
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
-use crate::processor::{Processor, Processors, Thread};
+use crate::processor::{self, Processor, Processors, Thread};
+
+/// Who comes so long after it was woken has stood behind somebody: an idle processor takes a fifth of that to start.
+const LATE: Duration = Duration::from_micros(200);
 
 /// What a sleeper and who wakes it tell each other, under the sleeper's lock.
 #[derive(Default)]
 pub(crate) struct Bed {
-    /// Who lies in it. It cannot end without the lock.
+    /// Who lies in it, if that is needed. It cannot leave without the lock, and so is alive.
     sleeper: Option<Thread>,
-    /// Where who has woken it ran, if that goes on.
-    waker: Option<Processor>,
-    /// Where it might run before it was kept off that one.
+    /// Where who has woken it for a job ran then, and when.
+    woken: Option<(Processor, Instant)>,
+    /// Where the sleeper might run before it was kept off that one.
     before: Option<Processors>,
 }
 
 impl Bed {
     /// The calling thread is about to sleep.
-    pub(super) fn lie_down(&mut self) {
-        self.sleeper = Some(Thread::current());
+    pub(super) fn lie_down(&mut self, stacking: &Stacking) {
+        self.sleeper = stacking.was_seen().then(Thread::current);
     }
 
-    /// Who calls is about to wake the sleeper, if it is there, and goes on itself.
-    pub(super) fn part(&mut self, stacking: &Stacking) {
-        let Some(sleeper) = self.sleeper else {
-            return;
+    /// Who calls is about to wake the sleeper for a job, and goes on itself. Whether to [`let_go`](Self::let_go) of it afterwards.
+    pub(super) fn part(&mut self) -> bool {
+        let Some(waker) = Processor::current() else {
+            return false;
         };
-        self.waker = Processor::current();
-        if self.before.is_none() && stacking.was_seen() {
-            self.before = self.waker.and_then(|waker| sleeper.keep_off(waker));
+        self.woken = Some((waker, Instant::now()));
+        if let Some(sleeper) = self.sleeper.filter(|_| self.before.is_none()) {
+            self.before = sleeper.keep_off(waker);
+        }
+        self.before.is_some()
+    }
+
+    /// The sleeper has its place, and may go on anywhere.
+    pub(super) fn let_go(&mut self) {
+        if let (Some(sleeper), Some(before)) = (self.sleeper, self.before.take()) {
+            sleeper.put_back(before);
         }
     }
 
     /// The calling thread was woken, and has taken the bed away.
-    pub(super) fn get_up(self, stacking: &Stacking) {
-        if self.waker.is_some() && self.waker == Processor::current() {
+    pub(super) fn get_up(mut self, stacking: &Stacking) {
+        self.let_go();
+        if let Some((waker, since)) = self.woken
+            && Processor::current() == Some(waker)
+            && since.elapsed() >= LATE
+        {
             stacking.note();
-        }
-        if let Some(before) = self.before {
-            before.put_back();
         }
     }
 }
 
-/// Whether the system puts who is woken behind who wakes it.
+/// Whether the system was seen to put who is woken behind who wakes it.
 #[derive(Default)]
 pub(super) struct Stacking(AtomicBool);
 
 impl Stacking {
     fn was_seen(&self) -> bool {
+        // Relaxed: a hint.
         self.0.load(Ordering::Relaxed)
     }
 
     fn note(&self) {
-        if !self.was_seen() {
+        if !self.was_seen() && processor::is_free() {
             self.0.store(true, Ordering::Relaxed);
         }
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
     use std::sync::{Barrier, Mutex};
     use std::thread;
 
     use super::*;
 
-    /// A thread sleeps and another wakes it: where it ran when it was woken, and whether that was where the waker did.
-    fn wake(stacking: &Stacking) -> (Processor, bool) {
-        let (bed, is_down, is_woken) =
-            (Mutex::new(Bed::default()), Barrier::new(2), Barrier::new(2));
-        thread::scope(|scope| {
-            let sleeper = scope.spawn(|| {
-                let before = thread::available_parallelism().expect("the system tells");
-                bed.lock().expect("no panic").lie_down();
-                is_down.wait();
-                is_woken.wait();
-                let bed = std::mem::take(&mut *bed.lock().expect("no panic"));
-                let (waker, here) = (bed.waker.expect("it was woken"), Processor::current());
-                bed.get_up(stacking);
-                assert_eq!(thread::available_parallelism().expect("it did"), before);
-                (waker, here == Some(waker))
-            });
-            is_down.wait();
-            bed.lock().expect("no panic").part(stacking);
-            is_woken.wait();
-            sleeper.join().expect("no panic")
-        })
+    fn seen() -> Stacking {
+        Stacking(AtomicBool::new(true))
+    }
+
+    fn count(thread: Thread) -> Option<usize> {
+        Some(thread.processors()?.count())
     }
 
     #[test]
-    fn who_is_woken_is_elsewhere_and_may_be_anywhere_afterwards() {
-        if thread::available_parallelism().is_ok_and(|processors| processors.get() == 1) {
-            return;
-        }
-        let stacking = Stacking::default();
-        stacking.note();
-        for _ in 0..100 {
-            assert!(!wake(&stacking).1);
+    fn who_is_woken_is_kept_off_until_it_has_its_place() {
+        let can_move = processor::is_free() && count(Thread::current()) > Some(1);
+        let (bed, step) = (Mutex::new(Bed::default()), Barrier::new(2));
+        for is_waker_first in [true, false] {
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    let (me, before) = (Thread::current(), count(Thread::current()));
+                    bed.lock().expect("no panic").lie_down(&seen());
+                    step.wait();
+                    step.wait();
+                    let mine = std::mem::take(&mut *bed.lock().expect("no panic"));
+                    assert_eq!(mine.before.is_some(), can_move && !is_waker_first);
+                    if mine.before.is_some() {
+                        assert_eq!(count(me), before.map(|before| before - 1));
+                        assert_ne!(Processor::current(), mine.woken.map(|woken| woken.0));
+                    }
+                    mine.get_up(&seen());
+                    assert_eq!(count(me), before);
+                    step.wait();
+                });
+                step.wait();
+                assert_eq!(bed.lock().expect("no panic").part(), can_move);
+                if is_waker_first {
+                    bed.lock().expect("no panic").let_go();
+                }
+                step.wait();
+                step.wait();
+                // Somebody else's bed, or nobody's, by now.
+                bed.lock().expect("no panic").let_go();
+            });
         }
     }
 
     #[test]
     fn nobody_is_kept_off_before_stacking_was_seen() {
-        let stacking = Stacking::default();
         let mut bed = Bed::default();
-        bed.part(&stacking);
-        assert_eq!(bed.waker, None, "nobody sleeps there");
-        bed.lie_down();
-        bed.part(&stacking);
-        assert!(bed.waker.is_some());
+        bed.lie_down(&Stacking::default());
+        assert!(!bed.part());
         assert!(bed.before.is_none());
+    }
+
+    #[test]
+    fn who_comes_late_where_its_waker_ran_has_seen_it() {
+        // Until it is not moved in between.
+        let sees = |ago: Duration, waker: fn() -> Option<Processor>| {
+            (0..100).any(|_| {
+                let stacking = Stacking::default();
+                let since = Instant::now().checked_sub(ago).expect("the clock runs");
+                let woken = waker().map(|waker| (waker, since));
+                let bed = Bed {
+                    woken,
+                    ..Bed::default()
+                };
+                bed.get_up(&stacking);
+                stacking.was_seen()
+            })
+        };
+        let is_known = processor::is_free();
+        assert_eq!(sees(LATE, Processor::current), is_known);
+        assert!(!sees(LATE, || None));
+        if is_known {
+            let stacking = Stacking::default();
+            let since = Instant::now() + Duration::from_secs(60);
+            let woken = Processor::current().map(|waker| (waker, since));
+            Bed {
+                woken,
+                ..Bed::default()
+            }
+            .get_up(&stacking);
+            assert!(!stacking.was_seen(), "it came at once");
+        }
     }
 }

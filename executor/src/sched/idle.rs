@@ -33,10 +33,10 @@ pub(crate) struct Idle {
 
 /// What becomes of who wakes a worker.
 #[derive(Copy, Clone, PartialEq, Eq)]
-enum Waker {
-    /// It goes on, and so needs its processor itself (I12).
+pub(crate) enum Waker {
+    /// It goes on with a job, and so needs its processor itself (I12).
     GoesOn,
-    /// Perhaps it is about to sleep.
+    /// It is not known to.
     Any,
 }
 
@@ -58,21 +58,23 @@ impl Sleeper {
 }
 
 impl Sleeper {
-    /// `parts`: whether it is to run elsewhere than who calls, by what was seen of the system.
-    fn notify(&self, parts: Option<&Stacking>) {
+    fn notify(&self, waker: Waker) {
         // The lock: the sleeper is either before its check of the state or inside the wait.
         let mut bed = self.lock.lock();
-        if let Some(stacking) = parts {
-            bed.part(stacking);
-        }
+        // Or it has come by itself, and perhaps sleeps again.
+        let is_notified = self.state.load(Ordering::SeqCst) == State::Notified as usize;
+        let is_parted = waker == Waker::GoesOn && is_notified && bed.part();
         drop(bed);
         self.wake.notify_one();
+        if is_parted {
+            self.lock.lock().let_go();
+        }
     }
 
     /// Blocks until the worker is notified.
     fn wait(&self, stacking: &Stacking, mut wait: impl FnMut(&Condvar, &mut SleepGuard<'_>)) {
         let mut guard = self.lock.lock();
-        guard.lie_down();
+        guard.lie_down(stacking);
         while self.state.load(Ordering::SeqCst) != State::Notified as usize {
             wait(&self.wake, &mut guard);
         }
@@ -124,15 +126,15 @@ impl Idle {
         self.counts.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// The calling worker found something (I5). `is_work_left` looks for work that any worker may
+    /// The calling worker is no searcher any more (I5). `is_work_left` looks for work that any worker may
     /// take. Whether somebody was woken.
-    pub(crate) fn end_search(&self, is_work_left: impl FnOnce() -> bool) -> bool {
+    pub(crate) fn end_search(&self, searcher: Waker, is_work_left: impl FnOnce() -> bool) -> bool {
         let before = self.counts.fetch_sub(1, Ordering::SeqCst);
         if before % SLEEPER != 1 || before < SLEEPER {
             return false;
         }
         fence(Ordering::SeqCst);
-        is_work_left() && self.wake_one(Waker::GoesOn)
+        is_work_left() && self.wake_one(searcher)
     }
 
     /// A job was pushed where any worker may take it (I1). Whether somebody was woken.
@@ -192,7 +194,7 @@ impl Idle {
         sleeper
             .state
             .store(State::Notified as usize, Ordering::SeqCst);
-        sleeper.notify((waker == Waker::GoesOn).then_some(&self.stacking));
+        sleeper.notify(waker);
         true
     }
 
@@ -205,7 +207,7 @@ impl Idle {
         }
         let is_ours = sleeper.swap_state(State::Blocked, State::Notified);
         if is_ours {
-            sleeper.notify(None);
+            sleeper.notify(Waker::Any);
         }
         is_ours
     }

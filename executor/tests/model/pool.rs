@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::plant::is_planted;
-use crate::sched::idle::Idle;
+use crate::sched::idle::{Idle, Waker};
 use crate::sched::ready::{Inbox, ReadyList};
 use crate::sync::{AtomicUsize, Mutex, Ordering};
 
@@ -159,7 +159,7 @@ impl Pool {
                 .sleep(worker, is_work_there, |wake, guard| wake.wait(guard));
         };
         let is_work_left = || self.has_jobs() && !is_planted("idle_last_searcher");
-        self.idle.end_search(is_work_left);
+        self.idle.end_search(Waker::GoesOn, is_work_left);
         found
     }
 

@@ -7,7 +7,7 @@ use loom::thread;
 
 use crate::explore;
 use crate::plant::is_planted;
-use crate::sched::idle::Idle;
+use crate::sched::idle::{Idle, Waker};
 use crate::sched::token_source::TokenSource;
 use crate::sched::tokens::{Called, Tokens, Workers};
 use crate::sync::{AtomicUsize, Ordering};
@@ -86,7 +86,7 @@ impl Pool {
     }
 
     fn end_search(&self) {
-        self.idle.end_search(|| self.has_jobs());
+        self.idle.end_search(Waker::Any, || self.has_jobs());
     }
 }
 

@@ -2,6 +2,9 @@
 //!
 //! Used by `dagwood`'s workers. Knows nothing of why they sleep.
 
+use std::sync::OnceLock;
+use std::{fs, mem};
+
 /// A processor, by its number.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct Processor(usize);
@@ -13,6 +16,14 @@ pub struct Thread(libc::pid_t);
 /// The processors on which a thread may run.
 #[derive(Copy, Clone)]
 pub struct Processors(libc::cpu_set_t);
+
+/// Whether the calling thread may change where threads run: not where its system calls are filtered, and one that is not expected
+/// may be the end of the process. (Asks a file: not for a hot path.)
+pub fn is_free() -> bool {
+    let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+    let mode = status.lines().find_map(|line| line.strip_prefix("Seccomp:"));
+    mode.is_some_and(|mode| mode.trim() == "0")
+}
 
 impl Processor {
     /// The one on which the calling thread runs; it may be another at once.
@@ -27,47 +38,76 @@ impl Processor {
 impl Thread {
     /// The calling thread.
     pub fn current() -> Self {
+        // Not by `gettid`, which is younger than the oldest C libraries that Rust supports.
         // SAFETY: takes nothing.
-        Thread(unsafe { libc::gettid() })
+        let number = unsafe { libc::syscall(libc::SYS_gettid) };
+        Thread(number as libc::pid_t)
+    }
+
+    /// Where it may run, if the system tells.
+    ///
+    /// The thread must not have ended, here and below: the system may have given its number to another.
+    pub fn processors(self) -> Option<Processors> {
+        let mut set = Processors::none();
+        let size = size_of_val(&set.0);
+        // SAFETY: writes no more than so many bytes.
+        let code = unsafe { libc::sched_getaffinity(self.0, size, &raw mut set.0) };
+        (code == 0).then_some(set)
     }
 
     /// From now on the thread runs elsewhere than on `processor`; gives where it might run before, which is to be
-    /// [put back](Processors::put_back). `None`: it may run nowhere else, or the system does not tell or permit it, and
+    /// [put back](Self::put_back). `None`: it may run nowhere else, or the system does not tell or permit it, and
     /// nothing has changed.
-    ///
-    /// The thread must not have ended: the system may have given its number to another.
     pub fn keep_off(self, processor: Processor) -> Option<Processors> {
-        let before = Processors::of(self)?;
+        let before = self.processors()?;
         let mut others = before;
         // SAFETY: the number is less than `CPU_SETSIZE` (`Processor::current`).
         unsafe { libc::CPU_CLR(processor.0, &mut others.0) };
-        // SAFETY: only reads.
-        let has_others = unsafe { libc::CPU_COUNT(&others.0) } > 0;
-        (has_others && others.give_to(self)).then_some(before)
+        (others.count() > 0 && self.set(&others)).then_some(before)
+    }
+
+    /// It may run there again. If that is everywhere, then also on processors that come later, as if it had never been kept off
+    /// one.
+    pub fn put_back(self, before: Processors) {
+        // Should it fail, it stays elsewhere than on one processor.
+        self.set(&if before.are_all() { Processors::any() } else { before });
+    }
+
+    /// Whether it may run there, and nowhere else, from now on.
+    fn set(self, processors: &Processors) -> bool {
+        let size = size_of_val(&processors.0);
+        // SAFETY: reads no more than so many bytes.
+        let code = unsafe { libc::sched_setaffinity(self.0, size, &raw const processors.0) };
+        code == 0
     }
 }
 
 impl Processors {
-    fn of(thread: Thread) -> Option<Self> {
-        // SAFETY: a set of bits; with none it is empty.
-        let mut set = unsafe { std::mem::zeroed() };
-        // SAFETY: writes no more than so many bytes.
-        let code = unsafe { libc::sched_getaffinity(thread.0, size_of_val(&set), &raw mut set) };
-        (code == 0).then_some(Processors(set))
+    /// Those that are there, and those that are not; the system takes what it has.
+    fn any() -> Self {
+        let mut set = Processors::none();
+        // SAFETY: a set of bits, of which this writes all.
+        unsafe { (&raw mut set.0).write_bytes(!0, 1) };
+        set
     }
 
-    /// Whether the thread may run there, and nowhere else, from now on.
-    fn give_to(&self, thread: Thread) -> bool {
-        // SAFETY: reads no more than so many bytes.
-        let code =
-            unsafe { libc::sched_setaffinity(thread.0, size_of_val(&self.0), &raw const self.0) };
-        code == 0
+    fn none() -> Self {
+        // SAFETY: a set of bits.
+        Processors(unsafe { mem::zeroed() })
     }
 
-    /// The calling thread may run there again.
-    pub fn put_back(self) {
-        // If this fails a processor has gone away meanwhile, with all that were in the set.
-        self.give_to(Thread(0));
+    /// How many they are.
+    pub fn count(&self) -> usize {
+        // SAFETY: only reads.
+        unsafe { libc::CPU_COUNT(&self.0) as usize }
+    }
+
+    /// Whether these are all that the machine had when that was first asked.
+    fn are_all(&self) -> bool {
+        static ALL: OnceLock<usize> = OnceLock::new();
+        // SAFETY: takes a number.
+        let count = || unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) };
+        *ALL.get_or_init(|| usize::try_from(count()).unwrap_or(0)) == self.count()
     }
 }
 
@@ -75,42 +115,49 @@ impl Processors {
 mod tests {
     use super::*;
 
-    fn allowed() -> u32 {
-        let mine = Processors::of(Thread::current()).expect("the system tells");
-        // SAFETY: only reads.
-        unsafe { libc::CPU_COUNT(&mine.0) }.cast_unsigned()
+    /// On a thread of its own, since it may end elsewhere.
+    fn apart(test: impl FnOnce(Thread, Processor) + Send) {
+        std::thread::scope(|scope| {
+            let test = || {
+                let here = Processor::current().expect("the system tells");
+                test(Thread::current(), here);
+            };
+            scope.spawn(test).join().expect("no panic");
+        });
+    }
+
+    fn count(thread: Thread) -> usize {
+        thread.processors().expect("the system tells").count()
     }
 
     #[test]
     fn a_thread_is_kept_off_a_processor_until_it_is_put_back() {
-        std::thread::spawn(|| {
-            let (before, here) = (allowed(), Processor::current().expect("the system tells"));
-            let Some(had) = Thread::current().keep_off(here) else {
-                assert_eq!(before, 1, "there are others");
+        apart(|thread, here| {
+            let before = count(thread);
+            let Some(had) = thread.keep_off(here) else {
+                assert!(before == 1 || !is_free(), "it may run elsewhere");
                 return;
             };
-            assert_eq!(allowed(), before - 1);
+            assert_eq!(count(thread), before - 1);
             assert_ne!(Processor::current(), Some(here));
-            had.put_back();
-            assert_eq!(allowed(), before);
-        })
-        .join()
-        .expect("no panic");
+            thread.put_back(had);
+            assert_eq!(count(thread), before);
+        });
     }
 
     #[test]
     fn who_may_run_on_one_processor_only_stays_there() {
-        std::thread::spawn(|| {
-            let here = Processor::current().expect("the system tells");
-            // SAFETY: a set of bits; with none it is empty.
-            let mut only = Processors(unsafe { std::mem::zeroed() });
+        apart(|thread, here| {
+            let mut only = Processors::none();
             // SAFETY: the number is less than `CPU_SETSIZE` (`Processor::current`).
             unsafe { libc::CPU_SET(here.0, &mut only.0) };
-            assert!(only.give_to(Thread::current()));
-            assert!(Thread::current().keep_off(here).is_none());
-            assert_eq!(Processor::current(), Some(here));
-        })
-        .join()
-        .expect("no panic");
+            if thread.set(&only) {
+                assert!(thread.keep_off(here).is_none());
+                assert_eq!(Processor::current(), Some(here));
+                thread.put_back(only);
+                let is_all = only.are_all();
+                assert!(is_all || count(thread) == 1);
+            }
+        });
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Pool, Seat, Worker};
 use crate::make::Jobserver;
-use crate::sched::idle::SleepGuard;
+use crate::sched::idle::{SleepGuard, Waker};
 use crate::sched::tokens::{Called, Workers};
 use crate::sync::{AtomicBool, MutexGuard, Ordering};
 
@@ -189,7 +189,7 @@ impl Pool {
         } else {
             self.idle.start_search();
             self.sleep_counted(sleeper);
-            self.end_search(sleeper);
+            self.end_search(sleeper, Waker::Any);
         }
     }
 
@@ -210,7 +210,7 @@ impl Pool {
             sleeper.begin_turn();
             return permits.set(worker, true);
         }
-        self.end_search(sleeper);
+        self.end_search(sleeper, Waker::Any);
         self.obtain_permit(sleeper);
         self.idle.start_search();
     }

@@ -6,6 +6,7 @@ use super::{Pool, Seat, Worker};
 use crate::plant;
 use crate::priority::Priority;
 use crate::sched::fiber::FiberRecord;
+use crate::sched::idle::Waker;
 use crate::sched::job::JobRef;
 use crate::sched::point::Point;
 use crate::sync::Ordering;
@@ -88,8 +89,8 @@ impl Pool {
     }
 
     /// A worker is no searcher any more (idle.md I5).
-    pub(crate) fn end_search(&self, searcher: &Worker) {
-        let wake = || self.idle.end_search(|| self.has_jobs());
+    pub(crate) fn end_search(&self, searcher: &Worker, waker: Waker) {
+        let wake = || self.idle.end_search(waker, || self.has_jobs());
         if self.posting(Some(searcher), || (), wake) {
             searcher.count(|counters| &counters.wakes);
         }

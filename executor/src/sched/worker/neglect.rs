@@ -83,6 +83,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::{LIES_MAX, Neglect};
+    use crate::sched::idle::Waker;
     use crate::sched::worker::testing::{free_executor, worker};
     use crate::{Cx, Database};
 
@@ -130,7 +131,7 @@ mod tests {
             }
             idle.start_search();
             forks_until_another_comes(cx);
-            idle.end_search(|| false);
+            idle.end_search(Waker::Any, || false);
         });
         run.expect("a run without a failure");
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::Worker;
 use crate::sched::fiber::FiberRecord;
+use crate::sched::idle::Waker;
 use crate::sched::job::JobRef;
 use crate::sched::point::Point;
 use crate::sched::pool::Seat;
@@ -178,7 +179,8 @@ impl Worker {
             }
         };
         if is_counted {
-            pool.end_search(self);
+            let waker = job.as_ref().map_or(Waker::Any, |_| Waker::GoesOn);
+            pool.end_search(self, waker);
         }
         if let Some(job) = job {
             let start = Instant::now();
