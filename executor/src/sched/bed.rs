@@ -94,32 +94,37 @@ mod tests {
     fn who_is_woken_is_kept_off_until_it_has_its_place() {
         let can_move = processor::is_free() && count(Thread::current()) > Some(1);
         let (bed, step) = (Mutex::new(Bed::default()), Barrier::new(2));
+        let lock = || bed.lock().expect("no panic");
         for is_waker_first in [true, false] {
             thread::scope(|scope| {
-                scope.spawn(|| {
-                    let (me, before) = (Thread::current(), count(Thread::current()));
-                    bed.lock().expect("no panic").lie_down(&seen());
+                let sleeper = scope.spawn(|| {
+                    let me = Thread::current();
+                    let before = count(me);
+                    lock().lie_down(&seen());
                     step.wait();
                     step.wait();
-                    let mine = std::mem::take(&mut *bed.lock().expect("no panic"));
-                    assert_eq!(mine.before.is_some(), can_move && !is_waker_first);
-                    if mine.before.is_some() {
-                        assert_eq!(count(me), before.map(|before| before - 1));
-                        assert_ne!(Processor::current(), mine.woken.map(|woken| woken.0));
-                    }
+                    let mine = std::mem::take(&mut *lock());
+                    let kept_off = mine.before.and(mine.woken);
+                    let (during, here) = (count(me), Processor::current());
                     mine.get_up(&seen());
-                    assert_eq!(count(me), before);
-                    step.wait();
+                    (before, kept_off, during, here, count(me))
                 });
                 step.wait();
-                assert_eq!(bed.lock().expect("no panic").part(), can_move);
+                let is_parted = lock().part();
                 if is_waker_first {
-                    bed.lock().expect("no panic").let_go();
+                    lock().let_go();
                 }
                 step.wait();
-                step.wait();
-                // Somebody else's bed, or nobody's, by now.
-                bed.lock().expect("no panic").let_go();
+                let (before, kept_off, during, here, after) = sleeper.join().expect("no panic");
+                // The bed is nobody's by now.
+                lock().let_go();
+                assert_eq!(is_parted, can_move);
+                assert_eq!(kept_off.is_some(), can_move && !is_waker_first);
+                if let Some((waker, _)) = kept_off {
+                    assert_eq!(during, before.map(|before| before - 1));
+                    assert_ne!(here, Some(waker));
+                }
+                assert_eq!(after, before);
             });
         }
     }
