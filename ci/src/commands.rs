@@ -178,6 +178,7 @@ fn planted(broken: &Broken) -> Line {
         ("RUST_BACKTRACE", "0"),
     ]);
     line.last_words = Some(broken.words);
+    line.times = 8;
     line
 }
 

@@ -14,7 +14,7 @@ pub(crate) struct Line {
     pub(crate) environment: Vec<(&'static str, &'static str)>,
     /// If set, the call must fail as this says.
     pub(crate) plant: Option<&'static Plant>,
-    /// If set, the call must fail, and say this.
+    /// If set, the call must fail, and say this, once in so many `times`: it may take luck.
     pub(crate) last_words: Option<&'static str>,
     /// So many tests must pass in it.
     pub(crate) passed_at_least: usize,
@@ -70,14 +70,15 @@ impl Line {
             return prints_the_same(&mut command, &mut self.command(there)?);
         }
         if let Some(words) = self.last_words {
-            let run = command.output().map_err(|error| error.to_string())?;
-            let said = String::from_utf8_lossy(&run.stderr);
-            let is_told = !run.status.success() && said.contains(words);
-            return if is_told {
-                Ok(())
-            } else {
-                Err(format!("it did not fail with `{words}`:\n{said}"))
-            };
+            let mut said = String::new();
+            for _ in 0..self.times {
+                let run = command.output().map_err(|error| error.to_string())?;
+                said = String::from_utf8_lossy(&run.stderr).into_owned();
+                if !run.status.success() && said.contains(words) {
+                    return Ok(());
+                }
+            }
+            return Err(format!("it did not fail with `{words}`:\n{said}"));
         }
         if let Some(plant) = self.plant {
             let run = command.output().map_err(|error| error.to_string())?;
