@@ -69,8 +69,8 @@ impl Builder {
     /// How many jobs run at once at the most. The sequential backend has one worker, whatever is
     /// asked for.
     ///
-    /// A worker that has work for others wakes them one after another. On Linux, once the system was seen to put who is woken behind
-    /// the waker, it takes its own processor out of the set on which the sleeping thread may run, wakes it, and puts the
+    /// A worker that has work for others wakes them one after another. On Linux, once the system was seen to put who is woken where
+    /// the waker runs, it takes its own processor out of the set on which the sleeping thread may run, wakes it, and puts the
     /// set back (`sched_setaffinity`; never in a process whose system calls are filtered). Who changes the set of a worker from another
     /// thread in just that moment finds the change undone.
     pub fn workers(mut self, count: usize) -> Self {

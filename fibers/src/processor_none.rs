@@ -12,7 +12,7 @@ pub struct Thread;
 #[derive(Copy, Clone)]
 pub enum Processors {}
 
-/// Whether the calling thread may change where threads run: not here.
+/// Whether threads may be told where to run: not here.
 pub fn is_free() -> bool {
     false
 }

@@ -3,20 +3,16 @@
 //! Used by `idle.rs`. Knows nothing of why somebody sleeps.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use crate::processor::{self, Processor, Processors, Thread};
-
-/// Who comes so long after it was woken has stood behind somebody: an idle processor takes a fifth of that to start.
-const LATE: Duration = Duration::from_micros(200);
 
 /// What a sleeper and who wakes it tell each other, under the sleeper's lock.
 #[derive(Default)]
 pub(crate) struct Bed {
     /// Who lies in it, if that is needed. It cannot leave without the lock, and so is alive.
     sleeper: Option<Thread>,
-    /// Where who has woken it for a job ran then, and when.
-    woken: Option<(Processor, Instant)>,
+    /// Where who has woken it for a job ran then.
+    waker: Option<Processor>,
     /// Where the sleeper might run before it was kept off that one.
     before: Option<Processors>,
 }
@@ -29,11 +25,8 @@ impl Bed {
 
     /// Who calls is about to wake the sleeper for a job, and goes on itself. Whether to [`let_go`](Self::let_go) of it afterwards.
     pub(super) fn part(&mut self) -> bool {
-        let Some(waker) = Processor::current() else {
-            return false;
-        };
-        self.woken = Some((waker, Instant::now()));
-        if let Some(sleeper) = self.sleeper.filter(|_| self.before.is_none()) {
+        self.waker = Processor::current();
+        if let (Some(sleeper), Some(waker), None) = (self.sleeper, self.waker, self.before) {
             self.before = sleeper.keep_off(waker);
         }
         self.before.is_some()
@@ -49,16 +42,13 @@ impl Bed {
     /// The calling thread was woken, and has taken the bed away.
     pub(super) fn get_up(mut self, stacking: &Stacking) {
         self.let_go();
-        if let Some((waker, since)) = self.woken
-            && Processor::current() == Some(waker)
-            && since.elapsed() >= LATE
-        {
+        if self.waker.is_some() && self.waker == Processor::current() {
             stacking.note();
         }
     }
 }
 
-/// Whether the system was seen to put who is woken behind who wakes it.
+/// Whether the system was seen to put who is woken where who wakes it runs.
 #[derive(Default)]
 pub(super) struct Stacking(AtomicBool);
 
@@ -104,7 +94,7 @@ mod tests {
                     step.wait();
                     step.wait();
                     let mine = std::mem::take(&mut *lock());
-                    let kept_off = mine.before.and(mine.woken);
+                    let kept_off = mine.before.and(mine.waker);
                     let (during, here) = (count(me), Processor::current());
                     mine.get_up(&seen());
                     (before, kept_off, during, here, count(me))
@@ -120,7 +110,7 @@ mod tests {
                 lock().let_go();
                 assert_eq!(is_parted, can_move);
                 assert_eq!(kept_off.is_some(), can_move && !is_waker_first);
-                if let Some((waker, _)) = kept_off {
+                if let Some(waker) = kept_off {
                     assert_eq!(during, before.map(|before| before - 1));
                     assert_ne!(here, Some(waker));
                 }
@@ -138,34 +128,19 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_late_where_its_waker_ran_has_seen_it() {
-        // Until it is not moved in between.
-        let sees = |ago: Duration, waker: fn() -> Option<Processor>| {
-            (0..100).any(|_| {
-                let stacking = Stacking::default();
-                let since = Instant::now().checked_sub(ago).expect("the clock runs");
-                let woken = waker().map(|waker| (waker, since));
-                let bed = Bed {
-                    woken,
-                    ..Bed::default()
-                };
-                bed.get_up(&stacking);
-                stacking.was_seen()
-            })
-        };
-        let is_known = processor::is_free();
-        assert_eq!(sees(LATE, Processor::current), is_known);
-        assert!(!sees(LATE, || None));
-        if is_known {
-            let stacking = Stacking::default();
-            let since = Instant::now() + Duration::from_secs(60);
-            let woken = Processor::current().map(|waker| (waker, since));
-            Bed {
-                woken,
+    fn who_comes_where_its_waker_ran_has_seen_it() {
+        let sees = |waker: fn() -> Option<Processor>| {
+            let (stacking, waker) = (Stacking::default(), waker());
+            let bed = Bed {
+                waker,
                 ..Bed::default()
-            }
-            .get_up(&stacking);
-            assert!(!stacking.was_seen(), "it came at once");
-        }
+            };
+            bed.get_up(&stacking);
+            stacking.was_seen()
+        };
+        // Until it is not moved in between.
+        let sees_once = (0..100).any(|_| sees(Processor::current));
+        assert_eq!(sees_once, processor::is_free());
+        assert!(!sees(|| None));
     }
 }

@@ -17,12 +17,15 @@ pub struct Thread(libc::pid_t);
 #[derive(Copy, Clone)]
 pub struct Processors(libc::cpu_set_t);
 
-/// Whether the calling thread may change where threads run: not where its system calls are filtered, and one that is not expected
-/// may be the end of the process. (Asks a file: not for a hot path.)
+/// Whether threads may be told where to run: not where system calls are filtered, and one that is not expected may be the end of
+/// the process. As it was for who asked first.
 pub fn is_free() -> bool {
-    let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
-    let mode = status.lines().find_map(|line| line.strip_prefix("Seccomp:"));
-    mode.is_some_and(|mode| mode.trim() == "0")
+    static IS_FREE: OnceLock<bool> = OnceLock::new();
+    *IS_FREE.get_or_init(|| {
+        let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+        let mode = status.lines().find_map(|line| line.strip_prefix("Seccomp:"));
+        mode.is_some_and(|mode| mode.trim() == "0")
+    })
 }
 
 impl Processor {
