@@ -179,7 +179,8 @@ impl Worker {
             }
         };
         if is_counted {
-            let waker = job.as_ref().map_or(Waker::Any, |_| Waker::GoesOn);
+            let goes_on = job.is_some();
+            let waker = if goes_on { Waker::GoesOn } else { Waker::Any };
             pool.end_search(self, waker);
         }
         if let Some(job) = job {
