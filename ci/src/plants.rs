@@ -295,6 +295,12 @@ pub(crate) const PLANTS: &[Plant] = &[
         HANG,
         &["idle::a_sleeper_takes_the_job_of_who_is_neglected"],
     ),
+    // idle.md I12: who gets up does not put back from where it was kept off.
+    plant(
+        "idle_bed",
+        "put back",
+        &["idle::who_is_kept_off_is_put_back"],
+    ),
     // idle.md I7: a worker blocks without a look at its inbox.
     plant(
         "idle_blocked_look",

@@ -71,8 +71,9 @@ impl Builder {
     ///
     /// A worker that has work for others wakes them one after another. On Linux, once the system was seen to put who is woken where
     /// the waker runs, it takes its own processor out of the set on which the sleeping thread may run, wakes it, and puts the
-    /// set back (`sched_setaffinity`; never in a process whose system calls are filtered). Who changes the set of a worker from another
-    /// thread in just that moment finds the change undone.
+    /// set back (`sched_setaffinity`). Who changes the set of a worker from another thread in just that moment finds the change
+    /// undone. Not in a process whose system calls are filtered (seccomp) when its first worker is woken: a filter that is to come
+    /// later must permit the call.
     pub fn workers(mut self, count: usize) -> Self {
         self.workers = Some(count);
         self.is_exact = false;

@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::processor::{self, Processor, Processors, Thread};
+use crate::processor::{Processor, Processors, Thread, is_free};
 
 /// What a sleeper and who wakes it tell each other, under the sleeper's lock.
 #[derive(Default)]
@@ -20,12 +20,17 @@ pub(crate) struct Bed {
 impl Bed {
     /// The calling thread is about to sleep.
     pub(super) fn lie_down(&mut self, stacking: &Stacking) {
-        self.sleeper = stacking.was_seen().then(Thread::current);
+        let sleeper = stacking.was_seen().then(Thread::current);
+        // Who woke it before may have come too late to find it, and have left its place.
+        *self = Bed {
+            sleeper,
+            ..Bed::default()
+        };
     }
 
     /// Who calls is about to wake the sleeper for a job, and goes on itself. Whether to [`let_go`](Self::let_go) of it afterwards.
     pub(super) fn part(&mut self) -> bool {
-        self.waker = Processor::current();
+        self.waker = is_free().then(Processor::current).flatten();
         if let (Some(sleeper), Some(waker), None) = (self.sleeper, self.waker, self.before) {
             self.before = sleeper.keep_off(waker);
         }
@@ -58,8 +63,13 @@ impl Stacking {
         self.0.load(Ordering::Relaxed)
     }
 
+    #[cfg(test)]
+    pub(super) fn seen() -> Self {
+        Stacking(AtomicBool::new(true))
+    }
+
     fn note(&self) {
-        if !self.was_seen() && processor::is_free() {
+        if !self.was_seen() {
             self.0.store(true, Ordering::Relaxed);
         }
     }
@@ -71,10 +81,8 @@ mod tests {
     use std::thread;
 
     use super::*;
-
-    fn seen() -> Stacking {
-        Stacking(AtomicBool::new(true))
-    }
+    use crate::sched::idle::{Idle, SleepGuard, Waker};
+    use crate::sync::Condvar;
 
     fn count(thread: Thread) -> Option<usize> {
         Some(thread.processors()?.count())
@@ -96,13 +104,13 @@ mod tests {
                 let sleeper = scope.spawn(|| {
                     let me = Thread::current();
                     let before = count(me);
-                    lock().lie_down(&seen());
+                    lock().lie_down(&Stacking::seen());
                     step.wait();
                     step.wait();
                     let mine = std::mem::take(&mut *lock());
                     let kept_off = mine.before.and(mine.waker);
                     let (during, here) = (count(me), Processor::current());
-                    mine.get_up(&seen());
+                    mine.get_up(&Stacking::seen());
                     (before, kept_off, during, here, count(me))
                 });
                 step.wait();
@@ -146,7 +154,58 @@ mod tests {
         };
         // Until it is not moved in between.
         let sees_once = (0..100).any(|_| sees(Processor::current));
-        assert_eq!(sees_once, processor::is_free());
+        assert_eq!(sees_once, Processor::current().is_some());
         assert!(!sees(|| None));
+    }
+
+    /// Who lies in its bed, is woken by `waker`, and gets up: whether it was told where that ran, and where it may run before and after.
+    fn woken(waker: impl FnOnce(&Idle)) -> (bool, [Option<usize>; 2]) {
+        let idle = Idle::seen(1);
+        let (lies, was_told) = (AtomicBool::new(false), AtomicBool::new(false));
+        let counts = thread::scope(|scope| {
+            let sleeper = scope.spawn(|| {
+                let me = Thread::current();
+                let before = count(me);
+                idle.start_search();
+                let wait = |wake: &Condvar, bed: &mut SleepGuard<'_>| {
+                    // Before it gives the lock back, which the waker takes.
+                    lies.store(true, Ordering::Release);
+                    wake.wait(bed);
+                    was_told.store(bed.waker.is_some(), Ordering::Relaxed);
+                };
+                idle.sleep(0, || false, wait);
+                [before, count(me)]
+            });
+            while !lies.load(Ordering::Acquire) {
+                thread::yield_now();
+            }
+            waker(&idle);
+            sleeper.join().expect("no panic")
+        });
+        (was_told.into_inner(), counts)
+    }
+
+    #[test]
+    fn who_goes_on_says_where_and_puts_back() {
+        let says = is_free();
+        let wakers: [(bool, fn(&Idle)); 5] = [
+            (true, |idle| {
+                assert!(idle.job_posted_by_worker(Waker::GoesOn, || false));
+            }),
+            (true, |idle| {
+                idle.start_search();
+                assert!(idle.end_search(Waker::GoesOn, || true));
+            }),
+            (false, |idle| {
+                assert!(idle.job_posted_by_worker(Waker::Any, || false));
+            }),
+            (false, |idle| assert!(idle.job_posted())),
+            (false, |idle| assert!(idle.fiber_posted(0))),
+        ];
+        for (index, (goes_on, waker)) in wakers.into_iter().enumerate() {
+            let (was_told, [before, after]) = woken(waker);
+            assert_eq!(was_told, goes_on && says, "waker {index}");
+            assert_eq!(after, before, "waker {index}");
+        }
     }
 }

@@ -66,8 +66,9 @@ impl Sleeper {
         let is_parted = waker == Waker::GoesOn && is_notified && bed.part();
         drop(bed);
         self.wake.notify_one();
-        if is_parted {
-            self.lock.lock().let_go();
+        if is_parted && let Some(mut bed) = self.lock.try_lock() {
+            // Else the sleeper is up, and does it itself.
+            bed.let_go();
         }
     }
 
@@ -96,6 +97,16 @@ impl Idle {
             counts: AtomicUsize::new(0),
             sleepers: (0..workers).map(sleeper).collect(),
             stacking: Stacking::default(),
+        }
+    }
+
+    /// The system was seen to put who is woken where its waker runs (I12).
+    #[cfg(test)]
+    pub(super) fn seen(workers: usize) -> Self {
+        let stacking = Stacking::seen();
+        Idle {
+            stacking,
+            ..Idle::new(workers)
         }
     }
 
@@ -139,15 +150,19 @@ impl Idle {
 
     /// A job was pushed where any worker may take it (I1). Whether somebody was woken.
     pub(crate) fn job_posted(&self) -> bool {
-        self.posted(|| false, Waker::Any)
+        self.posted(Waker::Any, || false)
     }
 
-    /// The same by a worker that goes on (I12); `is_neglected`: whether a sleeper is woken though somebody searches (I10).
-    pub(crate) fn job_posted_by_worker(&self, is_neglected: impl FnOnce() -> bool) -> bool {
-        self.posted(is_neglected, Waker::GoesOn)
+    /// The same by a worker; `is_neglected`: whether a sleeper is woken though somebody searches (I10).
+    pub(crate) fn job_posted_by_worker(
+        &self,
+        worker: Waker,
+        is_neglected: impl FnOnce() -> bool,
+    ) -> bool {
+        self.posted(worker, is_neglected)
     }
 
-    fn posted(&self, is_neglected: impl FnOnce() -> bool, waker: Waker) -> bool {
+    fn posted(&self, waker: Waker, is_neglected: impl FnOnce() -> bool) -> bool {
         fence(Ordering::SeqCst);
         // Relaxed: ordered by the fence.
         let counts = self.counts.load(Ordering::Relaxed);

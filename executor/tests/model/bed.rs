@@ -1,20 +1,46 @@
-//! The twin of the library's `bed.rs`: in models threads run nowhere in particular.
+//! The twin of the library's `bed.rs`: threads run nowhere in particular here, but who was kept off anything must be put back.
+
+use crate::plant::is_planted;
 
 #[derive(Default)]
-pub(crate) struct Bed(());
+pub(crate) struct Bed {
+    has_sleeper: bool,
+    is_kept_off: bool,
+}
 
 #[derive(Default)]
 pub(crate) struct Stacking(());
 
-impl Bed {
-    pub(crate) fn lie_down(&mut self, _: &Stacking) {}
+impl Stacking {
+    pub(crate) fn seen() -> Self {
+        Stacking(())
+    }
+}
 
-    /// As where it is kept off, so that the lock is taken again.
-    pub(crate) fn part(&mut self) -> bool {
-        true
+impl Bed {
+    pub(crate) fn lie_down(&mut self, _: &Stacking) {
+        assert!(!self.is_kept_off, "put back when it got up");
+        self.has_sleeper = true;
     }
 
-    pub(crate) fn let_go(&mut self) {}
+    pub(crate) fn part(&mut self) -> bool {
+        self.is_kept_off = self.has_sleeper;
+        self.is_kept_off
+    }
 
-    pub(crate) fn get_up(self, _: &Stacking) {}
+    pub(crate) fn let_go(&mut self) {
+        self.is_kept_off = false;
+    }
+
+    pub(crate) fn get_up(mut self, _: &Stacking) {
+        if !is_planted("idle_bed") {
+            self.let_go();
+        }
+    }
+}
+
+impl Drop for Bed {
+    fn drop(&mut self) {
+        assert!(!self.is_kept_off || std::thread::panicking(), "put back");
+    }
 }

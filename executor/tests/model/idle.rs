@@ -116,6 +116,20 @@ fn a_sleeper_takes_the_job_of_who_is_neglected() {
     });
 }
 
+/// I12: two that go on post, so a job is there at each wake, and the sleeper may be up before it is let go: its bed is made in the end
+/// (`model/bed.rs`).
+#[test]
+fn who_is_kept_off_is_put_back() {
+    explore(|| {
+        let pool = Pool::new(1);
+        let sleepy = worker(&pool, |pool| (pool.search(0), pool.search(0)));
+        let poster = worker(&pool, Pool::post_neglected);
+        pool.post_neglected();
+        assert_eq!(end(sleepy), (Found::Job, Found::Job));
+        end(poster);
+    });
+}
+
 /// The stop is work for everybody: two workers end, however sleepy.
 #[test]
 fn a_stop_reaches_all_workers() {

@@ -56,11 +56,11 @@ impl Pool {
         self.idle.job_posted();
     }
 
-    /// idle.md I10: who searches has not come for too long.
+    /// idle.md I10: who searches has not come for too long; I12: the poster goes on.
     pub(crate) fn post_neglected(&self) {
         self.push();
         self.idle
-            .job_posted_by_worker(|| !is_planted("idle_neglect"));
+            .job_posted_by_worker(Waker::GoesOn, || !is_planted("idle_neglect"));
     }
 
     fn push(&self) {

@@ -17,8 +17,8 @@ pub struct Thread(libc::pid_t);
 #[derive(Copy, Clone)]
 pub struct Processors(libc::cpu_set_t);
 
-/// Whether threads may be told where to run: not where system calls are filtered, and one that is not expected may be the end of
-/// the process. As it was for who asked first.
+/// Whether the system may be asked where threads run, and told where to: not where system calls are filtered, and one that is not
+/// expected may be the end of the process. As it was for who asked first.
 pub fn is_free() -> bool {
     static IS_FREE: OnceLock<bool> = OnceLock::new();
     *IS_FREE.get_or_init(|| {
@@ -59,21 +59,25 @@ impl Thread {
     }
 
     /// From now on the thread runs elsewhere than on `processor`; gives where it might run before, which is to be
-    /// [put back](Self::put_back). `None`: it may run nowhere else, or the system does not tell or permit it, and
-    /// nothing has changed.
+    /// [put back](Self::put_back). `None`: it did not run there, or may run nowhere else, or the system does not tell or
+    /// permit it; nothing has changed.
     pub fn keep_off(self, processor: Processor) -> Option<Processors> {
         let before = self.processors()?;
         let mut others = before;
         // SAFETY: the number is less than `CPU_SETSIZE` (`Processor::current`).
         unsafe { libc::CPU_CLR(processor.0, &mut others.0) };
-        (others.count() > 0 && self.set(&others)).then_some(before)
+        let leaves_some = others.count() > 0 && !others.are(&before);
+        (leaves_some && self.set(&others)).then_some(before)
     }
 
-    /// It may run there again. If that is everywhere, then also on processors that come later, as if it had never been kept off
-    /// one.
+    /// It may run there again. If that is wherever the process may, then as if it had never been kept off: also on processors
+    /// that the process gets later.
     pub fn put_back(self, before: Processors) {
-        // Should it fail, it stays elsewhere than on one processor.
-        self.set(&if before.are_all() { Processors::any() } else { before });
+        self.set(&Processors::any());
+        if self.processors().is_none_or(|now| !now.are(&before)) {
+            // Should it fail, since the process has lost all of these, the thread may run wherever that may.
+            self.set(&before);
+        }
     }
 
     /// Whether it may run there, and nowhere else, from now on.
@@ -99,18 +103,15 @@ impl Processors {
         Processors(unsafe { mem::zeroed() })
     }
 
+    fn are(&self, others: &Self) -> bool {
+        // SAFETY: only reads.
+        unsafe { libc::CPU_EQUAL(&self.0, &others.0) }
+    }
+
     /// How many they are.
     pub fn count(&self) -> usize {
         // SAFETY: only reads.
         unsafe { libc::CPU_COUNT(&self.0) as usize }
-    }
-
-    /// Whether these are all that the machine had when that was first asked.
-    fn are_all(&self) -> bool {
-        static ALL: OnceLock<usize> = OnceLock::new();
-        // SAFETY: takes a number.
-        let count = || unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) };
-        *ALL.get_or_init(|| usize::try_from(count()).unwrap_or(0)) == self.count()
     }
 }
 
@@ -148,6 +149,24 @@ mod tests {
         });
     }
 
+    /// Keeps the thread off for good, if it may run elsewhere.
+    fn without(thread: Thread, processor: Processor) -> Option<Processors> {
+        let mut set = thread.processors()?;
+        // SAFETY: the number is less than `CPU_SETSIZE` (`Processor::current`).
+        unsafe { libc::CPU_CLR(processor.0, &mut set.0) };
+        (set.count() > 0 && thread.set(&set)).then_some(set)
+    }
+
+    #[test]
+    fn who_does_not_run_there_is_left_alone() {
+        apart(|thread, here| {
+            if let Some(set) = without(thread, here) {
+                assert!(thread.keep_off(here).is_none());
+                assert!(thread.processors().is_some_and(|now| now.are(&set)));
+            }
+        });
+    }
+
     #[test]
     fn who_may_run_on_one_processor_only_stays_there() {
         apart(|thread, here| {
@@ -158,8 +177,7 @@ mod tests {
                 assert!(thread.keep_off(here).is_none());
                 assert_eq!(Processor::current(), Some(here));
                 thread.put_back(only);
-                let is_all = only.are_all();
-                assert!(is_all || count(thread) == 1);
+                assert_eq!(count(thread), 1);
             }
         });
     }

@@ -179,9 +179,7 @@ impl Worker {
             }
         };
         if is_counted {
-            let goes_on = job.is_some();
-            let waker = if goes_on { Waker::GoesOn } else { Waker::Any };
-            pool.end_search(self, waker);
+            pool.end_search(self, self.waker(job.is_some()));
         }
         if let Some(job) = job {
             let start = Instant::now();
@@ -195,6 +193,15 @@ impl Worker {
             }
         }
         pool.is_stopping() && !self.has_begun_work()
+    }
+
+    /// What becomes of this worker once it has woken another; `goes_on`: whether it has a job.
+    pub(super) fn waker(&self, goes_on: bool) -> Waker {
+        // Under a schedule one runs at a time: there is no place to choose.
+        match goes_on && !self.has_schedule {
+            true => Waker::GoesOn,
+            false => Waker::Any,
+        }
     }
 
     /// Whether a searcher is counted as one, after so many looks (idle.md I11).

@@ -31,7 +31,11 @@ impl Worker {
     #[inline]
     fn post(&self, push: impl FnOnce()) {
         let pool = self.pool();
-        let wake = || pool.idle.job_posted_by_worker(|| self.is_neglected());
+        let is_neglected = || self.is_neglected();
+        let wake = || {
+            pool.idle
+                .job_posted_by_worker(self.waker(true), is_neglected)
+        };
         if pool.posting(Some(self), push, wake) {
             self.relies_on_woken();
         }
