@@ -187,25 +187,22 @@ mod tests {
 
     #[test]
     fn who_goes_on_says_where_and_puts_back() {
-        let says = is_free();
-        let wakers: [(bool, fn(&Idle)); 5] = [
-            (true, |idle| {
-                assert!(idle.job_posted_by_worker(Waker::GoesOn, || false));
-            }),
-            (true, |idle| {
-                idle.start_search();
-                assert!(idle.end_search(Waker::GoesOn, || true));
-            }),
-            (false, |idle| {
-                assert!(idle.job_posted_by_worker(Waker::Any, || false));
-            }),
-            (false, |idle| assert!(idle.job_posted())),
-            (false, |idle| assert!(idle.fiber_posted(0))),
-        ];
-        for (index, (goes_on, waker)) in wakers.into_iter().enumerate() {
+        let check = |says: bool, waker: fn(&Idle)| {
             let (was_told, [before, after]) = woken(waker);
-            assert_eq!(was_told, goes_on && says, "waker {index}");
-            assert_eq!(after, before, "waker {index}");
-        }
+            assert_eq!(was_told, says);
+            assert_eq!(after, before);
+        };
+        check(is_free(), |idle| {
+            assert!(idle.job_posted_by_worker(Waker::GoesOn, || false));
+        });
+        check(is_free(), |idle| {
+            idle.start_search();
+            assert!(idle.end_search(Waker::GoesOn, || true));
+        });
+        check(false, |idle| {
+            assert!(idle.job_posted_by_worker(Waker::Any, || false));
+        });
+        check(false, |idle| assert!(idle.job_posted()));
+        check(false, |idle| assert!(idle.fiber_posted(0)));
     }
 }
