@@ -47,12 +47,34 @@ pub(super) struct Fill<'a> {
     run: u32,
 }
 
-impl Fill<'_> {
+impl<'a> Fill<'a> {
     /// Writes the result of an item.
     #[inline]
     pub(super) fn write(&self, slot: &AtomicU32, result: u32) {
-        // Relaxed: the end of the loop orders it.
-        slot.store(result.wrapping_add(self.run), Ordering::Relaxed);
+        let run = self.run;
+        Place { slot, run }.write(result);
+    }
+
+    /// A place for each item.
+    pub(super) fn places(self) -> impl Iterator<Item = Place<'a>> {
+        let run = self.run;
+        self.slots.iter().map(move |slot| Place { slot, run })
+    }
+}
+
+/// Where one item writes: all that a task of its own need know.
+#[derive(Copy, Clone)]
+pub(super) struct Place<'a> {
+    slot: &'a AtomicU32,
+    run: u32,
+}
+
+impl Place<'_> {
+    #[inline]
+    pub(super) fn write(self, result: u32) {
+        // Relaxed: the end of the run orders it.
+        self.slot
+            .store(result.wrapping_add(self.run), Ordering::Relaxed);
     }
 }
 

@@ -1,7 +1,5 @@
 //! `spawn`: a great many tasks in one scope, none of which does more than leave its mark.
 
-use std::sync::atomic::AtomicU32;
-
 use dagwood::{Cx, Database};
 
 use super::divide::{forte_pool, rayon_pool};
@@ -70,30 +68,26 @@ impl Loaded for Spawn {
     }
 }
 
-fn mark(fill: Fill<'_>, slot: &AtomicU32) {
-    fill.write(slot, 1);
-}
-
 fn ours(cx: &Cx<'_, ()>, fill: Fill<'_>) {
     cx.scope(|cx, scope| {
-        for slot in fill.slots {
-            scope.spawn(cx, move |_| mark(fill, slot));
+        for place in fill.places() {
+            scope.spawn(cx, move |_| place.write(1));
         }
     });
 }
 
 fn rayon(fill: Fill<'_>) {
     rayon_core::scope(|scope| {
-        for slot in fill.slots {
-            scope.spawn(move |_| mark(fill, slot));
+        for place in fill.places() {
+            scope.spawn(move |_| place.write(1));
         }
     });
 }
 
 fn forte(pool: &'static forte::ThreadPool, fill: Fill<'_>) {
     pool.scope(|scope| {
-        for slot in fill.slots {
-            scope.spawn(move |_| mark(fill, slot));
+        for place in fill.places() {
+            scope.spawn(move |_| place.write(1));
         }
     });
 }
@@ -101,9 +95,8 @@ fn forte(pool: &'static forte::ThreadPool, fill: Fill<'_>) {
 /// The baseline: the same closures in boxes, called in turn.
 fn plain(fill: Fill<'_>) {
     let tasks: Vec<Box<dyn FnOnce() + Send + '_>> = fill
-        .slots
-        .iter()
-        .map(|slot| Box::new(move || mark(fill, slot)) as _)
+        .places()
+        .map(|place| Box::new(move || place.write(1)) as _)
         .collect();
     for task in tasks {
         task();
