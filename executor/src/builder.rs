@@ -71,9 +71,10 @@ impl Builder {
     ///
     /// A worker that has work for others wakes them one after another. On Linux, once the system was seen to put who is woken where
     /// the waker runs, it takes its own processor out of the set on which the sleeping thread may run, wakes it, and puts the
-    /// set back (`sched_setaffinity`). Who changes the set of a worker from another thread in just that moment finds the change
-    /// undone. Not in a process whose system calls are filtered (seccomp) when its first worker is woken: a filter that is to come
-    /// later must permit the call.
+    /// set back as the system tells it (`sched_setaffinity`): what is offline then, or outside the process's own set, is lost to
+    /// one with a set of its own. Who changes the set of a worker from another thread in just that moment finds the change
+    /// undone. None of this in a process whose system calls are filtered (seccomp) when it makes its first executor: a filter that
+    /// comes later must permit the calls.
     pub fn workers(mut self, count: usize) -> Self {
         self.workers = Some(count);
         self.is_exact = false;

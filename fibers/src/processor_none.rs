@@ -12,7 +12,7 @@ pub struct Thread;
 #[derive(Copy, Clone)]
 pub enum Processors {}
 
-/// Whether threads may be told where to run: not here.
+/// Whether the system may be asked where threads run, and told where to: not here.
 pub fn is_free() -> bool {
     false
 }

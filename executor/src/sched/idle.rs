@@ -96,7 +96,7 @@ impl Idle {
         Idle {
             counts: AtomicUsize::new(0),
             sleepers: (0..workers).map(sleeper).collect(),
-            stacking: Stacking::default(),
+            stacking: Stacking::new(),
         }
     }
 

@@ -8,10 +8,13 @@ pub(crate) struct Bed {
     is_kept_off: bool,
 }
 
-#[derive(Default)]
 pub(crate) struct Stacking(());
 
 impl Stacking {
+    pub(crate) fn new() -> Self {
+        Stacking(())
+    }
+
     pub(crate) fn seen() -> Self {
         Stacking(())
     }
