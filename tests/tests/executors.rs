@@ -106,11 +106,13 @@ fn possessions() -> Option<[usize; 4]> {
     Some([of("Threads:")?, descriptors, mappings, of("RssAnon:")?])
 }
 
-/// The same, as soon as there are no more threads than so many: the system counts a thread that has been joined for a moment
-/// more. What is left after many looks is told as it is.
-fn possessions_without_more_than(threads: Option<usize>) -> Option<[usize; 4]> {
+/// The same, as soon as there are no more threads and descriptors than before: the system counts a thread that has been joined for
+/// a moment more (and wine what it has for one). What is left after many looks is told as it is.
+fn possessions_at_rest(before: Option<[usize; 4]>) -> Option<[usize; 4]> {
+    let before = before?;
+    let is_more = |now: [usize; 4]| now[0] > before[0] || now[1] > before[1];
     for _ in 0..100_000 {
-        if possessions().map(|all| all[0]) <= threads {
+        if !is_more(possessions()?) {
             break;
         }
         thread::yield_now();
@@ -178,10 +180,10 @@ fn x5_child_process() {
     let rounds = scaled(if cfg!(debug_assertions) { 300 } else { 1_000 });
     for &backend in Executor::backends() {
         // What is made once, and kept.
-        (0..rounds / 10).for_each(|round| start_and_end(backend, round));
+        (0..10 + rounds / 10).for_each(|round| start_and_end(backend, round));
         let before = possessions();
         (0..rounds).for_each(|round| start_and_end(backend, round));
-        let after = possessions_without_more_than(before.map(|all| all[0]));
+        let after = possessions_at_rest(before);
         println!("{backend}, {rounds} executors: {before:?} before, {after:?} after");
         let (Some(before), Some(after)) = (before, after) else {
             continue;
