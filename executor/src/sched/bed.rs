@@ -15,8 +15,6 @@ pub(crate) struct Bed {
     waker: Option<Processor>,
     /// Where the sleeper might run before it was kept off that one.
     before: Option<Processors>,
-    /// Whether who wakes it may ask the system such things.
-    is_free: bool,
 }
 
 impl Bed {
@@ -26,14 +24,13 @@ impl Bed {
         // Who woke it before may have come too late to find it, and have left its place.
         *self = Bed {
             sleeper,
-            is_free: stacking.is_free,
             ..Bed::default()
         };
     }
 
     /// Who calls is about to wake the sleeper for a job, and goes on itself. Whether to [`let_go`](Self::let_go) of it afterwards.
-    pub(super) fn part(&mut self) -> bool {
-        self.waker = self.is_free.then(Processor::current).flatten();
+    pub(super) fn part(&mut self, stacking: &Stacking) -> bool {
+        self.waker = stacking.is_free.then(Processor::current).flatten();
         if let (Some(sleeper), Some(waker), None) = (self.sleeper, self.waker, self.before) {
             self.before = sleeper.keep_off(waker);
         }
@@ -128,7 +125,7 @@ mod tests {
                     (before, kept_off, during, here, count(me))
                 });
                 step.wait();
-                let is_parted = lock().part();
+                let is_parted = lock().part(&Stacking::seen());
                 if is_waker_first {
                     lock().let_go();
                 }
@@ -150,8 +147,9 @@ mod tests {
     #[test]
     fn nobody_is_kept_off_before_stacking_was_seen() {
         let mut bed = Bed::default();
-        bed.lie_down(&Stacking::new());
-        assert!(!bed.part());
+        let stacking = Stacking::new();
+        bed.lie_down(&stacking);
+        assert!(!bed.part(&stacking));
         assert!(bed.before.is_none());
     }
 

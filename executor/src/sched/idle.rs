@@ -58,12 +58,12 @@ impl Sleeper {
 }
 
 impl Sleeper {
-    fn notify(&self, waker: Waker) {
+    fn notify(&self, stacking: &Stacking, waker: Waker) {
         // The lock: the sleeper is either before its check of the state or inside the wait.
         let mut bed = self.lock.lock();
         // Or it has come by itself, and perhaps sleeps again.
         let is_notified = self.state.load(Ordering::SeqCst) == State::Notified as usize;
-        let is_parted = waker == Waker::GoesOn && is_notified && bed.part();
+        let is_parted = waker == Waker::GoesOn && is_notified && bed.part(stacking);
         drop(bed);
         self.wake.notify_one();
         if is_parted && let Some(mut bed) = self.lock.try_lock() {
@@ -209,7 +209,7 @@ impl Idle {
         sleeper
             .state
             .store(State::Notified as usize, Ordering::SeqCst);
-        sleeper.notify(waker);
+        sleeper.notify(&self.stacking, waker);
         true
     }
 
@@ -222,7 +222,7 @@ impl Idle {
         }
         let is_ours = sleeper.swap_state(State::Blocked, State::Notified);
         if is_ours {
-            sleeper.notify(Waker::Any);
+            sleeper.notify(&self.stacking, Waker::Any);
         }
         is_ours
     }

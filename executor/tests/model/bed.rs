@@ -26,7 +26,7 @@ impl Bed {
         self.has_sleeper = true;
     }
 
-    pub(crate) fn part(&mut self) -> bool {
+    pub(crate) fn part(&mut self, _: &Stacking) -> bool {
         self.is_kept_off = self.has_sleeper;
         self.is_kept_off
     }

@@ -116,8 +116,8 @@ fn a_sleeper_takes_the_job_of_who_is_neglected() {
     });
 }
 
-/// I12: two that go on post, so a job is there at each wake, and the sleeper may be up before it is let go: its bed is made in the end
-/// (`model/bed.rs`).
+/// I12: two that go on post, and the sleeper may be up before its waker lets it go: it is put back in the end, whoever does it
+/// (`model/bed.rs` looks).
 #[test]
 fn who_is_kept_off_is_put_back() {
     explore(|| {

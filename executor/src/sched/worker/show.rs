@@ -31,10 +31,9 @@ impl Worker {
     #[inline]
     fn post(&self, push: impl FnOnce()) {
         let pool = self.pool();
-        let is_neglected = || self.is_neglected();
         let wake = || {
-            pool.idle
-                .job_posted_by_worker(self.waker(true), is_neglected)
+            let (idle, waker) = (&pool.idle, self.waker(true));
+            idle.job_posted_by_worker(waker, || self.is_neglected())
         };
         if pool.posting(Some(self), push, wake) {
             self.relies_on_woken();
